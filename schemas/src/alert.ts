@@ -1,0 +1,156 @@
+import { z } from 'zod'
+import { IDENTITY_KINDS, PROVENANCES } from './event.ts'
+
+/** What kind of departure an alert reports. Part of the group key, so stable. */
+export const REASON_FAMILIES = [
+  'sensitive_access',
+  'toxic_flow',
+  'new_destination',
+  'volume',
+  'rate',
+  'enumeration',
+  'new_behaviour',
+  'off_hours',
+  'source',
+  'travel',
+  'shared_credential',
+  'lateral_movement',
+  'probing',
+  'drift',
+  'version_change',
+  'policy',
+  'combination',
+] as const
+export type ReasonFamily = (typeof REASON_FAMILIES)[number]
+
+export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const
+export type Severity = (typeof SEVERITIES)[number]
+
+/** A measured or typical amount, always with its unit. */
+export const Quantity = z.strictObject({
+  value: z.number(),
+  unit: z.enum(['events', 'bytes', 'ms', 'tokens', 'resources', 'destinations', 'failures', 'denials', 'share', 'km/h', 'hour_of_week', 'sources', 'times', 'actions']),
+  perMs: z.number().optional().meta({ description: 'Length of the window the amount was counted over; absent for one event.', unit: 'ms' }),
+})
+export type Quantity = z.infer<typeof Quantity>
+
+export const Reason = z.strictObject({
+  family: z.enum(REASON_FAMILIES),
+  feature: z.string().meta({ description: 'Catalogue name of the feature behind it; for machines, not shown first.' }),
+  object: z.string().optional().meta({ description: 'What it is about: the class, destination, action, address or segment.' }),
+  previous: z.string().optional().meta({ description: 'What came before, where the reason is a change: country, segment, version.' }),
+  observed: Quantity,
+  typical: Quantity.optional().meta({ description: 'The usual amount; absent where it never happened before.' }),
+  peers: z
+    .strictObject({ count: z.number().int(), doing: z.number().int() })
+    .optional()
+    .meta({ description: 'Size of the peer group without this identity, and how many of them do this.' }),
+  sinceMs: z.number().optional().meta({ description: 'Time since what set it off (an untrusted read, a denial).', unit: 'ms' }),
+  trigger: z.string().optional().meta({ description: 'What set it off, like the class that was read.' }),
+  weight: z.number().min(0).max(1).meta({ description: 'Share of the score.' }),
+})
+export type Reason = z.infer<typeof Reason>
+
+/** Everything the words of an alert may be made from: measured, never invented. */
+export const AlertFacts = z.strictObject({
+  tenant: z.string(),
+  identity: z.strictObject({
+    id: z.string(),
+    kind: z.enum(IDENTITY_KINDS),
+    attested: z.string().optional(),
+    owner: z.string().optional(),
+    contact: z.string().optional(),
+    purpose: z.string().optional(),
+    criticality: z.number().int().min(1).max(3).default(2),
+    runbook: z.string().optional(),
+  }),
+  onBehalfOf: z.string().optional(),
+  session: z.string().optional(),
+  action: z.string(),
+  resource: z.strictObject({ id: z.string().optional(), class: z.string(), sensitivity: z.number().int().optional() }),
+  destination: z.string().optional(),
+  destinationProvenance: z.enum(PROVENANCES).optional(),
+  outcome: z.string(),
+  time: z.number().int().meta({ unit: 'ms since epoch' }),
+  reasons: z.array(Reason).min(1).max(6).meta({ description: 'Heaviest first.' }),
+  baseline: z.strictObject({
+    days: z.number().meta({ description: 'Event time this identity has been learned over.', unit: 'days' }),
+    events: z.number(),
+    maturity: z.number().min(0).max(1),
+    peerGroup: z.string().optional(),
+    peers: z.number().int().meta({ description: 'Other members of the peer group.' }),
+    modelled: z.boolean().meta({ description: 'False while statistical surprise alone scores (no model released yet).' }),
+  }),
+  tailProbability: z.number().meta({ description: 'How rare a normal event this unusual is.' }),
+  notVisible: z.array(z.enum(['arguments', 'sizes', 'source', 'session', 'destination', 'provenance', 'version', 'content'])),
+  change: z.string().optional().meta({ description: 'A version change or announced deploy that this follows.' }),
+})
+export type AlertFacts = z.infer<typeof AlertFacts>
+
+export const AlertText = z.strictObject({
+  headline: z.string().meta({ description: 'Who did what to what, one line.' }),
+  normal: z.string().meta({ description: 'What is normal and learned over how long.' }),
+  why: z.string().meta({ description: 'Why it matters.' }),
+  certainty: z.string().meta({ description: 'How sure, and what could not be seen.' }),
+  firstStep: z.string().meta({ description: 'What to do first.' }),
+})
+export type AlertText = z.infer<typeof AlertText>
+
+export const Technique = z.strictObject({ uid: z.string(), name: z.string(), framework: z.enum(['ATLAS', 'ATT&CK']) })
+export type Technique = z.infer<typeof Technique>
+
+export const Position = z.strictObject({ topic: z.string(), shard: z.number().int(), offset: z.number().int() })
+export type Position = z.infer<typeof Position>
+
+/** Where to find everything that made the score again (INV-7). */
+export const ReplayCoordinates = z.strictObject({
+  position: Position,
+  releaseId: z.string(),
+  stateVersion: z.number().int(),
+  configHash: z.string(),
+  policyHash: z.string(),
+  detectorVersion: z.string(),
+  catalogueHash: z.string(),
+})
+
+/** One revision of one alert. `id` never changes; consumers keep the highest `revision` (contracts C6). */
+export const Alert = z
+  .strictObject({
+    v: z.literal(1),
+    id: z.string(),
+    revision: z.number().int().min(1),
+    activity: z.enum(['create', 'update', 'close']),
+    family: z.enum(REASON_FAMILIES),
+    groupKey: z.string(),
+    severity: z.enum(SEVERITIES),
+    score: z.number().min(0).max(100),
+    risk: z.number().min(0).max(100).meta({ description: 'Risk of the identity after this alert.' }),
+    critical: z.boolean().meta({ description: 'Passed a rule or was the first critical of its kind: never held back by the budget.' }),
+    historic: z.boolean().meta({ description: 'Found in backfilled history: stored, never forwarded.' }),
+    facts: AlertFacts,
+    text: AlertText,
+    techniques: z.array(Technique),
+    firstSeen: z.number().int(),
+    lastSeen: z.number().int(),
+    count: z.number().int().meta({ description: 'Events of this group so far.', unit: 'events' }),
+    suppressed: z.number().int().meta({ description: 'Events of this group not published one by one.', unit: 'events' }),
+    evidence: z.array(Position).max(32),
+    counterfactual: z.string().optional().meta({ description: 'What would have kept it quiet.' }),
+    replay: ReplayCoordinates,
+  })
+  .meta({ id: 'PlumblineAlertV1', title: 'Plumbline alert' })
+export type Alert = z.infer<typeof Alert>
+
+/** Replay capsule stored with an alert: enough to recompute its score and reasons on its own (contracts C7). */
+export const AlertCapsule = z.strictObject({
+  v: z.literal(1),
+  alertId: z.string(),
+  revision: z.number().int(),
+  replay: ReplayCoordinates,
+  ingestTime: z.number().int(),
+  event: z.string().meta({ description: 'Raw event bytes, base64.' }),
+  slot: z.string().meta({ description: 'State slot before the event, base64; session state is part of the slot.' }),
+  score: z.number(),
+  features: z.array(z.number()),
+})
+export type AlertCapsule = z.infer<typeof AlertCapsule>

@@ -1,0 +1,51 @@
+/** Why an event was not scored. Stable: written to dead letters, metrics and HTTP answers. */
+export const REJECT_CODES = {
+  JSON_SYNTAX: 'The bytes are not JSON. Send one JSON object per event.',
+  JSON_NOT_OBJECT: 'The JSON is not an object. Send one JSON object per event.',
+  JSON_TOO_DEEP: 'The JSON is nested too deeply. Flatten it; attributes take scalars only.',
+  JSON_TOO_WIDE: 'The JSON has too many keys. Keep at most 256, attributes at most 32.',
+  JSON_FORBIDDEN_KEY: 'The JSON has a key named __proto__, constructor or prototype. Rename it.',
+  EVENT_TOO_LARGE: 'The event is too large. Keep it under 64 KiB; put hashes or lengths in place of content.',
+  UTF8_INVALID: 'The bytes are not valid UTF-8. Encode the event as UTF-8.',
+  NUMBER_NOT_FINITE: 'A number is not finite or not exact. Send finite numbers below 2^53.',
+  FIELD_MISSING: 'A required field is missing. Add it.',
+  FIELD_INVALID: 'A field has a value outside its definition. See the message for the field.',
+  TIME_FUTURE: 'The event time is more than 5 minutes after its arrival. Check the sender\'s clock.',
+  TIME_INVALID: 'The event time cannot be read. Send RFC 3339 with a zone or epoch milliseconds.',
+  VERSION_UNSUPPORTED: 'The event version is unknown. Send "v": 1.',
+  RECORD_KEY_INVALID: 'The record key has no known type prefix. Events go through the gateway or carry an "e:" key.',
+  SHARD_MISMATCH: 'The record stands in a shard its identity does not belong to. Let the gateway or the default partitioner place it.',
+  CONTROL_INVALID: 'A control record cannot be read. It is ignored; see the message.',
+  FORMAT_UNSUPPORTED: 'The line is of no format that was asked for. Check --format.',
+} as const
+export type RejectCode = keyof typeof REJECT_CODES
+
+/** One stated reason why input was rejected. */
+export interface Rejection {
+  readonly code: RejectCode
+  /** Path of the offending field, like `identity.id`; empty for the whole event. */
+  readonly field: string
+  /** What is wrong with this value; never contains the value itself. */
+  readonly message: string
+  /** What the sender can do about it. */
+  readonly remedy: string
+}
+
+export const rejection = (code: RejectCode, field = '', message = ''): Rejection => ({
+  code,
+  field,
+  message: message === '' ? REJECT_CODES[code] : message,
+  remedy: REJECT_CODES[code],
+})
+
+/** Typed error of the whole project: a stable code, and whether trying again can help. */
+export class PlumblineError extends Error {
+  override readonly name = 'PlumblineError'
+  readonly code: string
+  readonly retryable: boolean
+  constructor(code: string, message: string, options: { readonly retryable?: boolean; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.retryable = options.retryable ?? false
+  }
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod'
+
+const pattern = z.string().min(1).max(256).meta({ description: 'Glob: * matches any run of characters; compared without case.' })
+const expiry = z.iso.datetime({ offset: true }).meta({ description: 'When this stops applying. Mandatory: exceptions do not live for ever.' })
+
+export const PolicyResource = z.strictObject({
+  match: z
+    .strictObject({ action: pattern.optional(), resource: pattern.optional(), destination: pattern.optional(), class: pattern.optional() })
+    .refine((m) => Object.keys(m).length > 0, 'name at least one of action, resource, destination, class'),
+  class: z.string().min(1).max(128).optional(),
+  sensitivity: z.number().int().min(0).max(3).optional(),
+  segment: z.string().min(1).max(128).optional(),
+  untrusted: z.boolean().optional().meta({ description: 'Reading this brings in text from outside.' }),
+  external: z.boolean().optional().meta({ description: 'Writing here takes data outside.' }),
+})
+
+export const PolicyIdentity = z.strictObject({
+  match: pattern,
+  owner: z.string().max(128).optional(),
+  contact: z.string().max(256).optional(),
+  purpose: z.string().max(512).optional(),
+  criticality: z.number().int().min(1).max(3).default(2).meta({ description: '1 low, 2 normal, 3 high.' }),
+  peerGroup: z.string().max(128).optional(),
+  segment: z.string().max(128).optional(),
+  runbook: z.string().max(512).optional(),
+})
+
+export const PolicyRule = z.strictObject({
+  id: z.string().min(1).max(64),
+  identities: pattern,
+  effect: z.enum(['allow', 'deny']),
+  action: z.enum(['read', 'write', 'any']).default('any'),
+  classes: z.array(z.string().min(1)).min(1),
+})
+
+export const PolicyException = z.strictObject({
+  id: z.string().min(1).max(64),
+  identities: pattern,
+  families: z.array(z.string()).optional().meta({ description: 'Reason families that are quiet; absent means all.' }),
+  classes: z.array(z.string()).optional(),
+  reason: z.string().min(1).max(512),
+  author: z.string().min(1).max(128),
+  expires: expiry,
+})
+
+export const PolicyWindow = z.strictObject({
+  name: z.string().min(1).max(64),
+  identities: pattern.default('*'),
+  from: z.iso.datetime({ offset: true }),
+  to: z.iso.datetime({ offset: true }),
+})
+
+/** `plumbline.policy.yaml`: what is sensitive, who owns whom, what is allowed. Everything is optional; empty works. */
+export const Policy = z
+  .strictObject({
+    version: z.literal(1).default(1),
+    resources: z.array(PolicyResource).max(1000).default([]),
+    identities: z.array(PolicyIdentity).max(10_000).default([]),
+    rules: z.array(PolicyRule).max(1000).default([]),
+    segments: z
+      .array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) }))
+      .max(1000)
+      .default([])
+      .meta({ description: 'Allowed segment pairs; empty means segments are learned, not ruled.' }),
+    exceptions: z.array(PolicyException).max(1000).default([]),
+    maintenance: z.array(PolicyWindow).max(200).default([]),
+    calendars: z.array(z.strictObject({ name: z.string().min(1), days: z.array(z.iso.date()).max(400) })).max(20).default([]),
+  })
+  .meta({ id: 'PlumblinePolicyV1', title: 'Plumbline policy' })
+export type Policy = z.infer<typeof Policy>
+export type PolicyInput = z.input<typeof Policy>

@@ -1,0 +1,58 @@
+/**
+ * Columns of a scored event, in the order they are written as ClickHouse RowBinary by the detector and read by the
+ * recorder's INSERT. Append only: a new column goes to the end with a new SCORED_SCHEMA_VERSION.
+ */
+export const SCORED_SCHEMA_VERSION = 1
+
+export type ScoredWire = 'String' | 'UInt8' | 'UInt16' | 'UInt32' | 'UInt64' | 'Int64ms' | 'Float32' | 'ArrayUInt8' | 'ArrayFloat32'
+
+export interface ScoredColumn {
+  readonly name: string
+  /** Encoding in RowBinary. `Int64ms` is a DateTime64(3, 'UTC'): little-endian Int64 of epoch milliseconds. */
+  readonly wire: ScoredWire
+  readonly description: string
+}
+
+export const SCORED_COLUMNS = [
+  { name: 'tenant', wire: 'String', description: 'Tenant.' },
+  { name: 'identity', wire: 'String', description: 'Identity id (pseudonym for people).' },
+  { name: 'identity_kind', wire: 'UInt8', description: '0 agent, 1 user, 2 service.' },
+  { name: 'event_time', wire: 'Int64ms', description: 'Event time.' },
+  { name: 'ingest_time', wire: 'Int64ms', description: 'Arrival, stamped once.' },
+  { name: 'shard', wire: 'UInt16', description: 'Shard (Kafka partition).' },
+  { name: 'offset', wire: 'UInt64', description: 'Position in the shard.' },
+  { name: 'event_id', wire: 'String', description: 'Id given by the sender.' },
+  { name: 'session', wire: 'String', description: 'Session id; empty when absent.' },
+  { name: 'action', wire: 'String', description: 'Operation or tool.' },
+  { name: 'resource_class', wire: 'String', description: 'Kind of resource.' },
+  { name: 'resource', wire: 'String', description: 'Resource id; empty when absent.' },
+  { name: 'destination', wire: 'String', description: 'Where data goes; empty when absent.' },
+  { name: 'source_ip', wire: 'String', description: 'Source address; empty when absent.' },
+  { name: 'outcome', wire: 'UInt8', description: '0 success, 1 failure, 2 denied.' },
+  { name: 'bytes_in', wire: 'UInt64', description: 'Bytes read.' },
+  { name: 'bytes_out', wire: 'UInt64', description: 'Bytes sent.' },
+  { name: 'score', wire: 'Float32', description: '0 to 100.' },
+  { name: 'tail_log10', wire: 'Float32', description: 'Minus log10 of the tail probability.' },
+  { name: 'surprise', wire: 'Float32', description: 'Sum of statistical surprise, nats.' },
+  { name: 'reconstruction', wire: 'Float32', description: 'Whitened reconstruction error of the autoencoder; 0 before the first model.' },
+  { name: 'maturity', wire: 'Float32', description: 'How well the identity is known, 0 to 1.' },
+  { name: 'flags', wire: 'UInt32', description: 'See SCORED_FLAGS.' },
+  { name: 'release', wire: 'String', description: 'Release that scored it.' },
+  { name: 'catalogue', wire: 'UInt32', description: 'First 32 bits of the feature catalogue hash.' },
+  { name: 'top_features', wire: 'ArrayUInt8', description: 'Catalogue indexes of the heaviest contributions, heaviest first.' },
+  { name: 'top_weights', wire: 'ArrayFloat32', description: 'Their share of the score.' },
+  { name: 'features', wire: 'ArrayFloat32', description: 'The whole feature vector, as scored.' },
+] as const satisfies readonly ScoredColumn[]
+
+export const SCORED_FLAGS = {
+  late: 1,
+  duplicate: 2,
+  learned: 4,
+  historic: 8,
+  unmodelled: 16,
+  alerted: 32,
+  critical: 64,
+  newIdentity: 128,
+  withheld: 256,
+  excepted: 512,
+} as const
