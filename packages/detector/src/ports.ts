@@ -77,3 +77,15 @@ export interface ReleaseSource {
   /** The artifact's bytes, or undefined when it is not here (yet). */
   artifact(releaseId: string, sha256: string): Uint8Array | undefined
 }
+
+/**
+ * The detector as a worker drives it. Pure: the same records in the same order give the same commits.
+ * `process` computes a chunk on provisional state; the caller stores the commit, then calls `settle`.
+ * After any failed or unknown commit it calls `forget` and opens the shard again from the log.
+ */
+export interface ShardProcessor {
+  open(shard: number, from: { readonly nextOffset: number; readonly meta: ReadonlyMap<string, Uint8Array> }): void
+  process(shard: number, records: readonly LogRecord[]): ChunkCommit
+  settle(shard: number): void
+  forget(shard: number): void
+}
