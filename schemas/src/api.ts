@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Alert, SEVERITIES } from './alert.ts'
+import { EVENT_LIMITS, IDENTITY_KINDS, OUTCOMES } from './event.ts'
 import { VERDICTS } from './feedback.ts'
 
 /** Answer of POST /v1/events: counts of what is durable, and each refusal with its remedy. */
@@ -30,7 +31,161 @@ export const AlertView = Alert.extend({
   verdict: z.enum(VERDICTS).nullable(),
 })
 export type AlertView = z.infer<typeof AlertView>
-export const AlertPage = z.strictObject({ alerts: z.array(AlertView), cursor: z.string().nullable() })
+export const AlertPage = z.strictObject({
+  alerts: z.array(AlertView),
+  cursor: z.string().nullable().meta({ description: 'Pass it back to read on; null at the end.' }),
+})
+export type AlertPage = z.infer<typeof AlertPage>
+
+/** One scored event as the console and the API show it. */
+export const EventView = z.strictObject({
+  time: z.number().int().meta({ unit: 'ms since epoch' }),
+  eventId: z.string(),
+  shard: z.number().int(),
+  offset: z.number().int(),
+  session: z.string(),
+  action: z.string(),
+  resourceClass: z.string(),
+  resource: z.string(),
+  destination: z.string(),
+  sourceIp: z.string(),
+  outcome: z.enum(OUTCOMES),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  score: z.number().min(0).max(100),
+  flags: z.number().int().meta({ description: 'Bits of SCORED_FLAGS.' }),
+})
+export type EventView = z.infer<typeof EventView>
+
+/** Answer of GET /v1/alerts/{id}: the alert and the events that made it, oldest first. */
+export const AlertDetail = z.strictObject({
+  alert: AlertView,
+  events: z.array(EventView),
+  eventsPending: z.boolean().meta({ description: 'Some of the evidence is not in the store yet; ask again in a moment.' }),
+})
+export type AlertDetail = z.infer<typeof AlertDetail>
+
+/** Answer of POST /v1/alerts/{id}/verdict, given once the verdict survives a crash. */
+export const VerdictAnswer = z.strictObject({ alertId: z.string(), verdict: z.enum(VERDICTS), effect: z.string() })
+export type VerdictAnswer = z.infer<typeof VerdictAnswer>
+
+const tenantName = z.string().min(1).max(EVENT_LIMITS.nameChars)
+const identityName = z.string().min(1).max(EVENT_LIMITS.identityChars)
+
+export const EventQuery = z.strictObject({
+  tenant: tenantName.default('default'),
+  identity: identityName,
+  session: z.string().max(EVENT_LIMITS.idChars).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+})
+export type EventQuery = z.infer<typeof EventQuery>
+export const EventPage = z.strictObject({ events: z.array(EventView) })
+export type EventPage = z.infer<typeof EventPage>
+
+export const IdentityQuery = z.strictObject({
+  tenant: tenantName.optional(),
+  search: z.string().max(EVENT_LIMITS.identityChars).optional().meta({ description: 'Part of the identity, without case.' }),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+})
+export type IdentityQuery = z.infer<typeof IdentityQuery>
+
+export const IdentitySummary = z.strictObject({
+  tenant: z.string(),
+  identity: z.string(),
+  kind: z.enum(IDENTITY_KINDS),
+  lastSeen: z.number().int().meta({ unit: 'ms since epoch' }),
+  events: z.number(),
+  maturity: z.number(),
+  maxScore: z.number(),
+  alerts: z.number(),
+})
+export type IdentitySummary = z.infer<typeof IdentitySummary>
+export const IdentityPage = z.strictObject({ identities: z.array(IdentitySummary) })
+export type IdentityPage = z.infer<typeof IdentityPage>
+
+export const DeadLetterQuery = z.strictObject({
+  tenant: tenantName.optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  before: z.coerce.number().int().optional().meta({ unit: 'ms since epoch', description: 'Only those that arrived before this.' }),
+})
+export type DeadLetterQuery = z.infer<typeof DeadLetterQuery>
+
+/** A refused event without its payload: why, where and what to do. */
+export const DeadLetterView = z.strictObject({
+  ingestTime: z.number().int().meta({ unit: 'ms since epoch' }),
+  tenant: z.string(),
+  stage: z.string(),
+  code: z.string(),
+  field: z.string(),
+  message: z.string(),
+  remedy: z.string(),
+  topic: z.string(),
+  shard: z.number().int(),
+  offset: z.number().int(),
+  payloadStart: z.string().meta({ description: 'First 200 characters of what arrived, unreadable bytes shown as U+FFFD.' }),
+})
+export type DeadLetterView = z.infer<typeof DeadLetterView>
+export const DeadLetterPage = z.strictObject({ deadLetters: z.array(DeadLetterView) })
+export type DeadLetterPage = z.infer<typeof DeadLetterPage>
+
+/** What GET /v1/demo/options offers to try. */
+export const DemoOptions = z.strictObject({
+  agents: z.array(z.strictObject({ id: z.string(), kind: z.enum(IDENTITY_KINDS), role: z.string() })),
+  attacks: z.array(
+    z.strictObject({
+      id: z.string(),
+      name: z.string().meta({ description: 'In words: "Reads HR records".' }),
+      story: z.string().meta({ description: 'What happens, one sentence.' }),
+      benign: z.string().meta({ description: 'The same act with a good reason, which must stay quiet; one sentence.' }),
+      agents: z.array(z.string()).meta({ description: 'Agents it fits; empty means all.' }),
+    }),
+  ),
+  sizes: z.array(z.strictObject({ value: z.number().positive(), label: z.string() })),
+})
+export type DemoOptions = z.infer<typeof DemoOptions>
+
+/** Body of POST /v1/demo/try. */
+export const DemoTryRequest = z.strictObject({
+  agent: identityName,
+  attack: z.string().min(1).max(64),
+  size: z.number().positive().max(1000).default(10).meta({ description: 'Times the usual amount.' }),
+  benign: z.boolean().default(false),
+})
+export type DemoTryRequest = z.infer<typeof DemoTryRequest>
+
+/** Answer of POST /v1/demo/try: what was sent. The alert, if any, arrives on the stream. */
+export const DemoTryAnswer = z.strictObject({
+  tenant: z.string(),
+  identity: z.string(),
+  sessions: z.array(z.string()),
+  events: z.number().int(),
+  expect: z.enum(['alert', 'quiet']),
+})
+export type DemoTryAnswer = z.infer<typeof DemoTryAnswer>
+
+/** `ingest` event of the alert stream: events just accepted at the door, newest of each identity. */
+export const IngestNotice = z.strictObject({
+  receivedAt: z.number().int().meta({ unit: 'ms since epoch' }),
+  tenant: z.string(),
+  identity: z.string(),
+  kind: z.enum(IDENTITY_KINDS),
+  attested: z.string().nullable(),
+  action: z.string(),
+  via: z.enum(['events', 'otlp']),
+})
+export type IngestNotice = z.infer<typeof IngestNotice>
+
+/** Answer of GET /v1/connect. The token is the one the caller holds already; it is never sent back. */
+export const ConnectView = z.strictObject({
+  endpoint: z.string(),
+  tenant: z.string(),
+  recent: z.array(IngestNotice).meta({ description: 'Newest first, at most 10.' }),
+})
+export type ConnectView = z.infer<typeof ConnectView>
+
+/** Every refusal of the read API. */
+export const ApiError = z.strictObject({ code: z.string(), message: z.string(), remedy: z.string() })
+export type ApiError = z.infer<typeof ApiError>
 
 export const IdentityView = z.strictObject({
   tenant: z.string(),
