@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto'
+import type { Policy, ReasonFamily } from '@plumbline/schemas'
+import { defaultSensitivity, isExternalDestination, isUntrustedRead, isWrite, sendsOutward } from './classify.ts'
+import { compileGlob, type Glob, type GlobIndex, indexGlobs } from './glob.ts'
+
+export interface ResourcePolicy {
+  readonly class: string
+  /** 0 public to 3 restricted. */
+  readonly sensitivity: number
+  /** `policy` when written down, else the built-in table's guess. */
+  readonly sensitivityFrom: 'policy' | 'default'
+  readonly segment: string | undefined
+  /** This read brings in text from outside. */
+  readonly untrusted: boolean
+  /** This act takes data outside. */
+  readonly external: boolean
+}
+
+export interface IdentityPolicy {
+  readonly owner: string | undefined
+  readonly contact: string | undefined
+  readonly purpose: string | undefined
+  /** 1 low, 2 normal, 3 high. */
+  readonly criticality: number
+  readonly peerGroup: string | undefined
+  readonly segment: string | undefined
+  readonly runbook: string | undefined
+}
+
+export interface RuleVerdict {
+  readonly effect: 'allow' | 'deny'
+  readonly ruleId: string
+}
+
+/**
+ * A policy ready to be asked. Pure and deterministic; no method throws. Answers depend on their arguments only,
+ * so callers cache them by interned ids. Times are epoch milliseconds of event time.
+ */
+export interface CompiledPolicy {
+  readonly hash: string
+  /** Of several matching entries the first that states a field gives it. */
+  resourceOf(action: string, resourceId: string | undefined, resourceClass: string, destination: string | undefined): ResourcePolicy
+  identityOf(identity: string): IdentityPolicy
+  /** A matching deny beats any allow; undefined when no rule speaks of it. */
+  ruleVerdict(identity: string, action: 'read' | 'write', resourceClass: string): RuleVerdict | undefined
+  /** Id of the exception that keeps this quiet at `timeMs`, or undefined. */
+  exceptionFor(identity: string, family: ReasonFamily, resourceClass: string, timeMs: number): string | undefined
+  /** Name of the maintenance window `timeMs` falls into, or undefined. */
+  inMaintenance(identity: string, timeMs: number): string | undefined
+  /** Name of the calendar that lists the UTC day of `timeMs`, or undefined. */
+  calendarOf(timeMs: number): string | undefined
+  /** undefined when the policy names no pairs: segments are then learned, not ruled. */
+  segmentAllowed(from: string, to: string): boolean | undefined
+}
+
+/** SHA-256 (hex) over the policy with sorted keys: equal meaning written in another order of keys hashes the same. */
+export const policyHash = (policy: Policy): string => createHash('sha256').update(canonical(policy)).digest('hex')
+
+const canonical = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  const entries = Object.entries(value).filter(([, v]) => v !== undefined)
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`)
+    .join(',')}}`
+}
+
+export const compilePolicy = (policy: Policy): CompiledPolicy => {
+  const identities = indexGlobs(policy.identities.map((value) => ({ pattern: value.match, value })))
+  const days = policy.calendars.map((c) => ({ name: c.name, days: new Set(c.days.map((d) => Date.parse(`${d}T00:00:00Z`) / DAY_MS)) }))
+  return {
+    hash: policyHash(policy),
+    resourceOf: compileResources(policy),
+    identityOf: (identity) => {
+      const all = identities.find(identity)
+      return {
+        owner: first(all, (x) => x.owner),
+        contact: first(all, (x) => x.contact),
+        purpose: first(all, (x) => x.purpose),
+        criticality: all[0]?.criticality ?? 2,
+        peerGroup: first(all, (x) => x.peerGroup),
+        segment: first(all, (x) => x.segment),
+        runbook: first(all, (x) => x.runbook),
+      }
+    },
+    ruleVerdict: compileRules(policy),
+    exceptionFor: compileExceptions(policy),
+    inMaintenance: compileWindows(policy),
+    calendarOf: (timeMs) => days.find((c) => c.days.has(Math.floor(timeMs / DAY_MS)))?.name,
+    segmentAllowed: compileSegments(policy),
+  }
+}
+
+const DAY_MS = 86_400_000
+
+const first = <T, V>(entries: readonly T[], pick: (entry: T) => V | undefined): V | undefined => {
+  for (const entry of entries) {
+    const value = pick(entry)
+    if (value !== undefined) return value
+  }
+  return undefined
+}
+
+const compileResources = (policy: Policy): CompiledPolicy['resourceOf'] => {
+  const entries = policy.resources.map((r) => ({ is: r, globs: globsOf(r.match) }))
+  return (action, resourceId, resourceClass, destination) => {
+    const subject: Record<string, string | undefined> = { action, resource: resourceId, class: resourceClass, destination }
+    const hits = entries.filter((e) => e.globs.every(({ field, glob }) => matchesField(glob, subject[field]))).map((e) => e.is)
+    const named = first(hits, (r) => r.class) ?? resourceClass
+    const sensitivity = first(hits, (r) => r.sensitivity)
+    const write = isWrite(action)
+    const reachesOut = () => (destination === undefined ? sendsOutward(action, resourceClass) : isExternalDestination(destination))
+    return {
+      class: named,
+      sensitivity: sensitivity ?? defaultSensitivity(named),
+      sensitivityFrom: sensitivity === undefined ? 'default' : 'policy',
+      segment: first(hits, (r) => r.segment),
+      untrusted: !write && (first(hits, (r) => r.untrusted) ?? (isUntrustedRead(action, resourceClass) || isUntrustedRead(action, named))),
+      external: write && (first(hits, (r) => r.external) ?? reachesOut()),
+    }
+  }
+}
+
+const globsOf = (match: Readonly<Record<string, string | undefined>>): readonly { readonly field: string; readonly glob: Glob }[] =>
+  Object.entries(match).flatMap(([field, pattern]) => (pattern === undefined ? [] : [{ field, glob: compileGlob(pattern) }]))
+
+const matchesField = (glob: Glob, text: string | undefined): boolean => text !== undefined && glob.matches(text)
+
+const compileRules = (policy: Policy): CompiledPolicy['ruleVerdict'] => {
+  const rules: GlobIndex<{ id: string; effect: 'allow' | 'deny'; action: string; classes: readonly Glob[] }> = indexGlobs(
+    policy.rules.map((r) => ({
+      pattern: r.identities,
+      value: { id: r.id, effect: r.effect, action: r.action, classes: r.classes.map(compileGlob) },
+    })),
+  )
+  return (identity, action, resourceClass) => {
+    const speaking = rules
+      .find(identity)
+      .filter((r) => (r.action === 'any' || r.action === action) && r.classes.some((c) => c.matches(resourceClass)))
+    const rule = speaking.find((r) => r.effect === 'deny') ?? speaking[0]
+    return rule === undefined ? undefined : { effect: rule.effect, ruleId: rule.id }
+  }
+}
+
+const compileExceptions = (policy: Policy): CompiledPolicy['exceptionFor'] => {
+  const exceptions = indexGlobs(
+    policy.exceptions.map((x) => ({
+      pattern: x.identities,
+      value: { id: x.id, families: x.families, classes: x.classes?.map(compileGlob), expiresMs: Date.parse(x.expires) },
+    })),
+  )
+  return (identity, family, resourceClass, timeMs) =>
+    exceptions
+      .find(identity)
+      .find(
+        (x) =>
+          timeMs < x.expiresMs &&
+          (x.families === undefined || x.families.includes(family)) &&
+          (x.classes === undefined || x.classes.some((c) => c.matches(resourceClass))),
+      )?.id
+}
+
+const compileWindows = (policy: Policy): CompiledPolicy['inMaintenance'] => {
+  const windows = indexGlobs(
+    policy.maintenance.map((w) => ({ pattern: w.identities, value: { name: w.name, fromMs: Date.parse(w.from), toMs: Date.parse(w.to) } })),
+  )
+  return (identity, timeMs) => windows.find(identity).find((w) => timeMs >= w.fromMs && timeMs < w.toMs)?.name
+}
+
+const compileSegments = (policy: Policy): CompiledPolicy['segmentAllowed'] => {
+  if (policy.segments.length === 0) return () => undefined
+  const pairs = policy.segments.map((s) => ({ from: compileGlob(s.from), to: compileGlob(s.to) }))
+  return (from, to) => from.toLowerCase() === to.toLowerCase() || pairs.some((p) => p.from.matches(from) && p.to.matches(to))
+}

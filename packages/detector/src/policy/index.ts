@@ -1,0 +1,3 @@
+export { compileGlob, type Glob } from './glob.ts'
+export { defaultSensitivity, isExternalDestination, isUntrustedRead, isWrite, sendsOutward, wordsIn } from './classify.ts'
+export { type CompiledPolicy, compilePolicy, type IdentityPolicy, policyHash, type ResourcePolicy, type RuleVerdict } from './compile.ts'
