@@ -1,0 +1,7 @@
+export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions, type KeyValue } from './log.ts'
+export { TOPICS, type Topic } from './staging.ts'
+export type { Outbox, OutboxEntry, OutboxLag } from './outbox.ts'
+export type { IngestBatch, IngestResult } from './ingest.ts'
+export type { TenantOwnership, TenantRemoval } from './housekeeping.ts'
+export type { WritePoint } from './writer.ts'
+export { STORE_VERSION } from './environment.ts'

@@ -1,0 +1,173 @@
+import { mkdirSync } from 'node:fs'
+import type { ChunkCommit, EventSink, LogRecord, ShardLog } from '@plumbline/detector'
+import { PlumblineError } from '@plumbline/schemas'
+import { MAX_SHARDS, SHARD_STATE, decodeRecord, eventKey, offsetOf, shardKey, slotKeyInto } from './codec.ts'
+import { commitOp, SLOT_KEY_BYTES } from './commit.ts'
+import { type Environment, checkVersion, kvKey, masterKey, openTables } from './environment.ts'
+import { type TenantOwnership, type TenantRemoval, iterateSlots, removeTenant, trimEvents } from './housekeeping.ts'
+import { type IngestBatch, type IngestResult, ingestOp, publishJson, purgeIdempotencyOp } from './ingest.ts'
+import { claimInProcess, takeOwnership } from './lock.ts'
+import { type Outbox, createOutbox } from './outbox.ts'
+import { type Heads, type Topic, createHeads } from './staging.ts'
+import { type WritePoint, type Writer, createWriter } from './writer.ts'
+
+export interface EmbeddedLogOptions {
+  /** Folder of the log; created when absent. One process at a time. */
+  readonly dir: string
+  /** Number of shards, fixed when the folder is created (contracts C1). Default 64. */
+  readonly shards?: number
+  /** Tests stop the process at named points of a write; nothing else uses this. */
+  readonly onPoint?: (point: WritePoint) => void
+}
+
+/** Small named values that must survive: cursors, versions, artifacts. Reads are synchronous. */
+export interface KeyValue {
+  get(name: string): Uint8Array | undefined
+  list(prefix: string): readonly string[]
+  /** All of them or none; `null` removes. Resolves when on disk. */
+  put(values: Readonly<Record<string, Uint8Array | null>>): Promise<void>
+}
+
+/** The embedded log: events, state, position and outbox of all shards in one LMDB environment. */
+export interface EmbeddedLog extends EventSink, ShardLog {
+  readonly shards: number
+  /** 32 random bytes made once for this data folder; tenant hash keys are derived from it. */
+  readonly masterKey: Uint8Array
+  readonly outbox: Outbox
+  readonly kv: KeyValue
+  /** Stores a request's records, refused lines and Idempotency-Key together; resolves when on disk. */
+  ingest(batch: IngestBatch): Promise<IngestResult>
+  /** Appends JSON rows that are no detector output (verdicts, releases, audit) to a topic; resolves when on disk. */
+  publish(topic: Topic, values: readonly object[]): Promise<void>
+  /** Position after the last durable record of the shard, and the position of its last commit. */
+  head(shard: number): { readonly next: number; readonly position: number; readonly first: number }
+  /** Called after each durable write with the shards that got records or moved. */
+  onRecords(listener: (shards: readonly number[]) => void): () => void
+  slots(shard?: number): Iterable<{ readonly shard: number; readonly key: Uint8Array; readonly bytes: Uint8Array }>
+  /** Removes processed events that arrived before `beforeMs` (ms since epoch). Returns how many went. */
+  trimEvents(beforeMs: number, floor?: (shard: number) => number): Promise<number>
+  /** Forgets Idempotency-Keys whose 24 hours are over. Returns how many went. */
+  purgeIdempotency(nowMs: number): Promise<number>
+  removeTenant(tenant: string, owns: TenantOwnership): Promise<TenantRemoval>
+  /** Waits for what is under way, then gives the folder free. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the log of a data folder. Errors: DATA_DIR_LOCKED, STORE_TOO_NEW, SHARDS_FIXED, MASTER_KEY_MISSING, MASTER_KEY_WRONG.
+ */
+export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<EmbeddedLog> => {
+  const { dir, shards = 64, onPoint = () => {} } = options
+  if (!Number.isInteger(shards) || shards < 1 || shards > MAX_SHARDS) throw new PlumblineError('SHARDS_INVALID', `The number of shards must be 1 to ${MAX_SHARDS}.`)
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const leave = claimInProcess(dir)
+  let env: Environment | undefined
+  let release = (): void => {}
+  try {
+    env = openTables(dir)
+    release = takeOwnership(dir, env)
+    await checkVersion(env, shards)
+    const key = await masterKey(dir, env)
+    const heads = createHeads(env, shards)
+    const writer = createWriter(env, heads, onPoint)
+    const tables = env
+    return assemble(tables, heads, writer, key, async () => {
+      await writer.close()
+      release()
+      await tables.root.close()
+      leave()
+    })
+  } catch (error) {
+    if ((error as PlumblineError).code !== 'DATA_DIR_LOCKED') release()
+    await env?.root.close()
+    leave()
+    throw error
+  }
+}
+
+const assemble = (env: Environment, heads: Heads, writer: Writer, key: Uint8Array, close: () => Promise<void>): EmbeddedLog => ({
+  shards: heads.shards,
+  masterKey: key,
+  outbox: createOutbox(env, heads, writer),
+  kv: createKeyValue(env, writer),
+  ...eventSide(env, heads, writer),
+  ...workerSide(env, heads, writer),
+  publish: (topic, values) =>
+    writer.run({
+      bytes: values.length * 1024,
+      apply() {
+        for (const value of values) publishJson(heads, topic, 0, 0, value)
+      },
+    }),
+  trimEvents: (beforeMs, floor) => trimEvents(env, heads, writer, beforeMs, floor),
+  async purgeIdempotency(nowMs) {
+    const limit = 2_000
+    let total = 0
+    for (let last = limit; last === limit; total += last) last = await writer.run(purgeIdempotencyOp(env, nowMs, limit))
+    return total
+  },
+  removeTenant: (tenant, owns) => removeTenant(env, writer, tenant, owns),
+  slots: (shard) => iterateSlots(env, shard),
+  close,
+})
+
+const eventSide = (env: Environment, heads: Heads, writer: Writer): Pick<EmbeddedLog, 'append' | 'ingest' | 'head' | 'onRecords'> => ({
+  append: async (records) => (records.length === 0 ? [] : (await writer.run(ingestOp(env, heads, { records }))).offsets),
+  ingest: (batch) => writer.run(ingestOp(env, heads, batch)),
+  head: (shard) => ({ next: heads.next(shard), position: heads.position(shard), first: heads.first(shard) }),
+  onRecords: (listener) => heads.onMoved((shards) => shards.length > 0 && listener(shards)),
+})
+
+const workerSide = (env: Environment, heads: Heads, writer: Writer): ShardLog => {
+  const lookup = Buffer.alloc(2 + SLOT_KEY_BYTES)
+  return {
+    load(shard, key, into) {
+      const found = env.slots.getBinaryFast(slotKeyInto(lookup, shard, key))
+      if (found === undefined) return -1
+      // The buffer is LMDB's reused one: longer than the value, valid until the next read.
+      const length = found.length
+      if (length > into.length) throw new PlumblineError('SLOT_TOO_LARGE', `A slot of ${length} bytes does not fit into ${into.length}.`)
+      found.copy(into, 0, 0, length)
+      return length
+    },
+    async acquire(shard) {
+      // A commit whose outcome the caller does not know is still in this process: once the queue is empty it is settled.
+      await writer.idle()
+      const meta = new Map<string, Uint8Array>()
+      const range = { start: shardKey(shard, SHARD_STATE), end: shardKey(shard, SHARD_STATE + 1) }
+      for (const { key, value } of env.shards.getRange(range)) meta.set(key.subarray(3).toString(), value)
+      return { nextOffset: heads.position(shard), meta }
+    },
+    async read(shard, fromOffset, maxRecords) {
+      const end = heads.next(shard)
+      if (fromOffset >= end) return []
+      if (fromOffset < heads.first(shard)) {
+        throw new PlumblineError('RECORDS_TRIMMED', `Shard ${shard} starts at ${heads.first(shard)}; records from ${fromOffset} on were removed by retention.`)
+      }
+      const records: LogRecord[] = []
+      for (const { key, value } of env.events.getRange({ start: eventKey(shard, fromOffset), end: eventKey(shard, end), limit: maxRecords })) {
+        records.push(decodeRecord(offsetOf(key), value))
+      }
+      return records
+    },
+    commit: (commits: readonly ChunkCommit[]) => writer.run(commitOp(env, heads, commits)),
+  }
+}
+
+const createKeyValue = (env: Environment, writer: Writer): KeyValue => {
+  const stored = (name: string): Buffer => kvKey(`kv:${name}`)
+  return {
+    get: (name) => env.kv.get(stored(name)),
+    list: (prefix) => [...env.kv.getKeys({ start: stored(prefix) })].map((key) => key.toString()).filter((key) => key.startsWith(`kv:${prefix}`)).map((key) => key.slice(3)),
+    put: (values) =>
+      writer.run({
+        bytes: Object.values(values).reduce((sum, value) => sum + (value?.length ?? 0), 0),
+        apply() {
+          for (const [name, value] of Object.entries(values)) {
+            if (value === null) env.kv.removeSync(stored(name))
+            else env.kv.putSync(stored(name), Buffer.from(value))
+          }
+        },
+      }),
+  }
+}

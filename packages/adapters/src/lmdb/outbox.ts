@@ -1,0 +1,117 @@
+import { type OutboxValue, decodeEntry, outboxKey, rowsSoFarOf, sequenceOf } from './codec.ts'
+import { type Environment, kvKey } from './environment.ts'
+import { type Heads, TOPICS, type Topic, keepHead, topicNumber } from './staging.ts'
+import type { Writer } from './writer.ts'
+
+/** One record of the outbox. Sequences count up from 1 per topic, without gaps, over all shards. */
+export interface OutboxEntry extends OutboxValue {
+  readonly topic: Topic
+  readonly sequence: number
+}
+
+/** How far a consumer is behind. */
+export interface OutboxLag {
+  readonly entries: number
+  readonly rows: number
+}
+
+/** What recorder, forwarders and the page read. Only what is on disk is ever seen. */
+export interface Outbox {
+  /** Entries after sequence `after`, in order, up to about `maxBytes` (at least one when there is one). */
+  read(topic: Topic, after: number, maxBytes: number): readonly OutboxEntry[]
+  /** Called after every durable write with the topics that got entries. */
+  onEntries(listener: (topics: readonly Topic[]) => void): () => void
+  /** Sequence of the newest entry. */
+  head(topic: Topic): number
+  lag(topic: Topic, after: number): OutboxLag
+  /** Makes a named consumer known: entries stay until every known consumer of the topic has passed them. */
+  register(consumer: string, topics: readonly Topic[]): Promise<void>
+  unregister(consumer: string): Promise<void>
+  /** Sequence up to which the consumer is done; 0 for a new one. */
+  cursor(consumer: string, topic: Topic): number
+  advance(consumer: string, topic: Topic, sequence: number): Promise<void>
+  /** Removes what all consumers have passed; a topic without consumers keeps everything. Returns how many entries went. */
+  trim(limit?: number): Promise<number>
+}
+
+const cursorKey = (topic: Topic, consumer: string): Buffer => kvKey(`cursor:${topic}:${consumer}`)
+const sequenceValue = (sequence: number): Buffer => Buffer.from(String(sequence))
+
+export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Outbox => {
+  const cursors = (topic: Topic): number[] => {
+    const prefix = `cursor:${topic}:`
+    return [...env.kv.getRange({ start: kvKey(prefix), end: kvKey(`cursor:${topic};`) })].map(({ value }) => Number(value.toString()))
+  }
+
+  const trimTopic = (topic: Topic, limit: number): Promise<number> =>
+    writer.run({
+      bytes: 0,
+      apply() {
+        const passed = cursors(topic)
+        if (passed.length === 0) return 0
+        const number = topicNumber(topic)
+        const upTo = Math.min(...passed, heads.topic(topic).sequence)
+        const keys = [...env.outbox.getKeys({ start: outboxKey(number, 0), end: outboxKey(number, upTo + 1), limit })]
+        if (keys.length > 0) keepHead(env, topic, heads.topic(topic))
+        for (const key of keys) env.outbox.removeSync(key)
+        return keys.length
+      },
+    })
+
+  return {
+    read(topic, after, maxBytes) {
+      const number = topicNumber(topic)
+      const entries: OutboxEntry[] = []
+      let bytes = 0
+      const last = heads.topic(topic).sequence
+      for (const { key, value } of env.outbox.getRange({ start: outboxKey(number, after + 1), end: outboxKey(number, last + 1) })) {
+        bytes += value.length
+        if (entries.length > 0 && bytes > maxBytes) break
+        entries.push({ topic, sequence: sequenceOf(key), ...decodeEntry(value) })
+      }
+      return entries
+    },
+    onEntries: (listener) => heads.onMoved((_, topics) => topics.length > 0 && listener(topics)),
+    head: (topic) => heads.topic(topic).sequence,
+    lag(topic, after) {
+      const head = heads.topic(topic)
+      if (after >= head.sequence) return { entries: 0, rows: 0 }
+      const reached = env.outbox.get(outboxKey(topicNumber(topic), after))
+      const first = [...env.outbox.getRange({ start: outboxKey(topicNumber(topic), after + 1), limit: 1 })][0]
+      const rowsBefore = reached !== undefined ? rowsSoFarOf(reached) : first === undefined ? 0 : rowsSoFarOf(first.value) - decodeEntry(first.value).rows
+      return { entries: head.sequence - after, rows: head.rows - rowsBefore }
+    },
+    register: (consumer, topics) =>
+      writer.run({
+        bytes: 0,
+        apply() {
+          for (const topic of topics) if (env.kv.get(cursorKey(topic, consumer)) === undefined) env.kv.putSync(cursorKey(topic, consumer), sequenceValue(0))
+        },
+      }),
+    unregister: (consumer) =>
+      writer.run({
+        bytes: 0,
+        apply() {
+          for (const topic of TOPICS) env.kv.removeSync(cursorKey(topic, consumer))
+        },
+      }),
+    cursor: (consumer, topic) => Number(env.kv.get(cursorKey(topic, consumer))?.toString() ?? 0),
+    advance: (consumer, topic, sequence) =>
+      writer.run({
+        bytes: 0,
+        apply() {
+          const known = Number(env.kv.get(cursorKey(topic, consumer))?.toString() ?? 0)
+          if (sequence > known) env.kv.putSync(cursorKey(topic, consumer), sequenceValue(sequence))
+        },
+      }),
+    async trim(limit = 2_000) {
+      let removed = 0
+      for (const topic of TOPICS) {
+        let last: number
+        do removed += last = await trimTopic(topic, limit)
+        while (last === limit)
+      }
+      return removed
+    },
+  }
+}
