@@ -4,7 +4,18 @@
 // Plain JavaScript without dependencies, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -60,8 +71,7 @@ export const environment = (node) => {
   return env
 }
 
-const run = (command, args, options = {}) =>
-  spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2], shell: WINDOWS, ...options })
+const run = (command, args, options = {}) => spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2], shell: WINDOWS, ...options })
 
 /** Runs until exit code 0, up to four times with growing pauses: registries and proxies hiccup. */
 const retry = (what, attempt) => {
@@ -69,7 +79,8 @@ const retry = (what, attempt) => {
     const result = attempt(i)
     if (result.status === 0) return
     if (result.error?.code === 'ENOENT') throw new BootstrapError(`${what} failed: ${result.error.path} was not found on PATH.`)
-    if (i === ATTEMPTS) throw new BootstrapError(`${what} failed ${ATTEMPTS} times. Its own words are above; check the network and the npm settings.`)
+    if (i === ATTEMPTS)
+      throw new BootstrapError(`${what} failed ${ATTEMPTS} times. Its own words are above; check the network and the npm settings.`)
     const pauseMs = 1000 * 3 ** (i - 1)
     say(`${what} failed; once more in ${pauseMs / 1000} s`)
     sleep(pauseMs)
@@ -111,7 +122,8 @@ const withLock = (work) => {
       }
       continue
     }
-    if (Date.now() > giveUp) throw new BootstrapError(`another start has been installing for 15 minutes; if none is running, remove ${lock}`)
+    if (Date.now() > giveUp)
+      throw new BootstrapError(`another start has been installing for 15 minutes; if none is running, remove ${lock}`)
     if (!told) say('another start is installing; waiting for it')
     told = true
     sleep(250)
@@ -126,7 +138,8 @@ const withLock = (work) => {
 
 /** Leftovers of an install that was killed. Only called under the lock. */
 const sweep = () => {
-  for (const name of readdirSync(TOOLS)) if (/^(staging|old|lock\.dead)-?/.test(name) && name !== 'lock') rmSync(join(TOOLS, name), { recursive: true, force: true })
+  for (const name of readdirSync(TOOLS))
+    if (/^(staging|old|lock\.dead)-?/.test(name) && name !== 'lock') rmSync(join(TOOLS, name), { recursive: true, force: true })
 }
 
 /** Installs into a staging folder and renames it into place, so that a half install is never taken for a whole one. */
@@ -154,7 +167,8 @@ const ensureTools = () => {
   const ready = () => findNode() !== undefined && ownPnpm() !== undefined
   if (!ready()) withLock(() => ready() || installTools())
   const node = findNode()
-  if (node === undefined || ownPnpm() === undefined) throw new BootstrapError('the tools did not install whole: remove .tools/ and try again')
+  if (node === undefined || ownPnpm() === undefined)
+    throw new BootstrapError('the tools did not install whole: remove .tools/ and try again')
   return node
 }
 
@@ -181,7 +195,8 @@ const installModules = (node) => {
   say('installing the packages of the workspace (once; a minute or two)')
   const env = { ...environment(node), CI: 'true' }
   // npm hands its own settings down as npm_config_*; pnpm must not take them for its own.
-  for (const key of Object.keys(env)) if (/^npm_config_(omit|package_lock|prefix|local_prefix|user_agent|production)$/i.test(key)) delete env[key]
+  for (const key of Object.keys(env))
+    if (/^npm_config_(omit|package_lock|prefix|local_prefix|user_agent|production)$/i.test(key)) delete env[key]
   const flags = ['--frozen-lockfile', '--prod=false', '--reporter=append-only', '--loglevel=warn']
   retry('pnpm install', () => run(ownPnpm(), ['install', ...flags], { env }))
   writeFileSync(STAMP, `${workspaceHash()}\n`)

@@ -13,7 +13,12 @@ const newest = (path) => {
   if (!existsSync(path)) return 0
   const stat = statSync(path)
   if (!stat.isDirectory()) return stat.mtimeMs
-  return Math.max(0, ...readdirSync(path).filter((name) => !SKIPPED.has(name)).map((name) => newest(join(path, name))))
+  return Math.max(
+    0,
+    ...readdirSync(path)
+      .filter((name) => !SKIPPED.has(name))
+      .map((name) => newest(join(path, name))),
+  )
 }
 
 /** Builds the page when needed. Resolves with an exit code; 0 when there is nothing to do. */

@@ -56,7 +56,10 @@ const TARGETS = {
     const { flags, files } = findTests(ROOT, args)
     if (files.length === 0) throw new BootstrapError('no test file matches')
     const concurrency = `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`
-    return each([() => buildPage(ready, node), () => node(ready, ['--test', concurrency, '--test-timeout=600000', '--test-reporter=spec', ...flags, ...files])])
+    return each([
+      () => buildPage(ready, node),
+      () => node(ready, ['--test', concurrency, '--test-timeout=600000', '--test-reporter=spec', ...flags, ...files]),
+    ])
   },
   bench: (ready, args) => each([() => buildPage(ready, node), () => script(ready, 'bench/main.ts', args)]),
   build: (ready) => buildPage(ready, node, { force: true }),
