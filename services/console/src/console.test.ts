@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict'
+import { get } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import Fastify, { type FastifyInstance } from 'fastify'
+import fc from 'fast-check'
+import { AlertDetail, AlertPage, PlumblineError, type Alert, type AlertView, type StatusView, type Verdict } from '@plumbline/schemas'
+import { compareKeys, decodeCursor, encodeCursor } from './cursor.ts'
+import { createConsole, tokenCheck, type Console, type ConsoleDeps } from './index.ts'
+import { matches } from './live-tail.ts'
+import { sampleAlert } from './sample-alert.testkit.ts'
+
+const TOKEN = 'a-token-for-tests'
+const AUTH = { authorization: `Bearer ${TOKEN}` }
+const STATUS: StatusView = {
+  ready: true,
+  phase: 'waiting for events',
+  progress: null,
+  eventsPerSecond: 0,
+  events: 0,
+  alerts: 0,
+  held: 0,
+  deadLetters: 0,
+  identities: 0,
+  recorderLag: 0,
+  model: [],
+  demo: false,
+}
+
+interface Bench {
+  readonly app: FastifyInstance
+  readonly console: Console
+  readonly stored: AlertView[]
+  readonly verdicts: { id: string; verdict: Verdict }[]
+}
+
+/** A whole console on a real server; the store is the plain definition of the port over an array. */
+async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}): Promise<Bench> {
+  const stored: AlertView[] = []
+  const verdicts: Bench['verdicts'] = []
+  const console = createConsole({
+    token: tokenCheck(TOKEN),
+    alerts: {
+      page: async (filter, after, limit) =>
+        stored
+          .filter((alert) => matches(alert, filter) && (after === null || compareKeys(after, alert) < 0))
+          .sort(compareKeys)
+          .slice(0, limit),
+      find: async (id) => stored.find((alert) => alert.id === id) ?? null,
+    },
+    events: { at: async () => [], newest: async () => [], deadLetters: async () => [] },
+    identities: { list: async () => [], find: async () => null },
+    verdicts: { record: async (alert, verdict) => void verdicts.push({ id: alert.id, verdict }) },
+    status: { now: () => STATUS },
+    ingest: { watch: () => () => undefined },
+    demo: null,
+    endpoint: 'http://localhost:7070',
+    tenant: 'default',
+    epoch: 'test',
+    webDir: '/nowhere',
+    ...overrides,
+  })
+  const app = Fastify()
+  await app.register(console.routes)
+  await app.ready()
+  t.after(() => app.close())
+  return { app, console, stored, verdicts }
+}
+
+const view = (alert: Alert): AlertView => ({ ...alert, delivery: 'delivered', verdict: null })
+
+test('every address of the API refuses without the token, and says what to do', async (t) => {
+  const { app } = await start(t)
+  const calls = [
+    ['GET', '/v1/alerts'],
+    ['GET', '/v1/alerts/x'],
+    ['GET', '/v1/alerts/stream'],
+    ['GET', '/v1/identities'],
+    ['GET', '/v1/identities/a'],
+    ['GET', '/v1/events?identity=a'],
+    ['GET', '/v1/status'],
+    ['GET', '/v1/dead-letters'],
+    ['GET', '/v1/demo/options'],
+    ['GET', '/v1/connect'],
+    ['POST', '/v1/alerts/x/verdict'],
+    ['POST', '/v1/demo/try'],
+    ['DELETE', '/v1/demo'],
+  ] as const
+  for (const [method, url] of calls) {
+    for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: TOKEN }]) {
+      const answer = await app.inject({ method, url, headers })
+      assert.equal(answer.statusCode, 401, `${method} ${url}`)
+      assert.equal(answer.json().code, 'TOKEN_MISSING_OR_WRONG')
+    }
+    assert.equal((await app.inject({ method, url: `${url}${url.includes('?') ? '&' : '?'}token=${TOKEN}` })).statusCode, 401)
+  }
+  assert.equal((await app.inject({ method: 'GET', url: '/' })).statusCode, 503, 'the page itself needs no token')
+})
+
+test('pages read every alert once, in order, while new ones arrive between pages', async (t) => {
+  const { app, console, stored } = await start(t)
+  for (let i = 0; i < 25; i++) stored.push(view(sampleAlert({ id: `stored-${i}`, firstSeen: 1000 + Math.floor(i / 3) })))
+  for (let i = 0; i < 5; i++) console.publish(sampleAlert({ id: `live-${i}`, firstSeen: 1002 + i }), 'delivered')
+  const seen: string[] = []
+  let cursor: string | null = null
+  do {
+    const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const answer = await app.inject({ url: `/v1/alerts?limit=7${query}`, headers: AUTH })
+    const page = AlertPage.parse(answer.json())
+    seen.push(...page.alerts.map((alert) => alert.id))
+    cursor = page.cursor
+    console.publish(sampleAlert({ id: `later-${seen.length}`, firstSeen: 9000 }), 'delivered')
+  } while (cursor !== null)
+  const expected = [...stored.map((alert) => alert.id), 'live-0', 'live-1', 'live-2', 'live-3', 'live-4'].sort()
+  assert.deepEqual([...seen].sort(), expected)
+})
+
+test('paging equals one sorted list for any alerts and page size', async (t) => {
+  const { app, stored } = await start(t)
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(20), { maxLength: 40 }), fc.integer({ min: 1, max: 10 }), async (times, limit) => {
+      stored.length = 0
+      times.forEach((firstSeen, i) => stored.push(view(sampleAlert({ id: `a-${i}`, firstSeen }))))
+      const seen: string[] = []
+      let cursor: string | null = null
+      do {
+        const query: string = cursor === null ? '' : `&cursor=${cursor}`
+        const page: AlertPage = (await app.inject({ url: `/v1/alerts?limit=${limit}${query}`, headers: AUTH })).json()
+        seen.push(...page.alerts.map((alert) => alert.id))
+        cursor = page.cursor
+      } while (cursor !== null)
+      assert.deepEqual(
+        seen,
+        [...stored].sort(compareKeys).map((alert) => alert.id),
+      )
+    }),
+    { seed: 3, numRuns: 40 },
+  )
+})
+
+test('filters by tenant, identity, severity or worse, time and history', async (t) => {
+  const { app, stored } = await start(t)
+  stored.push(view(sampleAlert({ id: 'low', severity: 'low', identity: 'a', lastSeen: 10 })))
+  stored.push(view(sampleAlert({ id: 'high', severity: 'high', identity: 'b', lastSeen: 20 })))
+  stored.push(view(sampleAlert({ id: 'critical', severity: 'critical', identity: 'b', tenant: 'demo', lastSeen: 30 })))
+  stored.push(view(sampleAlert({ id: 'old', historic: true, lastSeen: 40 })))
+  const ids = async (query: string) => {
+    const answer = await app.inject({ url: `/v1/alerts?${query}`, headers: AUTH })
+    return answer
+      .json<AlertPage>()
+      .alerts.map((alert) => alert.id)
+      .sort()
+  }
+  assert.deepEqual(await ids(''), ['critical', 'high', 'low'])
+  assert.deepEqual(await ids('severity=high'), ['critical', 'high'])
+  assert.deepEqual(await ids('tenant=demo'), ['critical'])
+  assert.deepEqual(await ids('identity=a'), ['low'])
+  assert.deepEqual(await ids('since=20'), ['critical', 'high'])
+  assert.deepEqual(await ids('historic=true'), ['old'])
+})
+
+test('what cannot be asked is refused with a code and a remedy', async (t) => {
+  const { app } = await start(t)
+  for (const url of ['/v1/alerts?limit=0', '/v1/alerts?severity=worst', '/v1/alerts?colour=red', '/v1/alerts?cursor=%7Bx', '/v1/events']) {
+    const answer = await app.inject({ url, headers: AUTH })
+    assert.equal(answer.statusCode, 400, url)
+    assert.match(answer.json().code, /^(REQUEST|CURSOR)_INVALID$/)
+    assert.notEqual(answer.json().remedy, '')
+  }
+  assert.equal((await app.inject({ url: '/v1/alerts/none', headers: AUTH })).statusCode, 404)
+  assert.equal((await app.inject({ url: '/v1/identities/none/with/slashes', headers: AUTH })).json().code, 'NOT_FOUND')
+  assert.equal((await app.inject({ url: '/v1/demo/options', headers: AUTH })).statusCode, 409)
+})
+
+test('any text is refused or accepted as a cursor, never an error of ours', () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 300 }), (text) => {
+      try {
+        const key = decodeCursor(text)
+        assert.deepEqual(decodeCursor(encodeCursor(key)), key)
+      } catch (error) {
+        assert.ok(error instanceof PlumblineError && error.code === 'CURSOR_INVALID')
+      }
+    }),
+    { seed: 1 },
+  )
+})
+
+test('a verdict is answered once it is recorded, and shows at once', async (t) => {
+  const { app, stored, verdicts } = await start(t)
+  stored.push(view(sampleAlert({ id: 'one' })))
+  const answer = await app.inject({ method: 'POST', url: '/v1/alerts/one/verdict', headers: AUTH, payload: { verdict: 'safe' } })
+  assert.equal(answer.statusCode, 202)
+  assert.match(answer.json().effect, /learned/)
+  assert.deepEqual(verdicts, [{ id: 'one', verdict: 'safe' }])
+  const detail = AlertDetail.parse((await app.inject({ url: '/v1/alerts/one', headers: AUTH })).json())
+  assert.equal(detail.alert.verdict, 'safe')
+  const wrong = await app.inject({ method: 'POST', url: '/v1/alerts/one/verdict', headers: AUTH, payload: { verdict: 'fine' } })
+  assert.equal(wrong.statusCode, 400)
+  const absent = await app.inject({ method: 'POST', url: '/v1/alerts/two/verdict', headers: AUTH, payload: { verdict: 'safe' } })
+  assert.equal(absent.statusCode, 404)
+})
+
+test('a verdict that is not durable is not answered with success', async (t) => {
+  const failing = { record: async () => Promise.reject(new PlumblineError('LOG_UNAVAILABLE', 'disk full', { retryable: true })) }
+  const { app, stored } = await start(t, { verdicts: failing })
+  stored.push(view(sampleAlert({ id: 'one' })))
+  const answer = await app.inject({ method: 'POST', url: '/v1/alerts/one/verdict', headers: AUTH, payload: { verdict: 'safe' } })
+  assert.equal(answer.statusCode, 503)
+  assert.equal((await app.inject({ url: '/v1/alerts/one', headers: AUTH })).json().alert.verdict, null)
+})
+
+interface Viewer {
+  readonly events: { id: string; event: string; data: unknown }[]
+  until(count: number): Promise<void>
+  stop(): void
+}
+
+async function watch(app: FastifyInstance, headers: Record<string, string> = {}): Promise<Viewer> {
+  if (!app.server.listening) await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const request = get({ host: '127.0.0.1', port, path: '/v1/alerts/stream', headers: { ...AUTH, ...headers } })
+  const [response] = await once(request, 'response')
+  assert.equal(response.statusCode, 200)
+  assert.match(response.headers['content-type'], /^text\/event-stream/)
+  const events: Viewer['events'] = []
+  let text = ''
+  let wake = (): void => undefined
+  response.setEncoding('utf8')
+  response.on('error', () => undefined)
+  request.on('error', () => undefined)
+  response.on('data', (chunk: string) => {
+    text += chunk
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const lines = text.slice(0, end).split('\n')
+      text = text.slice(end + 2)
+      const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? ''
+      if (field('event') !== '') events.push({ id: field('id'), event: field('event'), data: JSON.parse(field('data')) })
+    }
+    wake()
+  })
+  const until = async (count: number) => {
+    while (events.length < count) await new Promise<void>((resolve) => (wake = resolve))
+  }
+  return { events, until, stop: () => request.destroy() }
+}
+
+test('the stream shows an alert when it is committed, and resumes after the last one seen', async (t) => {
+  const { app, console } = await start(t)
+  const first = await watch(app)
+  await first.until(2)
+  assert.deepEqual(
+    first.events.map((event) => event.event),
+    ['reset', 'status'],
+  )
+  console.publish(sampleAlert({ id: 'one' }), 'delivered')
+  await first.until(3)
+  assert.equal(first.events[2]?.event, 'alert')
+  assert.equal((first.events[2] as { data: AlertView }).data.id, 'one')
+  first.stop()
+
+  console.publish(sampleAlert({ id: 'two' }), 'delivered')
+  console.publish(sampleAlert({ id: 'one', revision: 2 }), 'delivered')
+  console.publish(sampleAlert({ id: 'one', revision: 1 }), 'delivered')
+  const second = await watch(app, { 'last-event-id': first.events[2]?.id ?? '' })
+  await second.until(3)
+  assert.deepEqual(
+    second.events.map((event) => event.event),
+    ['alert', 'alert', 'status'],
+  )
+  assert.deepEqual(
+    second.events.slice(0, 2).map((event) => [(event.data as AlertView).id, (event.data as AlertView).revision]),
+    [
+      ['two', 1],
+      ['one', 2],
+    ],
+  )
+  second.stop()
+
+  const stranger = await watch(app, { 'last-event-id': 'other-start.3' })
+  await stranger.until(1)
+  assert.equal(stranger.events[0]?.event, 'reset')
+  stranger.stop()
+})
+
+test('a viewer that does not read is cut off; the others go on', async (t) => {
+  const { app, console } = await start(t, { limits: { maxBufferedBytes: 512 * 1024 } })
+  const good = await watch(app)
+  const { port } = app.server.address() as AddressInfo
+  const request = get({ host: '127.0.0.1', port, path: '/v1/alerts/stream', headers: AUTH })
+  request.on('error', () => undefined)
+  const [slow] = await once(request, 'response')
+  slow.pause()
+  slow.on('error', () => undefined)
+  const connections = () => new Promise<number>((resolve) => app.server.getConnections((_error, count) => resolve(count)))
+  let published = 0
+  // Far more than what the two sockets' kernel buffers can hold.
+  while ((await connections()) > 1 && published < 20_000) {
+    for (let i = 0; i < 20; i++) console.publish(sampleAlert({ id: `a-${published++}` }), 'delivered')
+    await good.until(2 + published)
+  }
+  assert.equal(await connections(), 1)
+  request.destroy()
+  good.stop()
+})
+
+test('only so many viewers at a time', async (t) => {
+  const { app } = await start(t, { limits: { maxStreams: 1 } })
+  const first = await watch(app)
+  const { port } = app.server.address() as AddressInfo
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/alerts/stream`, { headers: AUTH })
+  assert.equal(answer.status, 503)
+  assert.equal(((await answer.json()) as { code: string }).code, 'STREAMS_FULL')
+  first.stop()
+})

@@ -1,0 +1,67 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { Alert, AlertView } from '@plumbline/schemas'
+import { requireToken, type TokenCheck } from './auth.ts'
+import { LiveTail, withTail } from './live-tail.ts'
+import { answerProblem } from './problems.ts'
+import type { AlertStore, DemoControl, EventStore, IdentityStore, IngestWatch, StatusSource, VerdictSink } from './ports.ts'
+import { alertRoutes } from './routes/alerts.ts'
+import { connectRoutes } from './routes/connect.ts'
+import { demoRoutes } from './routes/demo.ts'
+import { readRoutes } from './routes/reads.ts'
+import { STREAM_LIMITS, streamRoute, type StreamLimits } from './routes/stream.ts'
+import { WEB_DIR, staticRoutes } from './static.ts'
+
+export * from './ports.ts'
+export { tokenCheck, type TokenCheck } from './auth.ts'
+export { VERDICT_EFFECTS } from './routes/alerts.ts'
+export { STREAM_LIMITS, type StreamLimits } from './routes/stream.ts'
+export { PAGE_CSP, WEB_DIR } from './static.ts'
+
+export interface ConsoleDeps {
+  readonly token: TokenCheck
+  readonly alerts: AlertStore
+  readonly events: EventStore
+  readonly identities: IdentityStore
+  readonly verdicts: VerdictSink
+  readonly status: StatusSource
+  readonly ingest: IngestWatch
+  /** Null in deployments without a demo. */
+  readonly demo: DemoControl | null
+  /** Default `demo`. */
+  readonly demoTenant?: string
+  /** Where agents reach the door, like http://localhost:7070; shown to copy. */
+  readonly endpoint: string
+  /** Tenant of events sent with the printed token; shown. */
+  readonly tenant: string
+  /** Distinguishes this start of the process from others, 1 to 64 of [A-Za-z0-9_-]. */
+  readonly epoch: string
+  readonly limits?: Partial<StreamLimits>
+  /** Folder of the built page; default dist-web of this package. */
+  readonly webDir?: string
+}
+
+export interface Console {
+  /** Registers every route of the read API and the page on a fastify server, in a scope of its own. */
+  readonly routes: FastifyPluginAsync
+  /** Call after the commit that holds the alert: it shows on the page and in the API at once. */
+  publish(alert: Alert, delivery: AlertView['delivery']): void
+}
+
+/** The read API and the page. Holds no state that matters: everything comes back from the ports. */
+export function createConsole(deps: ConsoleDeps): Console {
+  const tail = new LiveTail(deps.epoch)
+  const routes: FastifyPluginAsync = async (app: FastifyInstance) => {
+    await app.register(async (api) => {
+      api.addHook('onRequest', requireToken(deps.token))
+      api.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
+      api.setErrorHandler(answerProblem)
+      streamRoute(api, { tail, status: deps.status, limits: { ...STREAM_LIMITS, ...deps.limits } })
+      alertRoutes(api, { alerts: withTail(deps.alerts, tail), events: deps.events, verdicts: deps.verdicts, tail })
+      readRoutes(api, deps)
+      demoRoutes(api, { demo: deps.demo, tail, demoTenant: deps.demoTenant ?? 'demo' })
+      connectRoutes(api, { ingest: deps.ingest, tail, endpoint: deps.endpoint, tenant: deps.tenant })
+    })
+    await staticRoutes(app, deps.webDir ?? WEB_DIR)
+  }
+  return { routes, publish: (alert, delivery) => tail.publish(alert, delivery) }
+}

@@ -1,0 +1,88 @@
+import type {
+  AlertView,
+  DeadLetterView,
+  DemoOptions,
+  DemoTryAnswer,
+  DemoTryRequest,
+  EventView,
+  IdentitySummary,
+  IdentityView,
+  IngestNotice,
+  Severity,
+  StatusView,
+  Verdict,
+} from '@plumbline/schemas'
+
+/** Place in the list of alerts: newest first by `firstSeen`, then by id descending. Both never change for one alert. */
+export interface AlertKey {
+  readonly firstSeen: number
+  readonly id: string
+}
+
+export interface AlertFilter {
+  /** Absent: every tenant. */
+  readonly tenant?: string
+  readonly identity?: string
+  /** This severity or worse. */
+  readonly minSeverity?: Severity
+  /** Last seen at or after this, ms since epoch. */
+  readonly since?: number
+  /** True: only those found in backfilled history; false: only the others. */
+  readonly historic: boolean
+}
+
+/** Alerts as stored, each in its highest revision and with the newest verdict. */
+export interface AlertStore {
+  /** At most `limit` alerts that match, strictly after `after` in list order. May lag behind the log, never invents. */
+  page(filter: AlertFilter, after: AlertKey | null, limit: number): Promise<readonly AlertView[]>
+  /** The alert, or null when the store does not know it (yet). Alert ids are unique across tenants. */
+  find(id: string): Promise<AlertView | null>
+}
+
+/** Scored events and refusals as stored. May lag behind the log. */
+export interface EventStore {
+  /** The events at these positions that are stored by now, oldest first; at most 32 positions. */
+  at(
+    tenant: string,
+    identity: string,
+    positions: readonly { readonly shard: number; readonly offset: number }[],
+  ): Promise<readonly EventView[]>
+  /** The newest events of one identity (of one session when given), newest first. */
+  newest(tenant: string, identity: string, session: string | undefined, limit: number): Promise<readonly EventView[]>
+  /** Refused events that arrived before `before` (ms since epoch; absent: now), newest first. */
+  deadLetters(tenant: string | undefined, before: number | undefined, limit: number): Promise<readonly DeadLetterView[]>
+}
+
+/** What is known of identities. Owner and peer group come from the policy, where the deployment has one. */
+export interface IdentityStore {
+  /** Identities by last activity, newest first; `search` matches a part of the id without case. */
+  list(tenant: string | undefined, search: string | undefined, limit: number): Promise<readonly IdentitySummary[]>
+  /** The identity with its last seven days by the hour (ending with its newest event), or null when unknown. */
+  find(tenant: string, identity: string): Promise<IdentityView | null>
+}
+
+/** Where verdicts go. Resolves once the verdict survives a crash; the detector applies it at a position it records. */
+export interface VerdictSink {
+  record(alert: AlertView, verdict: Verdict, author: string, note: string | undefined): Promise<void>
+}
+
+/** How the deployment is doing. Called about once a second per process, not per viewer: cheap, never throws. */
+export interface StatusSource {
+  now(): StatusView
+}
+
+/** The demo tenant, where there is one. Refuses with a PlumblineError whose code says why. */
+export interface DemoControl {
+  /** What can be tried; null once the demo was removed or before its day has been replayed. */
+  options(): DemoOptions | null
+  /** Sends the events of one act through the ordinary door; resolves when they are durable. */
+  play(request: DemoTryRequest): Promise<DemoTryAnswer>
+  /** Removes the demo tenant: its state, model, rows and alerts. Idempotent. */
+  remove(): Promise<void>
+}
+
+/** Sees what enters the door, after it is durable and its identity is resolved. Demo events are left out. */
+export interface IngestWatch {
+  /** Calls back at most about four times a second with the newest event; returns how to stop. */
+  watch(listener: (notice: IngestNotice) => void): () => void
+}

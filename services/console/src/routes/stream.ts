@@ -1,0 +1,106 @@
+import type { ServerResponse } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import type { ApiError } from '@plumbline/schemas'
+import type { LiveTail, TailMessage } from '../live-tail.ts'
+import type { StatusSource } from '../ports.ts'
+
+export interface StreamLimits {
+  /** Viewers at the same time, across everyone. */
+  readonly maxStreams: number
+  /** Bytes waiting for one viewer before it is cut off; it comes back with Last-Event-ID and catches up. */
+  readonly maxBufferedBytes: number
+  /** A comment line this often, so that proxies keep the connection. Unit: ms. */
+  readonly heartbeatMs: number
+  /** How often the status is looked at; it is sent only when it changed. Unit: ms. */
+  readonly statusMs: number
+}
+
+export const STREAM_LIMITS: StreamLimits = { maxStreams: 64, maxBufferedBytes: 1024 * 1024, heartbeatMs: 15_000, statusMs: 1000 }
+
+const FULL: ApiError = {
+  code: 'STREAMS_FULL',
+  message: 'Too many viewers are connected.',
+  remedy: 'Close other pages that watch the alerts, or ask GET /v1/alerts now and then.',
+}
+
+const eventId = (tail: LiveTail, seq: number): string => `${tail.epoch}.${seq}`
+
+function resumePoint(tail: LiveTail, header: string | string[] | undefined): number | null {
+  const match = /^([\w-]{1,64})\.(\d{1,15})$/.exec(typeof header === 'string' ? header : '')
+  return match === null || match[1] !== tail.epoch ? null : Number(match[2])
+}
+
+function format(tail: LiveTail, message: TailMessage): string {
+  // JSON has no raw line breaks, so one data line always suffices.
+  if (message.kind === 'alert') return `id: ${eventId(tail, message.seq)}\nevent: alert\ndata: ${JSON.stringify(message.alert)}\n\n`
+  const data = message.kind === 'status' ? message.status : message.kind === 'ingest' ? message.notice : { tenant: message.tenant }
+  return `event: ${message.kind}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
+/**
+ * GET /v1/alerts/stream: server-sent events `alert`, `status`, `ingest`, `removed`, and `reset` when what the viewer
+ * missed is no longer in memory and it has to read GET /v1/alerts again.
+ */
+export function streamRoute(
+  app: FastifyInstance,
+  deps: { readonly tail: LiveTail; readonly status: StatusSource; readonly limits: StreamLimits },
+): void {
+  const { tail, status, limits } = deps
+  const open = new Set<ServerResponse>()
+
+  const send = (to: ServerResponse, text: string): void => {
+    if (to.destroyed || to.writableEnded) return
+    if (to.writableLength > limits.maxBufferedBytes) to.destroy()
+    else to.write(text)
+  }
+
+  let lastStatus = ''
+  const ticker = setInterval(() => {
+    if (open.size === 0) return
+    const now = status.now()
+    const text = JSON.stringify(now)
+    if (text === lastStatus) return
+    lastStatus = text
+    tail.status(now)
+  }, limits.statusMs)
+  const heartbeat = setInterval(() => {
+    for (const viewer of open) send(viewer, ': still here\n\n')
+  }, limits.heartbeatMs)
+  ticker.unref()
+  heartbeat.unref()
+  const stopListening = tail.listen((message) => {
+    if (open.size === 0) return
+    const text = format(tail, message)
+    for (const viewer of open) send(viewer, text)
+  })
+
+  app.addHook('preClose', async () => {
+    clearInterval(ticker)
+    clearInterval(heartbeat)
+    stopListening()
+    for (const viewer of open) viewer.end()
+  })
+
+  app.get('/v1/alerts/stream', (request, reply) => {
+    if (open.size >= limits.maxStreams) {
+      void reply.code(503).send(FULL)
+      return
+    }
+    const viewer = reply.raw
+    reply.hijack()
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) viewer.setHeader(name, value)
+    viewer.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    viewer.on('error', () => viewer.destroy())
+    viewer.on('close', () => open.delete(viewer))
+
+    const header = request.headers['last-event-id']
+    const from = resumePoint(tail, header)
+    const missed = from === null ? null : tail.since(from)
+    viewer.write('retry: 2000\n\n')
+    // Without a known point the viewer starts from GET /v1/alerts; the id tells it where the stream stands.
+    if (missed === null) viewer.write(`id: ${eventId(tail, tail.seq)}\nevent: reset\ndata: {"resumed":false}\n\n`)
+    else for (const message of missed) viewer.write(format(tail, message))
+    viewer.write(format(tail, { kind: 'status', status: status.now() }))
+    open.add(viewer)
+  })
+}
