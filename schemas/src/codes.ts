@@ -5,6 +5,7 @@ export const REJECT_CODES = {
   JSON_TOO_DEEP: 'The JSON is nested too deeply. Flatten it; attributes take scalars only.',
   JSON_TOO_WIDE: 'The JSON has too many keys. Keep at most 256, attributes at most 32.',
   JSON_FORBIDDEN_KEY: 'The JSON has a key named __proto__, constructor or prototype. Rename it.',
+  JSON_DUPLICATE_KEY: 'The JSON names the same key twice in one object, and readers differ in which one they take. Send each key once.',
   EVENT_TOO_LARGE: 'The event is too large. Keep it under 64 KiB; put hashes or lengths in place of content.',
   UTF8_INVALID: 'The bytes are not valid UTF-8. Encode the event as UTF-8.',
   NUMBER_NOT_FINITE: 'A number is not finite or not exact. Send finite numbers below 2^53.',

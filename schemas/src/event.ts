@@ -38,6 +38,9 @@ export const PROVENANCES = ['user', 'tool', 'new'] as const
 const EPOCH_MS_MIN = Date.UTC(2000, 0, 1)
 const EPOCH_MS_MAX = Date.UTC(2100, 0, 1)
 
+/** `Date.parse` quietly turns 30 February into 2 March. */
+const dayExists = (s: string): boolean => Number(s.slice(8, 10)) <= new Date(Date.UTC(Number(s.slice(0, 4)), Number(s.slice(5, 7)), 0)).getUTCDate()
+
 /** Event time. Epoch milliseconds on output; on input also RFC 3339 with a zone. */
 export const EventTime = z
   .union([
@@ -49,6 +52,7 @@ export const EventTime = z
         /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/,
         'must be RFC 3339 with a zone, like 2026-01-31T08:00:00.000Z, or integer epoch milliseconds',
       )
+      .refine(dayExists, 'must name a day that exists')
       .transform((s) => Date.parse(s)),
   ])
   .pipe(
@@ -142,7 +146,7 @@ const eventShape = {
   source: Source.optional(),
   content: Content.optional(),
   attributes: z
-    .record(z.string().min(1).max(EVENT_LIMITS.attributeKeyChars), AttributeValue)
+    .record(text(EVENT_LIMITS.attributeKeyChars), AttributeValue)
     .refine((a) => Object.keys(a).length <= EVENT_LIMITS.attributeCount, `must have at most ${EVENT_LIMITS.attributeCount} entries`)
     .optional(),
 }

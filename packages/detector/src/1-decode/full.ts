@@ -1,0 +1,119 @@
+import { EVENT_FIELDS, EVENT_LIMITS, Event, type RejectCode, type Rejection, rejection } from '@plumbline/schemas'
+import { canonicalEvent } from './canonical.ts'
+import { guardBytes } from './guard.ts'
+import { explainIssue, fieldName } from './issue.ts'
+
+export { canonicalEvent } from './canonical.ts'
+
+export type Decoded =
+  | { readonly ok: true; readonly event: Event; readonly canonical: Uint8Array }
+  | { readonly ok: false; readonly rejection: Rejection }
+
+type JsonObject = Record<string, unknown>
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+
+const refuse = (code: RejectCode, field = '', message = ''): Decoded => ({ ok: false, rejection: rejection(code, field, message) })
+
+const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * Decodes one event from bytes by the full, slow and strict way. Never throws for data, never cuts or repairs:
+ * what it cannot take as it is comes back as a Rejection that names the field and never repeats its value.
+ */
+export const decodeFull = (bytes: Uint8Array): Decoded => {
+  const guard = guardBytes(bytes)
+  if (guard.code !== undefined) return refuse(guard.code)
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return refuse('UTF8_INVALID')
+  }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return refuse('JSON_SYNTAX')
+  }
+  if (!isObject(parsed)) return refuse('JSON_NOT_OBJECT')
+  return decodeParsed(parsed, guard.keys)
+}
+
+/**
+ * The part after parsing, for readers that already hold an object of their own making.
+ * `keys` is how many keys the text had; fewer in the object means that one stood twice.
+ */
+export const decodeParsed = (parsed: JsonObject, keys = -1): Decoded => {
+  const walk: Walk = { keys: 0, refusal: undefined }
+  inspect(parsed, '', walk)
+  if (walk.refusal !== undefined) return { ok: false, rejection: walk.refusal }
+  if (keys >= 0 && walk.keys !== keys) return refuse('JSON_DUPLICATE_KEY')
+
+  const folded = foldUnknown(parsed)
+  if (!folded.ok) return folded
+  const result = Event.safeParse(folded.input)
+  if (!result.success) {
+    const issue = result.error.issues[0]
+    return issue === undefined ? refuse('FIELD_INVALID') : { ok: false, rejection: explainIssue(issue, folded.input) }
+  }
+  const canonical = canonicalEvent(result.data)
+  // Defaults and rewritten numbers can make the canonical form a little longer than what came in.
+  if (canonical.length > EVENT_LIMITS.eventBytes) return refuse('EVENT_TOO_LARGE')
+  return { ok: true, event: result.data, canonical }
+}
+
+interface Walk {
+  keys: number
+  refusal: Rejection | undefined
+}
+
+/** Counts keys, refuses forbidden ones and inexact numbers, and turns -0 into 0. Depth is bounded by the byte guard. */
+const inspect = (value: object, path: string, walk: Walk, depth = 1): void => {
+  if (depth > EVENT_LIMITS.jsonDepth) {
+    walk.refusal = rejection('JSON_TOO_DEEP', path)
+    return
+  }
+  const isArray = Array.isArray(value)
+  const slots = value as JsonObject
+  for (const key of Object.keys(value)) {
+    const at = path === '' ? fieldName(key) : `${path}.${fieldName(key)}`
+    if (!isArray) {
+      walk.keys++
+      if (FORBIDDEN_KEYS.has(key)) walk.refusal = rejection('JSON_FORBIDDEN_KEY', at)
+    }
+    const child = slots[key]
+    if (typeof child === 'number') {
+      if (!isExact(child)) walk.refusal = rejection('NUMBER_NOT_FINITE', at)
+      else if (child === 0) slots[key] = 0
+    } else if (typeof child === 'object' && child !== null) inspect(child, at, walk, depth + 1)
+    if (walk.refusal !== undefined) return
+  }
+}
+
+const isExact = (n: number): boolean => Number.isFinite(n) && (!Number.isInteger(n) || Number.isSafeInteger(n))
+
+/** Unknown scalars at the top move into `attributes` (C15); anything else unknown is refused by name. */
+const foldUnknown = (parsed: JsonObject): { readonly ok: true; readonly input: JsonObject } | (Decoded & { readonly ok: false }) => {
+  const unknown = Object.keys(parsed).filter((key) => !EVENT_FIELDS.has(key))
+  if (unknown.length === 0) return { ok: true, input: parsed }
+  const known = Object.fromEntries(Object.entries(parsed).filter(([key]) => EVENT_FIELDS.has(key)))
+  const given = parsed['attributes']
+  // Wrong `attributes` are left as they are, so that the schema says what is wrong with them.
+  if (given !== undefined && !isObject(given)) return { ok: true, input: known }
+  const attributes: JsonObject = { ...given }
+  for (const key of unknown) {
+    const value = parsed[key]
+    const why =
+      typeof value === 'object'
+        ? 'is not a field of an event, and attributes take only strings, numbers and booleans'
+        : Object.hasOwn(attributes, key)
+          ? 'stands both at the top and in attributes'
+          : ''
+    if (why !== '') return { ok: false, rejection: rejection('FIELD_INVALID', fieldName(key), why) }
+    attributes[key] = value
+  }
+  return { ok: true, input: { ...known, attributes } }
+}
