@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { Alert, SEVERITIES } from './alert.ts'
 import { EVENT_LIMITS, IDENTITY_KINDS, OUTCOMES } from './event.ts'
 import { VERDICTS } from './feedback.ts'
+import { SCORED_FLAGS } from './scored.ts'
+
+const FLAG_NAMES = Object.keys(SCORED_FLAGS) as [keyof typeof SCORED_FLAGS, ...(keyof typeof SCORED_FLAGS)[]]
 
 /** Answer of POST /v1/events: counts of what is durable, and each refusal with its remedy. */
 export const IngestAnswer = z.strictObject({
@@ -53,7 +56,7 @@ export const EventView = z.strictObject({
   bytesIn: z.number(),
   bytesOut: z.number(),
   score: z.number().min(0).max(100),
-  flags: z.number().int().meta({ description: 'Bits of SCORED_FLAGS.' }),
+  flags: z.array(z.enum(FLAG_NAMES)).meta({ description: 'Names of SCORED_FLAGS that are set.' }),
 })
 export type EventView = z.infer<typeof EventView>
 
