@@ -49,7 +49,13 @@ export const validInput: fc.Arbitrary<Record<string, unknown>> = fc
           kind: fc.constantFrom(...IDENTITY_KINDS),
           instance: plainText(128),
           attested: plainText(128),
-          version: optional({ release: plainText(128), model: plainText(128), prompt: plainText(128), tools: plainText(128), code: plainText(128) }),
+          version: optional({
+            release: plainText(128),
+            model: plainText(128),
+            prompt: plainText(128),
+            tools: plainText(128),
+            code: plainText(128),
+          }),
         },
         { requiredKeys: ['id', 'kind'] },
       ),
@@ -91,11 +97,20 @@ export const validInput: fc.Arbitrary<Record<string, unknown>> = fc
     },
     { requiredKeys: ['id', 'time', 'identity', 'action', 'resource'] },
   )
-  .chain((event) => fc.shuffledSubarray(Object.keys(event), { minLength: Object.keys(event).length }).map((keys) => Object.fromEntries(keys.map((k) => [k, (event as Record<string, unknown>)[k]]))))
+  .chain((event) =>
+    fc
+      .shuffledSubarray(Object.keys(event), { minLength: Object.keys(event).length })
+      .map((keys) => Object.fromEntries(keys.map((k) => [k, (event as Record<string, unknown>)[k]]))),
+  )
 
 /** A valid event with one thing about it changed: a field gone, of another type, renamed, nested or overlong. */
 export const nearMiss: fc.Arbitrary<Record<string, unknown>> = fc
-  .tuple(validInput, fc.nat(), fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constantFrom(1e300, -1, 0.5, '', 'x'.repeat(600), '\u0000', '\ud800', '\u202e')), fc.nat(4))
+  .tuple(
+    validInput,
+    fc.nat(),
+    fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constantFrom(1e300, -1, 0.5, '', 'x'.repeat(600), '\u0000', '\ud800', '\u202e')),
+    fc.nat(4),
+  )
   .map(([event, pick, value, how]) => {
     const keys = Object.keys(event)
     const key = keys[pick % keys.length] as string

@@ -22,7 +22,14 @@ const refused = (input: Uint8Array | string, code: RejectCode, field?: string): 
 
 test('the canonical form has a fixed order, defaults filled in and no v', () => {
   const out = decodeFull(
-    encode({ attributes: { b: 1, '10': true, a: 'x' }, ...base, time: '2026-01-01T00:00:00Z', v: 1, source: { asn: 7, ip: '10.0.0.1' }, future: 'field' }),
+    encode({
+      attributes: { b: 1, '10': true, a: 'x' },
+      ...base,
+      time: '2026-01-01T00:00:00Z',
+      v: 1,
+      source: { asn: 7, ip: '10.0.0.1' },
+      future: 'field',
+    }),
   )
   assert.ok(out.ok)
   assert.equal(
@@ -91,7 +98,11 @@ test('B1 and B2: nesting, width and size are refused before parsing', () => {
   refused(`{"a":${'{"a":'.repeat(20)}1${'}'.repeat(21)}`, 'JSON_TOO_DEEP')
   refused(`{${Array.from({ length: 300 }, (_, i) => `"k${i}":1`).join(',')}}`, 'JSON_TOO_WIDE')
   refused(`"${'x'.repeat(70_000)}"`, 'EVENT_TOO_LARGE')
-  refused(encode({ ...base, attributes: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 1])) }), 'FIELD_INVALID', 'attributes')
+  refused(
+    encode({ ...base, attributes: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 1])) }),
+    'FIELD_INVALID',
+    'attributes',
+  )
   refused(encode({ ...base, action: 'x'.repeat(129) }), 'FIELD_INVALID', 'action')
 })
 
@@ -135,7 +146,8 @@ test('B7: times that cannot be meant are refused with the likely reason', () => 
 })
 
 test('missing, unknown and doubled fields are named', () => {
-  for (const key of Object.keys(base)) refused(encode(Object.fromEntries(Object.entries(base).filter(([k]) => k !== key))), 'FIELD_MISSING', key)
+  for (const key of Object.keys(base))
+    refused(encode(Object.fromEntries(Object.entries(base).filter(([k]) => k !== key))), 'FIELD_MISSING', key)
   refused(encode({ ...base, identity: { kind: 'agent' } }), 'FIELD_MISSING', 'identity.id')
   refused(encode({ ...base, identity: { id: 'a', kind: 'agent', role: 'x' } }), 'FIELD_INVALID', 'identity.role')
   refused(encode({ ...base, extra: { deep: 1 } }), 'FIELD_INVALID', 'extra')
@@ -150,7 +162,11 @@ test('missing, unknown and doubled fields are named', () => {
 
 test('a refusal never repeats the value, and a hostile key cannot forge a line', () => {
   const secret = 'hunter2-hunter2'
-  for (const bad of [{ ...base, id: 1, action: secret, time: secret }, { ...base, identity: { id: 'a', kind: secret } }, { ...base, outcome: secret }]) {
+  for (const bad of [
+    { ...base, id: 1, action: secret, time: secret },
+    { ...base, identity: { id: 'a', kind: secret } },
+    { ...base, outcome: secret },
+  ]) {
     const out = decodeFull(encode(bad))
     assert.ok(!out.ok && !JSON.stringify(out.rejection).includes(secret))
   }

@@ -1,0 +1,83 @@
+import type { ConfigField } from './config-fields.ts'
+import { configFields } from './config-fields.ts'
+import type { LoadedConfig } from './config.ts'
+import type { z } from 'zod'
+
+const HIDDEN = '(hidden)'
+
+const valueAt = (config: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>((at, part) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[part] : undefined), config)
+
+const shown = (field: ConfigField, value: unknown): unknown => {
+  if (value === undefined || value === null) return undefined
+  if (field.meta.secret === true) return HIDDEN
+  return typeof value === 'string' ? withoutPassword(value) : value
+}
+
+/** `https://user:password@host` in an option that nobody declared secret. */
+const withoutPassword = (text: string): string => text.replace(/^([a-z][a-z0-9+.-]*:\/\/[^:/@\s]*):[^/@\s]*@/i, '$1:(hidden)@')
+
+/** The configuration by dotted path with secrets hidden: safe to log. */
+export const redactedConfig = (loaded: LoadedConfig<unknown>): Record<string, unknown> =>
+  Object.fromEntries(loaded.fields.map((field) => [field.path.join('.'), shown(field, valueAt(loaded.config, field.path))]))
+
+/** One line per option: name, value, where it came from; secrets hidden. */
+export const printConfig = (loaded: LoadedConfig<unknown>): string => {
+  const values = redactedConfig(loaded)
+  const width = Math.max(...Object.keys(values).map((name) => name.length))
+  return Object.entries(values)
+    .map(
+      ([name, value]) =>
+        `${name.padEnd(width)}  ${value === undefined ? '(not set)' : oneLine(value)}  [${loaded.origins.get(name) ?? 'default'}]`,
+    )
+    .join('\n')
+}
+
+const oneLine = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+/** The options as a Markdown page (docs/config.md), from the same declaration that checks them. */
+export const configDocs = (schema: z.ZodObject, title = 'Configuration'): string => {
+  const rows = configFields(schema)
+  const head = [
+    `# ${title}`,
+    '',
+    'Generated from the declaration; do not edit. Flags win over environment variables, those over the file (YAML or JSON), that over the default.',
+    'Unknown names are refused.',
+  ]
+  const sections = new Map<string, ConfigField[]>()
+  for (const row of rows) {
+    const section = row.path.slice(0, -1).join('.')
+    sections.set(section, [...(sections.get(section) ?? []), row])
+  }
+  const body = [...sections].flatMap(([section, fields]) => [
+    '',
+    `## ${section === '' ? 'General' : section}`,
+    '',
+    '| option | meaning | default | environment | flag |',
+    '|---|---|---|---|---|',
+    ...fields.map(docsRow),
+  ])
+  return `${[...head, ...body].join('\n')}\n`
+}
+
+const docsRow = (field: ConfigField): string => {
+  const { meta } = field
+  const meaning = [
+    meta.description ?? '',
+    field.choices.length > 0 ? `One of ${field.choices.map((c) => `\`${c}\``).join(', ')}.` : '',
+    meta.unit === undefined ? '' : `Unit: ${meta.unit}.`,
+    meta.interacts ?? '',
+    meta.example === undefined ? '' : `Example: \`${oneLine(meta.example)}\`.`,
+    meta.secret === true ? 'Secret: hidden when printed.' : '',
+  ]
+  const fallback =
+    field.defaultValue === undefined ? (field.required ? 'required' : 'not set') : `\`${oneLine(shown(field, field.defaultValue))}\``
+  const cells = [
+    `\`${field.path.join('.')}\``,
+    meaning.filter((s) => s !== '').join(' '),
+    fallback,
+    `\`${field.env}\``,
+    `\`--${field.flag}\``,
+  ]
+  return `| ${cells.map((c) => c.replaceAll('|', '\\|')).join(' | ')} |`
+}

@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs'
+import { PlumblineError } from '@plumbline/schemas'
+import { parse as parseYaml } from 'yaml'
+import type { z } from 'zod'
+import { type ConfigField, configFields, nearestName } from './config-fields.ts'
+
+export type ConfigOrigin = 'flag' | 'environment' | 'file' | 'default'
+
+export interface ConfigSources {
+  /** YAML or JSON file; undefined: none. */
+  readonly file?: string | undefined
+  /** Usually `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** By flag name without dashes, kebab or camel case (what commander's `opts()` gives); undefined values are ignored. */
+  readonly flags?: Readonly<Record<string, unknown>>
+  /** `PLUMBLINE_…` variables that are not configuration of this process and are left alone. */
+  readonly ignoreEnv?: readonly string[]
+}
+
+export interface LoadedConfig<T> {
+  readonly config: T
+  readonly fields: readonly ConfigField[]
+  /** Where each value came from, by dotted path. */
+  readonly origins: ReadonlyMap<string, ConfigOrigin>
+}
+
+export interface ConfigProblem {
+  readonly where: string
+  readonly message: string
+}
+
+/** Everything that is wrong with a configuration at once; `message` lists it line by line, without secret values. */
+export class ConfigError extends PlumblineError {
+  readonly problems: readonly ConfigProblem[]
+  constructor(problems: readonly ConfigProblem[]) {
+    super('CONFIG_INVALID', `configuration is not valid:\n${problems.map((p) => `  ${p.where}: ${p.message}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+type Tree = Record<string, unknown>
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * One validated configuration from flags > environment > file > defaults.
+ * Unknown keys are refused everywhere, with the nearest known name. Throws ConfigError (CONFIG_INVALID).
+ */
+export const loadConfig = <S extends z.ZodObject>(schema: S, sources: ConfigSources = {}): LoadedConfig<z.output<S>> => {
+  const fields = configFields(schema)
+  const problems: ConfigProblem[] = []
+  const origins = new Map<string, ConfigOrigin>(fields.map((f) => [f.path.join('.'), 'default']))
+  const tree: Tree = {}
+  const put = (field: ConfigField, value: unknown, origin: ConfigOrigin): void => {
+    origins.set(field.path.join('.'), origin)
+    setAt(tree, field.path, value)
+  }
+  readTree(readFile(sources.file, problems), fields, problems, (field, value) => put(field, value, 'file'))
+  readEnvironment(sources, fields, problems, (field, value) => put(field, value, 'environment'))
+  readFlags(sources.flags ?? {}, fields, problems, (field, value) => put(field, value, 'flag'))
+
+  const result = schema.safeParse(withSections(tree, fields))
+  if (!result.success) {
+    for (const issue of result.error.issues) problems.push(explain(issue, fields, origins))
+  }
+  if (problems.length > 0 || !result.success) throw new ConfigError(problems)
+  return { config: result.data as z.output<S>, fields, origins }
+}
+
+const setAt = (tree: Tree, path: readonly string[], value: unknown): void => {
+  let at = tree
+  for (const part of path.slice(0, -1)) {
+    const next = Object.hasOwn(at, part) ? at[part] : undefined
+    at[part] = isTree(next) ? next : {}
+    at = at[part] as Tree
+  }
+  at[path.at(-1) as string] = value
+}
+
+/** Sections exist even when nothing was given for them, so that their fields' defaults apply. */
+const withSections = (tree: Tree, fields: readonly ConfigField[]): Tree => {
+  for (const field of fields) {
+    for (let i = 1; i < field.path.length; i++) {
+      const section = field.path.slice(0, i)
+      if (section.reduce<unknown>((at, part) => (isTree(at) ? at[part] : undefined), tree) === undefined) setAt(tree, section, {})
+    }
+  }
+  return tree
+}
+
+const readFile = (file: string | undefined, problems: ConfigProblem[]): Tree => {
+  if (file === undefined) return {}
+  try {
+    // YAML 1.2 contains JSON, so one parser reads both. No aliases: a small file must not become a large one.
+    const parsed: unknown = parseYaml(readFileSync(file, 'utf8'), { maxAliasCount: 0 })
+    if (parsed === null || parsed === undefined) return {}
+    if (isTree(parsed)) return parsed
+    problems.push({ where: file, message: 'must hold one mapping of options' })
+  } catch (error) {
+    problems.push({ where: file, message: `cannot be read: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}` })
+  }
+  return {}
+}
+
+type Put = (field: ConfigField, value: unknown) => void
+
+const readTree = (
+  tree: Tree,
+  fields: readonly ConfigField[],
+  problems: ConfigProblem[],
+  put: Put,
+  parents: readonly string[] = [],
+): void => {
+  const byPath = new Map(fields.map((f) => [f.path.join('.'), f]))
+  const sections = new Set(fields.flatMap((f) => f.path.slice(0, -1).map((_, i) => f.path.slice(0, i + 1).join('.'))))
+  for (const [key, value] of Object.entries(tree)) {
+    const path = [...parents, key]
+    const name = path.join('.')
+    const field = byPath.get(name)
+    if (field !== undefined) put(field, value)
+    else if (sections.has(name) && isTree(value)) readTree(value, fields, problems, put, path)
+    else if (sections.has(name)) problems.push({ where: name, message: 'must be a mapping of options' })
+    else problems.push({ where: name, message: unknown('option', name, [...byPath.keys(), ...sections]) })
+  }
+}
+
+const unknown = (what: string, name: string, known: Iterable<string>): string => {
+  const near = nearestName(name, known)
+  return near === undefined ? `unknown ${what}` : `unknown ${what}; did you mean ${near}?`
+}
+
+const readEnvironment = (sources: ConfigSources, fields: readonly ConfigField[], problems: ConfigProblem[], put: Put): void => {
+  const byName = new Map(fields.map((f) => [f.env, f]))
+  const ignored = new Set(sources.ignoreEnv)
+  for (const [name, text] of Object.entries(sources.env ?? {})) {
+    // An empty variable is how shells and compose files say "not set".
+    if (text === undefined || text === '') continue
+    const field = byName.get(name)
+    if (field !== undefined) put(field, fromText(field, text))
+    else if (name.startsWith('PLUMBLINE_') && !ignored.has(name)) {
+      problems.push({ where: name, message: unknown('environment variable', name, byName.keys()) })
+    }
+  }
+}
+
+const readFlags = (flags: Readonly<Record<string, unknown>>, fields: readonly ConfigField[], problems: ConfigProblem[], put: Put): void => {
+  const byFlag = new Map(fields.map((f) => [f.flag, f]))
+  for (const [given, value] of Object.entries(flags)) {
+    if (value === undefined) continue
+    const name = given.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
+    const field = byFlag.get(name)
+    if (field === undefined) problems.push({ where: `--${name}`, message: unknown('flag', name, byFlag.keys()) })
+    else put(field, typeof value === 'string' ? fromText(field, value) : value)
+  }
+}
+
+/** Text from a shell as the field's type; what does not fit stays text and the schema says so. */
+const fromText = (field: ConfigField, text: string): unknown => {
+  if (field.kind === 'number') return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text
+  if (field.kind === 'boolean')
+    return ({ true: true, '1': true, yes: true, false: false, '0': false, no: false } as Tree)[text.toLowerCase()] ?? text
+  if (field.kind === 'list')
+    return text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+  return text
+}
+
+const explain = (
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string },
+  fields: readonly ConfigField[],
+  origins: ReadonlyMap<string, ConfigOrigin>,
+): ConfigProblem => {
+  const path = issue.path.map(String)
+  const field = fields.find((f) => f.path.every((part, i) => part === path[i]))
+  if (field === undefined) return { where: path.join('.') || 'configuration', message: issue.message }
+  const origin = origins.get(field.path.join('.')) ?? 'default'
+  const where = origin === 'flag' ? `--${field.flag}` : origin === 'environment' ? field.env : path.join('.')
+  const unset = origin === 'default' && field.required
+  return { where, message: unset ? `is required: set --${field.flag}, ${field.env} or ${field.path.join('.')} in the file` : issue.message }
+}

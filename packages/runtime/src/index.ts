@@ -1,0 +1,7 @@
+export * from './config.ts'
+export { type ConfigField, type ConfigMeta, configFields, nearestName } from './config-fields.ts'
+export * from './config-print.ts'
+export * from './health.ts'
+export * from './lifecycle.ts'
+export * from './logger.ts'
+export * from './metrics.ts'

@@ -1,0 +1,97 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+export type MetricKind = 'counter' | 'gauge' | 'histogram'
+
+export interface MetricDeclaration {
+  readonly kind: MetricKind
+  readonly help: string
+  readonly labels?: readonly string[]
+  /** Upper bounds, for histograms. */
+  readonly buckets?: readonly number[]
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Every metric of every service, declared once: docs and dashboards read this list. Labels never hold tenant-chosen text. */
+export const METRICS = {
+  plumbline_ingest_requests_total: {
+    kind: 'counter',
+    help: 'Requests at the door, by route and answer status',
+    labels: ['route', 'status'],
+  },
+  plumbline_ingest_events_total: { kind: 'counter', help: 'Events made durable at the door, by source', labels: ['source'] },
+  plumbline_ingest_rejected_total: { kind: 'counter', help: 'Events refused at the door, by reason code', labels: ['code'] },
+  plumbline_ingest_ignored_total: {
+    kind: 'counter',
+    help: 'Inputs that carry no event (like spans of other kinds), by reason',
+    labels: ['reason'],
+  },
+  plumbline_ingest_bytes_total: { kind: 'counter', help: 'Bytes received at the door, as sent' },
+  plumbline_ingest_seconds: { kind: 'histogram', help: 'Time from request to durable answer', labels: ['route'], buckets: SECONDS },
+  plumbline_ingest_inflight_bytes: { kind: 'gauge', help: 'Bytes of requests accepted and not yet durable' },
+  plumbline_events_read_total: {
+    kind: 'counter',
+    help: 'Records read from the log (INV-2: equals scored + dead letters + control + skipped)',
+    labels: ['kind'],
+  },
+  plumbline_stage_outcomes_total: { kind: 'counter', help: 'Outcomes per stage', labels: ['stage', 'outcome'] },
+  plumbline_stage_drops_total: { kind: 'counter', help: 'Events a stage did not pass on, by reason code', labels: ['stage', 'code'] },
+  plumbline_events_scored_total: { kind: 'counter', help: 'Events scored and recorded' },
+  plumbline_dead_letters_total: { kind: 'counter', help: 'Dead letters written, by stage and reason code', labels: ['stage', 'code'] },
+  plumbline_events_duplicate_total: { kind: 'counter', help: 'Events whose id was seen before: stored, not scored for alerts' },
+  plumbline_events_late_total: { kind: 'counter', help: 'Events too late to be learned from: scored, marked' },
+  plumbline_alerts_total: { kind: 'counter', help: 'Alert revisions, by severity and delivery', labels: ['severity', 'delivery'] },
+  plumbline_alerts_suppressed_total: {
+    kind: 'counter',
+    help: 'Alertable events folded into an existing alert or held back by the budget',
+    labels: ['reason'],
+  },
+  plumbline_commit_seconds: { kind: 'histogram', help: 'Time of one chunk commit', buckets: SECONDS },
+  plumbline_chunk_events: { kind: 'histogram', help: 'Events per committed chunk', buckets: [1, 10, 50, 100, 250, 500, 1000, 2000, 5000] },
+  plumbline_lag_events: { kind: 'gauge', help: 'Records in the log not yet scored' },
+  plumbline_recorder_lag_rows: { kind: 'gauge', help: 'Scored rows not yet in ClickHouse' },
+  plumbline_recorder_retries_total: { kind: 'counter', help: 'Inserts tried again' },
+  plumbline_identities_resident: { kind: 'gauge', help: 'Identities whose state is in memory' },
+  plumbline_identities_evicted_total: { kind: 'counter', help: 'Identities moved out of memory, to be reloaded when seen' },
+  plumbline_sessions_overflow_total: { kind: 'counter', help: 'Sessions opened while all of an identity were taken' },
+  plumbline_releases_total: { kind: 'counter', help: 'Model releases applied', labels: ['kind'] },
+  plumbline_training_seconds: { kind: 'histogram', help: 'Time of one training run', buckets: [1, 5, 10, 30, 60, 120, 300, 600] },
+  plumbline_invariant_violations_total: {
+    kind: 'counter',
+    help: 'Invariants found broken in production; any value above 0 is a bug',
+    labels: ['invariant'],
+  },
+} as const satisfies Record<string, MetricDeclaration>
+
+type Instance<K extends MetricKind> = K extends 'counter' ? Counter : K extends 'gauge' ? Gauge : Histogram
+export type MetricsOf<D extends Record<string, MetricDeclaration>> = { readonly [N in keyof D]: Instance<D[N]['kind']> }
+export type Metrics = MetricsOf<typeof METRICS> & { readonly registry: Registry }
+
+/** Makes the declared metrics in `registry`. */
+export const declareMetrics = <const D extends Record<string, MetricDeclaration>>(registry: Registry, declarations: D): MetricsOf<D> => {
+  const made = Object.entries(declarations).map(([name, d]) => {
+    const common = { name, help: d.help, labelNames: [...(d.labels ?? [])], registers: [registry] }
+    if (d.kind === 'counter') return [name, new Counter(common)]
+    if (d.kind === 'gauge') return [name, new Gauge(common)]
+    return [name, new Histogram(d.buckets === undefined ? common : { ...common, buckets: [...d.buckets] })]
+  })
+  return Object.fromEntries(made) as MetricsOf<D>
+}
+
+/** A registry of its own (several services share a process) with METRICS in it; `process` adds Node's own metrics. */
+export const createMetrics = (options: { readonly process?: boolean } = {}): Metrics => {
+  const registry = new Registry()
+  if (options.process === true) collectDefaultMetrics({ register: registry })
+  return { ...declareMetrics(registry, METRICS), registry }
+}
+
+/** The declared metrics as a Markdown table, for the operations page. */
+export const metricsDocs = (): string =>
+  [
+    '| metric | kind | labels | meaning |',
+    '|---|---|---|---|',
+    ...Object.entries(METRICS as Record<string, MetricDeclaration>).map(
+      ([name, d]) => `| \`${name}\` | ${d.kind} | ${(d.labels ?? []).join(', ')} | ${d.help} |`,
+    ),
+    '',
+  ].join('\n')
