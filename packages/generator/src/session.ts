@@ -1,0 +1,227 @@
+import type { EventInput, Outcome, Provenance } from '@plumbline/schemas'
+import { chooseDestination, chooseProvenance, edgeHash, freshDestination } from './destinations.ts'
+import { chooseSource, releaseAt, releaseFactor, releaseTool, type SourceInfo, type VersionInfo, versionOf } from './life.ts'
+import { HOUR } from './options.ts'
+import { hex32, mix, type Rng, unitOf } from './prng.ts'
+import type { Step, Task } from './roles.ts'
+import type { Tool } from './tools.ts'
+import type { Member, Who, World } from './world.ts'
+
+/** `time` is always epoch ms here, so that events sort without parsing. */
+export type MadeEvent = EventInput & { readonly time: number }
+
+/** What stays the same over one session. */
+export interface Session {
+  readonly world: World
+  readonly member: Member
+  readonly id: string | undefined
+  readonly source: SourceInfo
+  readonly version: VersionInfo | undefined
+  readonly onBehalf: readonly Who[] | undefined
+  readonly factor: number
+  readonly rng: Rng
+}
+
+/** What a caller may pin instead of leaving it to the member's habits. */
+export interface Pin {
+  readonly destination?: string
+  readonly provenance?: Provenance
+  readonly bytesIn?: number
+  readonly bytesOut?: number
+  readonly resourceId?: string
+  readonly outcome?: Outcome
+  readonly source?: SourceInfo
+  readonly tokensOut?: number
+  readonly tokensIn?: number
+  readonly durationMs?: number
+  /** Likeness to instructions of what is read, 0 to 1; makes the read untrusted. */
+  readonly instructions?: number
+  /** A destination that stands in what is read. */
+  readonly mentions?: string
+  /** Bits per byte of what is sent. */
+  readonly entropy?: number
+}
+
+const NO_PIN: Pin = {}
+
+export const openSession = (w: World, m: Member, time: number, rng: Rng, source?: SourceInfo): Session => {
+  const release = releaseAt(w, m, time)
+  return {
+    world: w,
+    member: m,
+    id: m.role.constant ? undefined : `s-${hex32(rng.u32())}${hex32(rng.u32()).slice(0, 4)}`,
+    source: source ?? chooseSource(w, m, time, rng),
+    version: versionOf(w, m.role, release),
+    onBehalf: onBehalf(m, rng),
+    factor: releaseFactor(w, m.role, release),
+    rng,
+  }
+}
+
+const onBehalf = (m: Member, rng: Rng): readonly Who[] | undefined => {
+  if (m.principals.length > 0) return [m.principals[rng.rank(m.principals.length)]!]
+  if (m.role.name === 'support-bot') return [{ id: `u-${1_000 + rng.below(20_000)}`, kind: 'user' }]
+  return undefined
+}
+
+/** A resource the member would touch: half the time one of its own working set, else any; tickets count up. */
+const resourceId = (m: Member, t: Tool, time: number, rng: Rng): string | undefined => {
+  if (t.item === null) return undefined
+  if (t.space === 0) return `${t.item}/${Math.floor(time / 90_000) % 10_000_000 - rng.rank(400)}`
+  const own = rng.chance(0.6)
+  const n = own ? Math.floor(unitOf(mix(mix(m.hash, 8_000 + t.index), rng.rank(40) + Math.floor(time / (9 * 24 * HOUR)) * 7)) * t.space) : rng.below(t.space)
+  return `${t.item}/${n + 1}`
+}
+
+const size = (median: number, sigma: number, m: Member, s: Session): number => {
+  if (sigma === 0) return median
+  const tuning = s.world.settings.tuning
+  let x = median * m.scale * Math.exp(sigma * tuning.spreadOfSizes * s.rng.normal())
+  if (s.rng.chance(0.0015 * tuning.bigOnes)) x *= s.rng.logBetween(8, 60)
+  return Math.round(x)
+}
+
+const drawOutcome = (s: Session, t: Tool): Outcome => {
+  if (s.member.role.constant) return 'success'
+  const { tuning } = s.world.settings
+  const u = s.rng.unit()
+  const denied = 0.003 * tuning.denials * (t.sensitivity >= 2 ? 2 : 1)
+  return u < denied ? 'denied' : u < denied + 0.014 * tuning.failures ? 'failure' : 'success'
+}
+
+type Content = NonNullable<EventInput['content']>
+
+/** Features of text as the edge would send them: only for agents, only where there is text. */
+const contentOf = (s: Session, t: Tool, destination: string | undefined, provenance: Provenance | undefined, pin: Pin): Content | undefined => {
+  if (s.member.role.kind !== 'agent') return undefined
+  const { rng } = s
+  if (t.op === 'read') {
+    if (pin.instructions === undefined && (t.untrusted === 0 || !rng.chance(t.untrusted))) return undefined
+    const u = rng.unit()
+    // Mail and web pages ask for things too: a few look much like instructions.
+    const likeness = pin.instructions ?? u * u * u * 0.5 + (rng.chance(0.012) ? 0.35 * rng.unit() : 0)
+    const seed = s.world.settings.seed
+    const mentioned: string[] = []
+    for (let i = rng.below(3); i > 0; i--) mentioned.push(edgeHash(seed, freshDestination('contact', rng)))
+    if (pin.mentions !== undefined) mentioned.splice(rng.below(mentioned.length + 1), mentioned.length > 1 ? 1 : 0, edgeHash(seed, pin.mentions))
+    const base: Content = { untrusted: true, instructionLikeness: Math.round(likeness * 1000) / 1000 }
+    return mentioned.length === 0 ? base : { ...base, destinationHashes: mentioned }
+  }
+  if (t.op === 'chat') return undefined
+  const args = 1 + rng.below(4)
+  const fromTool = provenance === 'tool' ? 1 + rng.below(2) : rng.chance(0.3) ? 1 : 0
+  const entropy = pin.entropy ?? (rng.chance(0.06) ? 7.2 + 0.7 * rng.unit() : 4.4 + 0.3 * rng.normal())
+  return {
+    entropy: Math.round(Math.min(7.99, Math.max(1, entropy)) * 100) / 100,
+    argumentsFromUser: provenance === 'user' ? args + 1 : args,
+    argumentsFromTool: fromTool,
+    argumentsNew: provenance === 'new' ? 1 : rng.chance(0.1) ? 1 : 0,
+  }
+}
+
+/** One event of a session at `time`. The same function makes benign life, attacks and twins. */
+export const makeEvent = (s: Session, t: Tool, time: number, pin: Pin = NO_PIN): MadeEvent => {
+  const { member: m, rng } = s
+  const { settings } = s.world
+  const level = settings.level === 'L0' || m.traits.stock ? 0 : settings.level === 'L1' ? 1 : 2
+  const id = hex32(rng.u32()) + hex32(rng.u32())
+  const outcome = pin.outcome ?? drawOutcome(s, t)
+  const ok = outcome === 'success'
+  const chat = t.op === 'chat'
+  const tokensIn = chat ? (pin.tokensIn ?? size(2_400 * s.factor, 0.7, m, s)) : undefined
+  const tokensOut = chat && ok ? (pin.tokensOut ?? size(380 * s.factor, 0.75, m, s)) : undefined
+  const durationMs = pin.durationMs ?? (m.role.constant ? t.ms : Math.round(t.ms * s.factor * Math.exp(0.5 * rng.normal()) + (tokensOut ?? 0) * 9))
+  // Fields at their default (version, tenant, success) are left out, as a thrifty sender would.
+  const event: Record<string, unknown> = { id, time }
+  if (settings.tenant !== 'default') event['tenant'] = settings.tenant
+  event['identity'] = level > 0 && s.version !== undefined ? { id: m.id, kind: m.role.kind, version: s.version } : { id: m.id, kind: m.role.kind }
+  if (level > 0 && s.onBehalf !== undefined) event['delegation'] = s.onBehalf
+  if (level > 0 && settings.peerGroups) event['peerGroup'] = m.role.name
+  if (s.id !== undefined) event['session'] = s.id
+  event['action'] = t.action
+  if (level === 0) {
+    event['resource'] = { class: chat ? 'model' : 'tool' }
+    if (!ok) event['outcome'] = outcome
+  } else {
+    fillAccess(event, s, t, time, outcome, level, pin)
+  }
+  if (tokensIn !== undefined) event['tokensIn'] = tokensIn
+  if (tokensOut !== undefined) event['tokensOut'] = tokensOut
+  event['durationMs'] = durationMs
+  if (level > 0) event['source'] = pin.source ?? s.source
+  return event as MadeEvent
+}
+
+/** What L1 and L2 add about the access itself. */
+const fillAccess = (event: Record<string, unknown>, s: Session, t: Tool, time: number, outcome: Outcome, level: 1 | 2, pin: Pin): void => {
+  const { member: m, rng } = s
+  const id = pin.resourceId ?? resourceId(m, t, time, rng)
+  const resource: Record<string, unknown> = id === undefined ? { class: t.class } : { id, class: t.class }
+  if (level === 2) resource['sensitivity'] = t.sensitivity
+  if (t.segment !== 'corp') resource['segment'] = t.segment
+  event['resource'] = resource
+  event['segment'] = m.role.segment
+  const destination = pin.destination ?? (t.to === null ? undefined : chooseDestination(s.world, m, t.to, rng))
+  let provenance: Provenance | undefined
+  if (destination !== undefined) event['destination'] = destination
+  if (t.to !== null && m.role.kind === 'agent') provenance = pin.provenance ?? chooseProvenance(t.to, rng) ?? undefined
+  if (level === 2 && provenance !== undefined) event['destinationProvenance'] = provenance
+  const ok = outcome === 'success'
+  if (!ok) event['outcome'] = outcome
+  event['bytesIn'] = !ok ? 120 : (pin.bytesIn ?? size(t.bytesIn, t.sigma, m, s))
+  event['bytesOut'] = !ok ? 90 : (pin.bytesOut ?? size(t.bytesOut, t.op === 'write' ? t.sigma : Math.min(t.sigma, 0.4), m, s))
+  if (level === 2) {
+    const content = contentOf(s, t, destination, provenance, pin)
+    if (content !== undefined) event['content'] = content
+  }
+}
+
+/** Time between two events of a session, ms. */
+export const gap = (s: Session): number => Math.round(Math.min(20 * 60_000, 40 + s.rng.logNormal(s.member.role.gapMs, 0.9)))
+
+const stepChance = (m: Member, step: Step, i: number): number =>
+  step.chance === 1 ? 0.985 : Math.min(0.99, Math.max(0.01, step.chance + 0.3 * (unitOf(mix(mix(m.hash, 9_000 + i), step.tool.index)) - 0.5)))
+
+/** The task a member would take up now. */
+export const chooseTask = (m: Member, time: number, rng: Rng): Task => {
+  const { taste, role, traits } = m
+  if (traits.expandsTo !== null && time >= traits.expandsAt && rng.chance(0.2)) return traits.expandsTo
+  const u = rng.unit() * taste[taste.length - 1]!
+  for (let i = 0; i < taste.length; i++) if (u < taste[i]!) return role.tasks[i]!
+  return role.tasks[0]!
+}
+
+/** Tool used outside the script, or null: mostly the role's rare ones, now and then one the latest release brought. */
+const chooseExtra = (s: Session, time: number): Tool | null => {
+  const { member: m, rng } = s
+  if (m.role.rare.length === 0) return null
+  const u = rng.unit() / s.world.settings.tuning.rareTools
+  if (u < 0.008) return m.role.rare[rng.rank(m.role.rare.length)]!
+  if (u < 0.018) return releaseTool(s.world, m.role, releaseAt(s.world, m, time))
+  return null
+}
+
+/** Runs a task script and hands each event to `sink`; returns the time after the last one. */
+export const runTask = (s: Session, task: Task, start: number, sink: (e: MadeEvent) => void): number => {
+  const { rng, member } = s
+  let time = start
+  for (let i = 0; i < task.steps.length; i++) {
+    const step = task.steps[i]!
+    if (!rng.chance(stepChance(member, step, i))) continue
+    for (let n = step.min === step.max ? step.min : rng.between(step.min, step.max); n > 0; n--) {
+      const e = makeEvent(s, step.tool, time)
+      sink(e)
+      time += gap(s)
+      if (e.outcome !== undefined && rng.chance(0.6)) {
+        sink(makeEvent(s, step.tool, time))
+        time += gap(s)
+      }
+    }
+    const extra = rng.chance(0.5) ? chooseExtra(s, time) : null
+    if (extra !== null) {
+      sink(makeEvent(s, extra, time))
+      time += gap(s)
+    }
+  }
+  return time
+}
