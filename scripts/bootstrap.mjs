@@ -64,10 +64,8 @@ const ownPnpm = () => {
 export const environment = (node) => {
   const env = { ...process.env }
   const pathName = Object.keys(env).find((k) => k.toUpperCase() === 'PATH') ?? 'PATH'
-  env[pathName] = [dirname(node), join(TOOLS, 'node_modules', '.bin'), join(MODULES, '.bin'), env[pathName]].join(delimiter)
+  env[pathName] = [dirname(node), join(TOOLS, 'node_modules', '.bin'), TOOL_BINARIES, env[pathName]].join(delimiter)
   env.PLUMBLINE_BOOTSTRAP = '1'
-  // .npmrc keeps `npm install` from fetching what pnpm fetches; npm then claims a production environment. It is not one.
-  if (env.NODE_ENV === 'production' && env.npm_config_omit === 'dev') delete env.NODE_ENV
   return env
 }
 
@@ -202,24 +200,40 @@ const installModules = (node) => {
   writeFileSync(STAMP, `${workspaceHash()}\n`)
 }
 
-/** `npx plumbline` finds a command of the root package only when it is linked like any other binary. */
-const linkCommand = () => {
+/** Programs of the workspace's tools, and where they are. */
+const TOOL_BINARIES = join(ROOT, 'scripts', 'node_modules', '.bin')
+
+/**
+ * `npx plumbline` and `npx tsc` look into the root's node_modules/.bin. The root package has no dependencies, so nobody
+ * else writes there: npm, run by habit, would otherwise tear at pnpm's links, or trip over them.
+ */
+const linkCommands = () => {
   const directory = join(MODULES, '.bin')
-  const link = join(directory, 'plumbline')
-  if (existsSync(link)) return
   mkdirSync(directory, { recursive: true })
-  try {
-    if (WINDOWS) writeFileSync(`${link}.cmd`, '@node "%~dp0\\..\\..\\scripts\\plumbline.mjs" %*\r\n')
-    else symlinkSync('../../scripts/plumbline.mjs', link)
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error
+  const place = (name, write) => {
+    if (existsSync(join(directory, WINDOWS ? `${name}.cmd` : name))) return
+    try {
+      write(join(directory, name))
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error
+    }
+  }
+  place('plumbline', (path) => {
+    if (WINDOWS) writeFileSync(`${path}.cmd`, '@node "%~dp0\\..\\..\\scripts\\plumbline.mjs" %*\r\n')
+    else symlinkSync('../../scripts/plumbline.mjs', path)
+  })
+  if (WINDOWS) return
+  for (const name of readdirSync(TOOL_BINARIES)) {
+    place(name, (path) => {
+      writeFileSync(path, `#!/bin/sh\nexec "$(dirname "$0")/../../scripts/node_modules/.bin/${name}" "$@"\n`, { mode: 0o755, flag: 'wx' })
+    })
   }
 }
 
 const ensureModules = (node) => {
   const ready = () => installedHash() === workspaceHash()
   if (!ready()) withLock(() => ready() || installModules(node))
-  linkCommand()
+  linkCommands()
 }
 
 /**

@@ -9,7 +9,7 @@ import { buildPage } from './page.mjs'
 import { findTests } from './tests.mjs'
 
 const at = (...parts) => join(ROOT, ...parts)
-const bin = (name) => at('node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name)
+const bin = (name) => at('scripts', 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name)
 
 /** Node's own note that sources run without a build step, or that a module is experimental, is no news to a user. */
 const QUIET = ['--disable-warning=ExperimentalWarning']
