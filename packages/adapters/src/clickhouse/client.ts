@@ -1,0 +1,128 @@
+import { Readable } from 'node:stream'
+import { ClickHouseError, type ClickHouseClient, createClient } from '@clickhouse/client'
+import { PlumblineError } from '@plumbline/schemas'
+import { DATABASE } from './engine-config.ts'
+
+export interface ConnectOptions {
+  /** http(s)://host:port; user and password may be in it. */
+  readonly url: string
+  readonly user?: string
+  readonly password?: string
+  readonly database?: string
+  /** Longest wait for one answer, ms. Default 30,000. */
+  readonly timeoutMs?: number
+}
+
+export interface InsertOptions {
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly format: 'RowBinary' | 'JSONEachRow'
+  readonly bytes: Uint8Array | readonly Uint8Array[]
+  /** Same token and same bytes within the table's window: stored once. */
+  readonly token: string
+}
+
+/** ClickHouse as Plumbline uses it, embedded engine or server. */
+export interface Store {
+  readonly database: string
+  ping(): Promise<boolean>
+  /** Statements that change something (migrations, erasure). Settings apply to this statement only. */
+  command(sql: string, parameters?: Readonly<Record<string, unknown>>): Promise<void>
+  /** Rows of a SELECT; parameters as `{name:Type}`. 64-bit integers arrive as numbers when exact. */
+  rows<T>(sql: string, parameters?: Readonly<Record<string, unknown>>): Promise<readonly T[]>
+  /** A SELECT's answer in any ClickHouse format, as it comes. */
+  text(sql: string, format: string): Promise<string>
+  /** Resolves when the block is stored. Rejects with STORE_REFUSED_DATA when retrying cannot help, else STORE_UNAVAILABLE. */
+  insert(options: InsertOptions): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * ClickHouse's codes for "these bytes can never be stored": broken or out-of-range values, not trouble of the server.
+ * Everything else counts as trouble that may pass.
+ */
+const DATA_CODES = new Set(['6', '26', '27', '32', '33', '38', '41', '53', '69', '70', '72', '117', '131', '241-data', '349', '522', '691'])
+
+const SETTINGS = {
+  async_insert: 0,
+  wait_end_of_query: 1,
+  output_format_json_quote_64bit_integers: 0,
+  max_partitions_per_insert_block: '0',
+} as const
+
+const toError = (cause: unknown): PlumblineError => {
+  if (cause instanceof ClickHouseError && DATA_CODES.has(cause.code)) {
+    return new PlumblineError('STORE_REFUSED_DATA', `ClickHouse refused the rows (code ${cause.code}): ${cause.message.slice(0, 300)}`, { cause })
+  }
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new PlumblineError('STORE_UNAVAILABLE', `ClickHouse did not take the request: ${message.slice(0, 300)}`, { retryable: true, cause })
+}
+
+const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (cause) {
+    throw toError(cause)
+  }
+}
+
+const open = (options: ConnectOptions): ClickHouseClient => {
+  const url = new URL(options.url)
+  const user = options.user ?? (url.username === '' ? 'default' : decodeURIComponent(url.username))
+  const password = options.password ?? decodeURIComponent(url.password)
+  url.username = ''
+  url.password = ''
+  return createClient({
+    url: url.origin,
+    username: user,
+    password,
+    request_timeout: options.timeoutMs ?? 30_000,
+    max_open_connections: 4,
+    compression: { request: false, response: false },
+    keep_alive: { enabled: true, idle_socket_ttl: 1_500 },
+    clickhouse_settings: SETTINGS,
+    log: { level: 127 as never },
+  })
+}
+
+/** Connects lazily: nothing is sent until the first call. */
+export const connect = (options: ConnectOptions): Store => {
+  const client = open(options)
+  const database = options.database ?? DATABASE
+  return {
+    database,
+    ping: async () => (await client.ping()).success,
+    command: (sql, parameters = {}) => guarded(async () => void (await client.command({ query: sql, query_params: { ...parameters } }))),
+    rows: <T>(sql: string, parameters: Readonly<Record<string, unknown>> = {}) =>
+      guarded(async () => (await client.query({ query: sql, query_params: { ...parameters }, format: 'JSONEachRow' })).json<T>() as Promise<readonly T[]>),
+    text: (sql, format) =>
+      guarded(async () => {
+        const answer = await client.exec({ query: `${sql}\nFORMAT ${format}` })
+        const chunks: Buffer[] = []
+        for await (const chunk of answer.stream) chunks.push(chunk as Buffer)
+        return Buffer.concat(chunks).toString()
+      }),
+    insert: (insert) => guarded(() => send(client, database, insert)),
+    close: () => client.close(),
+  }
+}
+
+const send = async (client: ClickHouseClient, database: string, insert: InsertOptions): Promise<void> => {
+  const parts = insert.bytes instanceof Uint8Array ? [insert.bytes] : insert.bytes
+  const columns = insert.columns.map((column) => `\`${column}\``).join(', ')
+  const answer = await client.exec({
+    query: `INSERT INTO ${database}.${insert.table} (${columns}) FORMAT ${insert.format}`,
+    values: Readable.from(parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length)), { objectMode: false }),
+    clickhouse_settings: {
+      insert_deduplication_token: insert.token,
+      insert_deduplicate: 1,
+      deduplicate_blocks_in_dependent_materialized_views: 1,
+      // One request is one block, so that its token stands for all of it.
+      max_insert_block_size: '10000000',
+      min_insert_block_size_rows: '0',
+      min_insert_block_size_bytes: '0',
+      input_format_parallel_parsing: 0,
+    },
+  })
+  for await (const _ of answer.stream) void _
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { PlumblineError } from '@plumbline/schemas'
+import type { Store } from './client.ts'
+
+/** Days that rows of a table are kept, counted from when they were stored; 0 keeps them for ever. */
+export type Retention = Readonly<Partial<Record<'scored_events' | 'alerts' | 'capsules' | 'dead_letters', number>>>
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+  readonly sha256: string
+  readonly statements: readonly string[]
+}
+
+/** Forms that give the same result when run twice: a crash half-way or a second starter just runs them again. */
+const REPEATABLE = [
+  /^CREATE (TABLE|VIEW|MATERIALIZED VIEW|DATABASE) IF NOT EXISTS /i,
+  /^ALTER TABLE \S+ (ADD (COLUMN|INDEX|PROJECTION) IF NOT EXISTS|DROP (COLUMN|INDEX) IF EXISTS|MODIFY (COLUMN|TTL|SETTING|QUERY)) ?/i,
+  /^DROP (TABLE|VIEW) IF EXISTS /i,
+  /^CREATE OR REPLACE VIEW /i,
+]
+
+const statementsOf = (file: string, sql: string): string[] => {
+  const statements = sql
+    .replace(/^\s*--.*$/gm, '')
+    .split(/;\s*$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
+  for (const statement of statements) {
+    if (!REPEATABLE.some((form) => form.test(statement))) {
+      throw new PlumblineError('MIGRATION_UNSAFE', `${file} has a statement that cannot safely run twice: ${statement.slice(0, 80)}`)
+    }
+  }
+  return statements
+}
+
+/** The folder schemas/clickhouse of this installation. */
+export const migrationsDir = (): string => join(createRequire(import.meta.url).resolve('@plumbline/schemas'), '../../clickhouse')
+
+export const readMigrations = (dir: string): Migration[] =>
+  readdirSync(dir)
+    .filter((file) => /^\d{4}_\w+\.sql$/.test(file))
+    .sort()
+    .map((file) => {
+      const sql = readFileSync(join(dir, file), 'utf8')
+      return {
+        version: Number(file.slice(0, 4)),
+        name: file,
+        sha256: createHash('sha256').update(sql).digest('hex'),
+        statements: statementsOf(file, sql),
+      }
+    })
+
+const checkApplied = (migrations: readonly Migration[], applied: ReadonlyMap<number, string>): void => {
+  for (const migration of migrations) {
+    const sha256 = applied.get(migration.version)
+    if (sha256 !== undefined && sha256 !== migration.sha256) {
+      throw new PlumblineError('MIGRATION_CHANGED', `${migration.name} was changed after it had been applied. Restore it and add a new file.`)
+    }
+  }
+  const newest = Math.max(0, ...applied.keys())
+  if (newest > Math.max(0, ...migrations.map(({ version }) => version))) {
+    throw new PlumblineError('STORE_TOO_NEW', `The tables are at version ${newest}, newer than this build. Start the newer Plumbline.`)
+  }
+}
+
+/**
+ * Brings the tables up to date. Forward only; each file is applied once and its checksum kept; two starters at once are
+ * safe because every statement may run twice. Returns the names of the files applied now.
+ * Errors: MIGRATION_CHANGED, MIGRATION_UNSAFE, STORE_TOO_NEW, STORE_UNAVAILABLE.
+ */
+export const migrate = async (store: Store, options: { readonly retention?: Retention; readonly dir?: string } = {}): Promise<readonly string[]> => {
+  const { database } = store
+  const migrations = readMigrations(options.dir ?? migrationsDir())
+  await store.command(`CREATE DATABASE IF NOT EXISTS ${database}`)
+  await store.command(
+    `CREATE TABLE IF NOT EXISTS ${database}.migrations (version UInt32, name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) ` +
+      'ENGINE = ReplacingMergeTree ORDER BY (version, sha256)',
+  )
+  const rows = await store.rows<{ version: number; sha256: string }>(`SELECT version, sha256 FROM ${database}.migrations FINAL`)
+  const applied = new Map(rows.map(({ version, sha256 }) => [version, sha256]))
+  checkApplied(migrations, applied)
+  const now = migrations.filter(({ version }) => !applied.has(version))
+  for (const migration of now) {
+    for (const statement of migration.statements) await store.command(statement.replaceAll('{db}', database))
+    await store.command(`INSERT INTO ${database}.migrations (version, name, sha256) VALUES ({version:UInt32}, {name:String}, {sha256:String})`, {
+      version: migration.version,
+      name: migration.name,
+      sha256: migration.sha256,
+    })
+  }
+  await applyRetention(store, options.retention ?? {})
+  return now.map(({ name }) => name)
+}
+
+/** Sets each table's retention where it differs from what the table says. */
+const applyRetention = async (store: Store, retention: Retention): Promise<void> => {
+  for (const [table, days] of Object.entries(retention)) {
+    if (!Number.isInteger(days) || days < 0) throw new PlumblineError('RETENTION_INVALID', `Retention of ${table} must be a whole number of days, 0 for ever.`)
+    const [current] = await store.rows<{ engine_full: string }>('SELECT engine_full FROM system.tables WHERE database = {db:String} AND name = {table:String}', {
+      db: store.database,
+      table,
+    })
+    const kept = /TTL stored_at \+ toIntervalDay\((\d+)\)/.exec(current?.engine_full ?? '')?.[1]
+    if (days === 0 && kept !== undefined) await store.command(`ALTER TABLE ${store.database}.${table} REMOVE TTL`)
+    if (days > 0 && kept !== String(days)) {
+      await store.command(`ALTER TABLE ${store.database}.${table} MODIFY TTL stored_at + toIntervalDay(${days}) SETTINGS materialize_ttl_after_modify = 0`)
+    }
+  }
+}
