@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EVENT_LIMITS, type RejectCode } from '@plumbline/schemas'
 import fc from 'fast-check'
-import { nearMiss, validInput } from './full.arbitrary.ts'
+import { nearMiss, validInput } from './arbitrary.test.ts'
 import { canonicalEvent, decodeFull } from './full.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
