@@ -22,7 +22,9 @@ test('logarithms agree with the engine to 1e-12', () => {
     options,
   )
   fc.assert(
-    fc.property(fc.oneof(fc.double({ min: -0.999999, noNaN: true }), fc.double({ min: -1e-3, max: 1e-3, noNaN: true })), (x) => close(log1p(x), Math.log1p(x), `log1p ${x}`)),
+    fc.property(fc.oneof(fc.double({ min: -0.999999, noNaN: true }), fc.double({ min: -1e-3, max: 1e-3, noNaN: true })), (x) =>
+      close(log1p(x), Math.log1p(x), `log1p ${x}`),
+    ),
     options,
   )
 })
@@ -39,8 +41,15 @@ test('exponentials and tanh agree with the engine to 1e-12', () => {
 })
 
 test('edges', () => {
-  for (const [f, g] of [[ln, Math.log], [exp, Math.exp], [tanh, Math.tanh], [log1p, Math.log1p], [expm1, Math.expm1]] as const) {
-    for (const x of [0, -0, NaN, Infinity, -Infinity, -1, 1]) assert.equal(Object.is(f(x) + 0, g(x) + 0) || Math.abs(f(x) - g(x)) < 1e-15, true, `${g.name} ${x}`)
+  for (const [f, g] of [
+    [ln, Math.log],
+    [exp, Math.exp],
+    [tanh, Math.tanh],
+    [log1p, Math.log1p],
+    [expm1, Math.expm1],
+  ] as const) {
+    for (const x of [0, -0, NaN, Infinity, -Infinity, -1, 1])
+      assert.equal(Object.is(f(x) + 0, g(x) + 0) || Math.abs(f(x) - g(x)) < 1e-15, true, `${g.name} ${x}`)
   }
   assert.ok(Object.is(tanh(-0), -0))
 })

@@ -10,9 +10,9 @@ f64[0] = 1
 const HIGH = u32[1] === 0x3ff00000 ? 1 : 0
 
 // ln 2 in two parts: the first has its low 32 bits zero, so that k × LN2_HIGH is exact.
-const LN2_HIGH = 6.93147180369123816490e-1
+const LN2_HIGH = 6.9314718036912381649e-1
 const LN2_LOW = 1.90821492927058770002e-10
-const INV_LN2 = 1.44269504088896338700
+const INV_LN2 = 1.442695040888963387
 const LN10 = 2.302585092994045684
 const SQRT2 = 1.4142135623730951
 
@@ -46,7 +46,8 @@ export const ln = (x: number): number => {
   const t = s * s
   const series =
     t *
-    (1 / 3 + t * (1 / 5 + t * (1 / 7 + t * (1 / 9 + t * (1 / 11 + t * (1 / 13 + t * (1 / 15 + t * (1 / 17 + t * (1 / 19 + t * (1 / 21))))))))))
+    (1 / 3 +
+      t * (1 / 5 + t * (1 / 7 + t * (1 / 9 + t * (1 / 11 + t * (1 / 13 + t * (1 / 15 + t * (1 / 17 + t * (1 / 19 + t * (1 / 21))))))))))
   return e * LN2_HIGH + (e * LN2_LOW + 2 * s * series + 2 * s)
 }
 

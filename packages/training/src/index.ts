@@ -1,0 +1,5 @@
+export { MIN_TRAINING_ROWS, trainAutoencoder, type TrainedAutoencoder, type TrainOptions, type TrainReport } from './autoencoder.ts'
+export { chooseBackend, type Backend } from './backend.ts'
+export { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
+export { generateSigningKey, loadSigningKey, signRelease, type SigningKey } from './sign.ts'
+export { trainInWorker } from './train-in-worker.ts'
