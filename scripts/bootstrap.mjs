@@ -98,7 +98,7 @@ const holderAlive = (lock) => {
 }
 
 /** Two starts at once must not install over each other. A dead holder's lock is taken away. */
-const withLock = (work) => {
+export const locked = (work) => {
   mkdirSync(TOOLS, { recursive: true })
   const lock = join(TOOLS, 'lock')
   const giveUp = Date.now() + LOCK_WAIT_MS
@@ -163,7 +163,7 @@ const installTools = () => {
 
 const ensureTools = () => {
   const ready = () => findNode() !== undefined && ownPnpm() !== undefined
-  if (!ready()) withLock(() => ready() || installTools())
+  if (!ready()) locked(() => ready() || installTools())
   const node = findNode()
   if (node === undefined || ownPnpm() === undefined)
     throw new BootstrapError('the tools did not install whole: remove .tools/ and try again')
@@ -232,7 +232,7 @@ const linkCommands = () => {
 
 const ensureModules = (node) => {
   const ready = () => installedHash() === workspaceHash()
-  if (!ready()) withLock(() => ready() || installModules(node))
+  if (!ready()) locked(() => ready() || installModules(node))
   linkCommands()
 }
 

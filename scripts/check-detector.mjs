@@ -56,7 +56,9 @@ const fault = (node) => {
     if (ts.isVariableDeclaration(parent) && ts.isObjectBindingPattern(parent.name)) {
       const taken = parent.name.elements.map((e) => (e.propertyName ?? e.name).getText())
       const inexact = taken.filter((name) => !EXACT_MATH.has(name))
-      return inexact.length === 0 ? undefined : `Math.${inexact[0]} may differ between engines or runs; use the functions of packages/detector/src/math`
+      return inexact.length === 0
+        ? undefined
+        : `Math.${inexact[0]} may differ between engines or runs; use the functions of packages/detector/src/math`
     }
     if (member === undefined) return 'take Math functions by name, like Math.sqrt, so that this check sees them'
     return EXACT_MATH.has(member)
