@@ -79,7 +79,7 @@ export const calibrate = (scores: Float32Array): CalibrationTable => {
     throw new PlumblineError('CALIBRATION_SCORES', `Calibration needs at least ${MIN_CALIBRATION_SCORES} finite scores.`)
   }
   const sorted = Float32Array.from(scores).sort()
-  const tailShare = Math.min(0.5, Math.max(Math.min(0.02, 1000 / n), 50 / n))
+  const tailShare = Math.min(0.5, Math.max(Math.min(0.02, 1000 / n), Math.min(0.1, 250 / n), 30 / n))
   const threshold = sorted[Math.floor(n * (1 - tailShare))]!
   const aboveAt = firstAbove(sorted, threshold)
   const share = (n - aboveAt) / n
