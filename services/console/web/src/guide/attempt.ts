@@ -1,0 +1,89 @@
+import type { AlertView, DemoTryAnswer, DemoTryRequest, EventPage } from '@plumbline/schemas'
+import { effect, signal } from '@preact/signals'
+import { call, get, words } from '../api.ts'
+import { arrived } from '../state.ts'
+
+/** One act played in the demo and what came of it. */
+export interface Attempt {
+  readonly request: DemoTryRequest
+  readonly startedAt: number
+  readonly phase: 'sending' | 'waiting' | 'alert' | 'quiet' | 'failed'
+  readonly answer: DemoTryAnswer | null
+  readonly alert: AlertView | null
+  /** From the press of the button to the alert on this page, ms. */
+  readonly tookMs: number | null
+  readonly reason: string
+}
+
+/** The act just played from "Try it", and the one repeated from "Judge it". */
+export const tried = signal<Attempt | null>(null)
+export const repeated = signal<Attempt | null>(null)
+
+/** After this long without an alert an act counts as quiet. The service reports within two seconds. */
+const QUIET_AFTER_MS = 6000
+
+type Slot = typeof tried
+
+const update = (slot: Slot, startedAt: number, part: Partial<Attempt>): void => {
+  const now = slot.value
+  if (now !== null && now.startedAt === startedAt) slot.value = { ...now, ...part }
+}
+
+function belongs(alert: AlertView, answer: DemoTryAnswer): boolean {
+  if (alert.facts.tenant !== answer.tenant || alert.facts.identity.id !== answer.identity) return false
+  return answer.sessions.length === 0 || alert.facts.session === undefined || answer.sessions.includes(alert.facts.session)
+}
+
+/** Why nothing was reported, from how the events were scored. */
+async function whyQuiet(answer: DemoTryAnswer): Promise<string> {
+  const pages = await Promise.all(
+    answer.sessions.slice(0, 3).map((session) => {
+      const query = new URLSearchParams({ tenant: answer.tenant, identity: answer.identity, session, limit: '200' })
+      return get<EventPage>(`/v1/events?${query.toString()}`)
+    }),
+  )
+  const events = pages.flatMap((page) => page.events)
+  if (events.length === 0) return 'Its events are not in the store yet, so the reason cannot be shown.'
+  const most = Math.round(Math.max(...events.map((event) => event.score)))
+  const measured = `The most unusual of its ${events.length} events scored ${most} of 100.`
+  if (events.some((event) => event.flags.includes('excepted'))) return `Covered by your verdict or an exception. ${measured}`
+  if (events.some((event) => event.flags.includes('alerted'))) return `It joined an alert that is already open. ${measured}`
+  return `${measured} Nothing in it is far from what this identity does.`
+}
+
+/** Plays an act and follows it until it is reported or has stayed quiet. */
+export async function play(slot: Slot, request: DemoTryRequest): Promise<void> {
+  const startedAt = performance.now()
+  slot.value = { request, startedAt, phase: 'sending', answer: null, alert: null, tookMs: null, reason: '' }
+  // Alerts may overtake the answer, so they are gathered from the first moment.
+  const early: { readonly at: number; readonly alert: AlertView }[] = []
+  let settle: () => void = () => undefined
+  const settled = new Promise<void>((resolve) => (settle = resolve))
+  const check = (): void => {
+    const answer = slot.value?.startedAt === startedAt ? slot.value.answer : null
+    const hit = answer === null ? undefined : early.find(({ alert }) => belongs(alert, answer))
+    if (hit === undefined) return
+    update(slot, startedAt, { phase: 'alert', alert: hit.alert, tookMs: hit.at - startedAt })
+    settle()
+  }
+  const stop = effect(() => {
+    const newest = arrived.value
+    if (newest === null || newest.at < startedAt) return
+    early.push(newest)
+    queueMicrotask(check)
+  })
+  try {
+    const answer = await call<DemoTryAnswer>('POST', '/v1/demo/try', request)
+    update(slot, startedAt, { phase: 'waiting', answer })
+    check()
+    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS))])
+    if (slot.value?.startedAt === startedAt && slot.value.phase === 'waiting') {
+      const reason = await whyQuiet(answer).catch(() => '')
+      if (slot.value.phase === 'waiting') update(slot, startedAt, { phase: 'quiet', reason })
+    }
+  } catch (error) {
+    update(slot, startedAt, { phase: 'failed', reason: words(error) })
+  } finally {
+    stop()
+  }
+}

@@ -1,0 +1,110 @@
+import { SEVERITY_ORDER, type AlertFilterState } from './filter.ts'
+import type { AlertPage, AlertView, IngestNotice, StatusView } from '@plumbline/schemas'
+import { batch, computed, signal } from '@preact/signals'
+import { follow, get, refused, token, words } from './api.ts'
+
+export const connected = signal(false)
+export const everConnected = signal(false)
+export const status = signal<StatusView | null>(null)
+export const alerts = signal<ReadonlyMap<string, AlertView>>(new Map())
+export const loading = signal(true)
+export const listError = signal('')
+export const cursor = signal<string | null>(null)
+export const filter = signal<AlertFilterState>({ tenant: '', severity: 'low', search: '', historic: false })
+export const notices = signal<readonly IngestNotice[]>([])
+/** Alerts as they arrive, for whoever waits for one; the newest only. */
+export const arrived = signal<{ readonly at: number; readonly alert: AlertView } | null>(null)
+
+const byTime = (a: AlertView, b: AlertView): number => b.firstSeen - a.firstSeen || (a.id < b.id ? 1 : -1)
+
+export const shown = computed<readonly AlertView[]>(() => {
+  const { tenant, severity, search, historic } = filter.value
+  const needle = search.trim().toLowerCase()
+  return [...alerts.value.values()]
+    .filter((alert) => alert.historic === historic)
+    .filter((alert) => tenant === '' || alert.facts.tenant === tenant)
+    .filter((alert) => SEVERITY_ORDER.indexOf(alert.severity) >= SEVERITY_ORDER.indexOf(severity))
+    .filter((alert) => needle === '' || `${alert.facts.identity.id} ${alert.text.headline}`.toLowerCase().includes(needle))
+    .sort(byTime)
+})
+
+export const tenants = computed<readonly string[]>(() => {
+  const names = new Set([...alerts.value.values()].map((alert) => alert.facts.tenant))
+  for (const model of status.value?.model ?? []) names.add(model.tenant)
+  if (status.value?.demo === true) names.add('demo')
+  return [...names].sort()
+})
+
+export function upsert(list: readonly AlertView[]): void {
+  if (list.length === 0) return
+  const next = new Map(alerts.value)
+  for (const alert of list) {
+    const known = next.get(alert.id)
+    if (known === undefined || known.revision <= alert.revision) next.set(alert.id, alert)
+  }
+  alerts.value = next
+}
+
+function queryOf(after: string | null): string {
+  const query = new URLSearchParams({ limit: '100', historic: String(filter.value.historic), severity: filter.value.severity })
+  if (filter.value.tenant !== '') query.set('tenant', filter.value.tenant)
+  if (after !== null) query.set('cursor', after)
+  return `/v1/alerts?${query.toString()}`
+}
+
+/** Reads the newest page, or the next one. */
+export async function load(more: boolean): Promise<void> {
+  loading.value = true
+  try {
+    const page = await get<AlertPage>(queryOf(more ? cursor.value : null))
+    batch(() => {
+      upsert(page.alerts)
+      cursor.value = page.cursor
+      listError.value = ''
+    })
+  } catch (error) {
+    listError.value = words(error)
+  } finally {
+    loading.value = false
+  }
+}
+
+/** Changes of the stream are drawn a few times a second, however many arrive. */
+const FRAME_MS = 150
+let waiting: AlertView[] = []
+let timer: ReturnType<typeof setTimeout> | undefined
+
+function enqueue(alert: AlertView): void {
+  waiting.push(alert)
+  timer ??= setTimeout(() => {
+    const list = waiting
+    waiting = []
+    timer = undefined
+    upsert(list)
+  }, FRAME_MS)
+}
+
+export const dropTenant = (tenant: string): void => {
+  alerts.value = new Map([...alerts.value].filter(([, alert]) => alert.facts.tenant !== tenant))
+}
+
+export function start(): void {
+  void follow(
+    ({ event, data }) => {
+      const value: unknown = JSON.parse(data)
+      if (event === 'alert') {
+        arrived.value = { at: performance.now(), alert: value as AlertView }
+        enqueue(value as AlertView)
+      } else if (event === 'status') status.value = value as StatusView
+      else if (event === 'ingest') notices.value = [value as IngestNotice, ...notices.value].slice(0, 10)
+      else if (event === 'removed') dropTenant((value as { tenant: string }).tenant)
+      else if (event === 'reset') void load(false)
+    },
+    (live) => {
+      connected.value = live
+      if (live) everConnected.value = true
+    },
+  )
+}
+
+export const needsToken = computed(() => token.value === '' || refused.value)

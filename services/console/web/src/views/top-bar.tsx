@@ -1,0 +1,169 @@
+import { useState } from 'preact/hooks'
+import { call, words } from '../api.ts'
+import { amount } from '../format.ts'
+import { connected, dropTenant, everConnected, filter, load, status, tenants } from '../state.ts'
+
+type Theme = 'auto' | 'light' | 'dark'
+const THEMES: readonly Theme[] = ['auto', 'light', 'dark']
+const THEME_WORDS: Readonly<Record<Theme, string>> = { auto: 'Auto', light: 'Light', dark: 'Dark' }
+
+function ThemeSwitch() {
+  const [theme, set] = useState<Theme>(() => THEMES.find((name) => name === localStorage.getItem('plumbline.theme')) ?? 'auto')
+  document.documentElement.dataset['theme'] = theme
+  const next = () => {
+    const chosen = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? 'auto'
+    localStorage.setItem('plumbline.theme', chosen)
+    set(chosen)
+    dispatchEvent(new Event('plumbline-theme'))
+  }
+  return (
+    <button type="button" class="quiet theme" onClick={next} aria-label={`Colours: ${THEME_WORDS[theme]}. Change`}>
+      {THEME_WORDS[theme]}
+    </button>
+  )
+}
+
+function DemoBadge() {
+  const [asking, ask] = useState(false)
+  const [problem, say] = useState('')
+  if (status.value?.demo !== true) return null
+  const remove = async () => {
+    try {
+      await call('DELETE', '/v1/demo')
+      dropTenant('demo')
+      ask(false)
+    } catch (error) {
+      say(words(error))
+    }
+  }
+  return (
+    <span class="demo">
+      <span class="demo-badge" title="A generated company in a tenant of its own. It never touches what is learned from your events.">
+        Demo data
+      </span>
+      {asking ? (
+        <>
+          <button type="button" class="small danger" onClick={() => void remove()}>
+            Remove it all
+          </button>
+          <button type="button" class="small" onClick={() => ask(false)}>
+            Keep
+          </button>
+        </>
+      ) : (
+        <button type="button" class="small" onClick={() => ask(true)}>
+          Remove demo
+        </button>
+      )}
+      {problem !== '' && <span role="alert">{problem}</span>}
+    </span>
+  )
+}
+
+const Figure = ({
+  label,
+  value,
+  hint,
+  href,
+  warn = false,
+}: {
+  label: string
+  value: string
+  hint: string
+  href?: string
+  warn?: boolean
+}) => (
+  <div class={warn ? 'figure figure-warn' : 'figure'} title={hint}>
+    <dt>{href === undefined ? label : <a href={href}>{label}</a>}</dt>
+    <dd>{value}</dd>
+  </div>
+)
+
+function Figures() {
+  const now = status.value
+  const show = (value: number | undefined) => (value === undefined ? '–' : amount(value))
+  return (
+    <dl class="figures">
+      <Figure label="Events/s" value={show(now?.eventsPerSecond)} hint="Events scored in the last second" />
+      <Figure label="Alerts today" value={show(now?.alerts)} hint="New alerts today" />
+      <Figure label="Held back" value={show(now?.held)} hint="Unusual, but beyond today's alert budget; ranked and kept" />
+      <Figure label="Identities" value={show(now?.identities)} hint="Agents, people and services seen" href="#/identities" />
+      <Figure
+        label="Refused"
+        value={show(now?.deadLetters)}
+        hint="Events that could not be read; each is kept with its reason"
+        href="#/dead-letters"
+        warn={(now?.deadLetters ?? 0) > 0}
+      />
+      <Figure
+        label="To store"
+        value={show(now?.recorderLag)}
+        hint="Scored rows on their way into ClickHouse"
+        warn={(now?.recorderLag ?? 0) > 100_000}
+      />
+    </dl>
+  )
+}
+
+function Phase() {
+  const now = status.value
+  const lost = everConnected.value && !connected.value
+  const text = lost ? 'Connection lost. Trying again…' : (now?.phase ?? 'Connecting…')
+  const progress = lost ? null : (now?.progress ?? null)
+  const models = now?.model ?? []
+  const untrained = models.some((model) => !model.trained)
+  return (
+    <div class={lost ? 'phase phase-lost' : 'phase'} role="status">
+      <span class={`dot ${lost ? 'dot-lost' : now?.ready === true ? 'dot-ready' : 'dot-busy'}`} />
+      <span class="phase-text">{text}</span>
+      {progress !== null && <span class="phase-percent">{Math.floor(progress * 100)} %</span>}
+      <span class="phase-model">{untrained && !lost ? 'No model trained yet: statistics alone score' : ''}</span>
+      <progress class={progress === null ? 'phase-bar phase-bar-idle' : 'phase-bar'} max={1} value={progress ?? 0} aria-label="Progress" />
+    </div>
+  )
+}
+
+function TenantSwitch() {
+  if (tenants.value.length < 2) return null
+  return (
+    <label class="tenant">
+      <span class="visually-hidden">Tenant</span>
+      <select
+        value={filter.value.tenant}
+        onChange={(event) => {
+          filter.value = { ...filter.value, tenant: event.currentTarget.value }
+          void load(false)
+        }}
+      >
+        <option value="">All tenants</option>
+        {tenants.value.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+export function TopBar() {
+  return (
+    <header class="top">
+      <div class="top-row">
+        <a class="brand" href="#/">
+          <svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">
+            <rect width="32" height="32" rx="7" class="brand-box" />
+            <path d="M16 5v13" stroke="#fff" stroke-width="2" stroke-linecap="round" />
+            <path d="M16 17l4.5 4.5L16 28l-4.5-6.5z" class="brand-bob" />
+          </svg>
+          <h1>Plumbline</h1>
+        </a>
+        <TenantSwitch />
+        <DemoBadge />
+        <Figures />
+        <ThemeSwitch />
+      </div>
+      <Phase />
+    </header>
+  )
+}
