@@ -1,0 +1,220 @@
+import type { AlertFacts } from '@plumbline/schemas'
+import { isWrite, wordsIn } from '../policy/index.ts'
+import { nameText } from './words-names.ts'
+
+/** Base and past of what an action's verb says, up to the thing it is done to. */
+type Forms = readonly [base: string, past: string]
+const FORMS: Readonly<Record<string, Forms>> = {
+  read: ['read', 'read'],
+  get: ['read', 'read'],
+  fetch: ['read', 'read'],
+  retrieve: ['read', 'read'],
+  load: ['read', 'read'],
+  access: ['access', 'accessed'],
+  select: ['query', 'queried'],
+  query: ['query', 'queried'],
+  list: ['list', 'listed'],
+  describe: ['look up', 'looked up'],
+  lookup: ['look up', 'looked up'],
+  search: ['search', 'searched'],
+  find: ['search', 'searched'],
+  scan: ['scan', 'scanned'],
+  download: ['download from', 'downloaded from'],
+  browse: ['browse', 'browsed'],
+  view: ['view', 'viewed'],
+  show: ['view', 'viewed'],
+  open: ['open', 'opened'],
+  check: ['check', 'checked'],
+  verify: ['check', 'checked'],
+  decrypt: ['decrypt with', 'decrypted with'],
+  send: ['send through', 'sent through'],
+  post: ['post to', 'posted to'],
+  publish: ['publish to', 'published to'],
+  upload: ['upload to', 'uploaded to'],
+  put: ['write to', 'wrote to'],
+  write: ['write to', 'wrote to'],
+  save: ['write to', 'wrote to'],
+  store: ['write to', 'wrote to'],
+  insert: ['write to', 'wrote to'],
+  create: ['create in', 'created in'],
+  add: ['add to', 'added to'],
+  update: ['change', 'changed'],
+  modify: ['change', 'changed'],
+  change: ['change', 'changed'],
+  edit: ['change', 'changed'],
+  patch: ['change', 'changed'],
+  set: ['change', 'changed'],
+  delete: ['delete from', 'deleted from'],
+  remove: ['remove from', 'removed from'],
+  drop: ['delete from', 'deleted from'],
+  export: ['export from', 'exported from'],
+  import: ['import into', 'imported into'],
+  copy: ['copy in', 'copied in'],
+  move: ['move in', 'moved in'],
+  pay: ['pay through', 'paid through'],
+  transfer: ['transfer through', 'transferred through'],
+  forward: ['forward through', 'forwarded through'],
+  share: ['share from', 'shared from'],
+  submit: ['enter data into', 'entered data into'],
+  input: ['enter data into', 'entered data into'],
+  fill: ['enter data into', 'entered data into'],
+  email: ['write through', 'wrote through'],
+  login: ['sign in to', 'signed in to'],
+}
+
+const ACRONYMS: ReadonlySet<string> = new Set(
+  'hr crm iam kms pii phi ehr emr erp sso sql api ec2 s3 rds sts ssm vpc dns db ci cd ssn pci kyc hris sms it'.split(' '),
+)
+const SPOKEN: Readonly<Record<string, string>> = {
+  web: 'the web',
+  website: 'the web',
+  messaging: 'messages',
+  email: 'e-mail',
+  mail: 'e-mail',
+  calendar: 'the calendar',
+  other: 'other resources',
+  ticket: 'tickets',
+  file: 'files',
+  document: 'documents',
+  secret: 'secrets',
+  secretsmanager: 'secrets',
+  signin: 'the console',
+  payment: 'payments',
+}
+/** What one thing of a class is called; anything else is a resource. */
+const PIECES: Readonly<Record<string, string>> = {
+  hr: 'record',
+  payroll: 'record',
+  crm: 'record',
+  medical: 'record',
+  patients: 'record',
+  customers: 'record',
+  customer: 'record',
+  pii: 'record',
+  finance: 'record',
+  invoices: 'invoice',
+  files: 'file',
+  file: 'file',
+  documents: 'document',
+  web: 'page',
+  messaging: 'message',
+  email: 'e-mail',
+  tickets: 'ticket',
+  secrets: 'secret',
+  secretsmanager: 'secret',
+  payments: 'payment',
+  calendar: 'entry',
+}
+
+/** `hr` → `HR`, `hr_records` → `HR records`, `web` → `the web`. */
+export const classText = (resourceClass: string): string => {
+  const spoken = SPOKEN[resourceClass.toLowerCase()]
+  if (spoken !== undefined) return spoken
+  if (!/^[A-Za-z0-9_-]{1,60}$/.test(resourceClass)) return nameText(resourceClass)
+  return (
+    resourceClass
+      .split(/[_-]+/)
+      .map((w) => (ACRONYMS.has(w.toLowerCase()) ? w.toUpperCase() : w))
+      .join(' ')
+      .trim() || nameText(resourceClass)
+  )
+}
+
+/** `214 HR records`, `1 file`; for classes we have no word for, `3 ec2 resources`. */
+export const piecesText = (resourceClass: string, amount: string): string => {
+  const key = resourceClass.toLowerCase()
+  const piece = PIECES[key]
+  const one = amount === '1'
+  const noun = piece ?? 'resource'
+  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`
+  const named =
+    piece !== undefined && (piece === 'record' || key === 'calendar')
+      ? `${key === 'calendar' ? 'calendar' : classText(resourceClass)} `
+      : piece === undefined
+        ? `${classText(resourceClass)} `
+        : ''
+  return `${amount} ${named}${one ? noun : plural}`
+}
+
+export interface Act {
+  /** `read HR`: follows "tried to" and "to". */
+  readonly base: string
+  /** `read HR`, `sent data to evil.test`: follows the name. */
+  readonly past: string
+  /** The verb alone, in the past, for "read 214 HR records"; undefined when the verb takes no plain object. */
+  readonly verbPast: string | undefined
+  readonly verbBase: string | undefined
+  readonly write: boolean
+  /** `HR`, `the web`, `evil.test`: what it was done to. */
+  readonly object: string
+}
+
+/** What was done, in words, from the action, the class and where data went. */
+export const actOf = (facts: AlertFacts): Act => {
+  const write = isWrite(facts.action)
+  const verb = wordsIn(facts.action).find((w) => FORMS[w] !== undefined)
+  const forms = verb === undefined ? undefined : FORMS[verb]
+  const thing = classText(facts.resource.class)
+  if (write && facts.destination !== undefined) {
+    const to = nameText(facts.destination)
+    const through = ` (${nameText(facts.action, 60)})`
+    return {
+      base: `send data to ${to}${through}`,
+      past: `sent data to ${to}${through}`,
+      verbPast: undefined,
+      verbBase: undefined,
+      write,
+      object: to,
+    }
+  }
+  const at = facts.destination === undefined ? '' : ` at ${nameText(facts.destination)}`
+  if (forms === undefined) {
+    const action = nameText(facts.action, 60)
+    return {
+      base: `use ${action} on ${thing}${at}`,
+      past: `used ${action} on ${thing}${at}`,
+      verbPast: undefined,
+      verbBase: undefined,
+      write,
+      object: thing,
+    }
+  }
+  const direct = !forms[0].includes(' ') || forms[0] === 'look up' || forms[0] === 'download from'
+  return {
+    base: `${forms[0]} ${thing}${at}`,
+    past: `${forms[1]} ${thing}${at}`,
+    verbBase: direct ? forms[0].replace(/ from$/, '') : undefined,
+    verbPast: direct ? forms[1].replace(/ from$/, '') : undefined,
+    write,
+    object: thing,
+  }
+}
+
+/** What set it off, in words: an untrusted read of class `trigger`. */
+export const outsideText = (trigger: string): string => {
+  switch (trigger.toLowerCase()) {
+    case 'email':
+    case 'mail':
+    case 'inbox':
+      return 'an e-mail from outside'
+    case 'messaging':
+    case 'chat':
+    case 'sms':
+      return 'a message from outside'
+    case 'web':
+    case 'website':
+    case 'browser':
+    case 'internet':
+      return 'a web page'
+    case 'ticket':
+    case 'tickets':
+    case 'support':
+      return 'a ticket written outside'
+    case 'files':
+    case 'documents':
+    case 'attachments':
+      return 'a document from outside'
+    default:
+      return `text from outside (${classText(trigger)})`
+  }
+}

@@ -1,0 +1,98 @@
+import { nameText } from './words-names.ts'
+import { lastAct, objectOf, outcomeOf, personally, repeats, takeText, type Teller } from './words-tools.ts'
+import { amountText, clockInSentence, durationText, inWindow, perWindow } from './words-units.ts'
+
+export const offHours: Teller = (t) => ({
+  did: takeText(t, ` on ${clockInSentence(t.facts.time)}`),
+  peers: 'are',
+  never: 'was never active at this hour of the week',
+  usually: undefined,
+  why: 'misuse prefers hours when nobody looks',
+  step: personally(t) ? 'ask them by another channel whether this was them' : 'check whether work was planned for this hour',
+  quiet: 'at an hour of the week it is used to',
+})
+
+const SOURCE_KIND: Readonly<Record<string, string>> = { country_own: 'country', user_agent_own: 'program', source_own: 'network' }
+
+export const source: Teller = (t) => {
+  const kind = SOURCE_KIND[t.reason.feature] ?? 'source'
+  const from = objectOf(t, `a new ${kind}`)
+  const named = t.reason.object === undefined ? from : `${kind} ${from}`
+  const before = t.reason.previous === undefined ? '' : `, last seen from ${nameText(t.reason.previous)}`
+  return {
+    did: `${takeText(t)} from ${named}${before}`,
+    never: `never came from ${t.reason.object === undefined ? `this ${kind}` : named}`,
+    usually: undefined,
+    why: 'a stolen credential shows first in where it is used from',
+    step: personally(t)
+      ? `ask them whether ${named} is theirs; if not, end their sessions`
+      : `check whether ${named} is its own; if not, renew its credential`,
+    quiet: `from a ${kind} it is used to`,
+  }
+}
+
+export const travel: Teller = (t) => {
+  const to = objectOf(t, 'another country')
+  const from = t.reason.previous === undefined ? 'its last place' : nameText(t.reason.previous)
+  const since = t.reason.sinceMs === undefined ? '' : `, ${durationText(t.reason.sinceMs)} after acting from ${from}`
+  const speed = t.reason.observed.unit === 'km/h' && t.reason.observed.value > 0 ? `: that would take ${amountText(t.reason.observed)}` : ''
+  return {
+    did: `${takeText(t)} from ${to}${since === '' ? `, last seen in ${from}` : since}${speed}`,
+    never: `never moved this fast between countries`,
+    usually: undefined,
+    why: 'one holder cannot be in both places; a second one, or a new VPN, can',
+    step: personally(t) ? 'end their sessions and have them sign in again' : 'renew its credential and end its sessions',
+    quiet: `had it kept acting from ${from}`,
+  }
+}
+
+export const sharedCredential: Teller = (t) => {
+  if (t.reason.observed.unit === 'sources') {
+    const networks = `${amountText(t.reason.observed)}${inWindow(t.reason.observed)}`
+    return {
+      did: `was used from ${networks}${lastAct(t)}`,
+      never: 'was never used from so many networks at once',
+      usually:
+        t.reason.typical === undefined ? undefined : `was usually used from ${amountText(t.reason.typical)}${perWindow(t.reason.typical)}`,
+      why: 'a credential in several hands belongs to nobody',
+      step: 'renew its credential and find who else holds it',
+      quiet: 'from one network at a time',
+    }
+  }
+  const whom = objectOf(t, t.facts.onBehalfOf === undefined ? 'somebody else' : nameText(t.facts.onBehalfOf))
+  return {
+    did: `${takeText(t)} acting for ${whom}`,
+    never: `never acted for ${whom}`,
+    usually: undefined,
+    why: 'whose authority is used decides what may be done; this one is new here',
+    step: `ask ${whom} whether they gave this task`,
+    quiet: `had it acted for ${whom} before`,
+  }
+}
+
+export const lateralMovement: Teller = (t) => {
+  const to = objectOf(t, t.thing)
+  const from = t.reason.previous === undefined ? '' : `from segment ${nameText(t.reason.previous)} `
+  return {
+    did: `${outcomeOf(t, `reach ${from}into segment ${to} to ${t.act.base}`, `reached ${from}into segment ${to} and ${t.act.past}`)}${repeats(t)}`,
+    never: `never went ${from}into segment ${to}`,
+    usually: undefined,
+    why: 'crossing segments is how an intruder gets from where they came in to what they want',
+    step: `block its way ${from}into segment ${to}`,
+    quiet: 'within the segments it is used to',
+  }
+}
+
+export const versionChange: Teller = (t) => {
+  const { object, previous } = t.reason
+  const from = previous === undefined ? '' : ` from ${nameText(previous)}`
+  const now = object === undefined ? 'a version not seen before' : nameText(object)
+  return {
+    did: `changed${from} to ${now} and ${takeText(t)}`,
+    never: `never ran ${object === undefined ? 'this version' : now}`,
+    usually: undefined,
+    why: 'a changed model, prompt or tool can change what it does without anybody deciding so',
+    step: `compare with the record of deploys${previous === undefined ? '' : `, and go back to ${nameText(previous)} if nobody planned it`}`,
+    quiet: 'had the deploy been announced, or the version been seen before',
+  }
+}
