@@ -11,15 +11,15 @@ import { Worker } from 'node:worker_threads'
 const require = createRequire(import.meta.url)
 
 /** The engine holds the main thread, so a second one watches the parent. The engine survives SIGKILL without loss. */
-const watchParent = (): void => {
+const watchParent = (watching: () => void): void => {
   const watcher = new Worker(
-    `const { readSync } = require('node:fs')
-     const byte = Buffer.alloc(1)
-     try { while (readSync(0, byte) > 0); } catch {}
-     process.kill(process.pid, 'SIGKILL')`,
+    `const { Socket } = require('node:net')
+     const end = () => process.kill(process.pid, 'SIGKILL')
+     new Socket({ fd: 0, readable: true }).on('end', end).on('error', end).resume()
+     require('node:worker_threads').parentPort.postMessage('watching')`,
     { eval: true, stdin: false },
   )
-  watcher.unref()
+  watcher.once('message', watching)
 }
 
 const main = (): number => {
@@ -29,15 +29,15 @@ const main = (): number => {
   const call = (funcName: string, retType: number, paramsType: number[], paramsValue: unknown[]): unknown =>
     load({ library: 'chdb', funcName, retType, paramsType, paramsValue } as Parameters<typeof load>[0])
   // The holding query keeps the session open; ending it shuts the engine down in good order.
-  const hold = 'SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM system.numbers FORMAT Null SETTINGS max_block_size = 1'
+  const hold = 'SYSTEM START LISTEN HTTP; SELECT sleepEachRow(0.2) FROM system.numbers FORMAT Null SETTINGS max_block_size = 1'
   const argv = ['clickhouse-local', ...process.argv.slice(2), '--query', hold]
   const result = call('chdb_query_cmdline', DataType.U64, [DataType.I32, DataType.StringArray], [argv.length, argv])
   const failed = result ? call('chdb_result_error', DataType.U64, [DataType.U64], [result]) : 0
   if (!failed) return 0
-  process.stderr.write(`${String(call('chdb_result_error', DataType.String, [DataType.U64], [result]))}\n`)
+  const message = String(call('chdb_result_error', DataType.String, [DataType.U64], [result]))
+  if (message.includes('QUERY_WAS_CANCELLED')) return 0
+  process.stderr.write(`${message}\n`)
   return 1
 }
 
-watchParent()
-// The watcher needs a turn of the loop to start before the engine takes this thread for good.
-setTimeout(() => process.exit(main()), 20)
+watchParent(() => process.exit(main()))

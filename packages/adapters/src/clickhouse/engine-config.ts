@@ -72,6 +72,8 @@ export const writeConfig = (dir: string, passwords: Readonly<Record<EngineRole, 
   <mark_cache_size>67108864</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <timezone>UTC</timezone>
+  <shutdown_wait_unfinished>1</shutdown_wait_unfinished>
+  <keep_alive_timeout>3</keep_alive_timeout>
 </clickhouse>`,
     { mode: 0o600 },
   )

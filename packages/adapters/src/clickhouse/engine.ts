@@ -102,7 +102,7 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     async stop() {
       const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
       // Ending the holding query ends the engine's session, which closes its tables.
-      await ask(url, passwords.owner, "KILL QUERY WHERE user = 'default' ASYNC").catch(() => child.kill('SIGKILL'))
+      await ask(url, passwords.owner, "KILL QUERY WHERE user = '' ASYNC").catch(() => child.kill('SIGKILL'))
       await exited
       clearTimeout(timer)
     },
@@ -114,7 +114,7 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
 }
 
 const ask = async (url: string, password: string, sql: string): Promise<string> => {
-  const answer = await fetch(url, { method: 'POST', body: sql, headers: { 'X-ClickHouse-User': 'owner', 'X-ClickHouse-Key': password } })
+  const answer = await fetch(url, { method: 'POST', body: sql, headers: { 'X-ClickHouse-User': 'owner', 'X-ClickHouse-Key': password, connection: 'close' } })
   if (!answer.ok) throw new Error(await answer.text())
   return answer.text()
 }
