@@ -1,4 +1,5 @@
-import { type GenerateOptions, type Labelled, settle } from './options.ts'
+import { placeAttacks } from './attacks/plan.ts'
+import { DAY, type GenerateOptions, HOUR, type Labelled, settle } from './options.ts'
 import { type PlacedEvent, streamHours } from './stream.ts'
 import { buildWorld } from './world.ts'
 import { eventJson, LineWriter } from './write.ts'
@@ -6,21 +7,63 @@ import { eventJson, LineWriter } from './write.ts'
 export * from './options.ts'
 export { eventJson } from './write.ts'
 
-const NONE: readonly PlacedEvent[] = []
-
 /** Events of a seeded company with their labels, in event-time order. The same options give the same stream. */
 export function* generate(options: GenerateOptions = {}): Generator<Labelled, void, undefined> {
-  for (const hour of streamHours(buildWorld(settle(options)), NONE)) yield* hour
+  const world = buildWorld(settle(options))
+  for (const hour of streamHours(world, placeAttacks(world))) yield* hour
 }
 
 /** The events of `generate` as NDJSON chunks of about 256 KB, without labels. Returns the number of events. */
 export const generateNdjson = (options: GenerateOptions, write: (chunk: Buffer) => void): number => {
   const out = new LineWriter(write)
+  const world = buildWorld(settle(options))
   let n = 0
-  for (const hour of streamHours(buildWorld(settle(options)), NONE)) {
+  for (const hour of streamHours(world, placeAttacks(world))) {
     for (const { event } of hour) out.line(eventJson(event))
     n += hour.length
   }
   out.flush()
   return n
+}
+
+const placedInOrder = (options: GenerateOptions): PlacedEvent[] =>
+  placeAttacks(buildWorld(settle(options))).sort((a, b) => a.event.time - b.event.time || (a.event.id < b.event.id ? -1 : 1))
+
+/**
+ * The labels that belong to `generateNdjson` with the same options, as NDJSON in event-time order:
+ * `{"event","time","identity","session","attack","case","variant","subtlety","size","twin","key"}`.
+ * Events without a line are benign life. Does not make the benign stream, so it is quick. Returns the number of lines.
+ */
+export const writeLabels = (options: GenerateOptions, write: (chunk: Buffer) => void): number => {
+  const out = new LineWriter(write)
+  const all = placedInOrder(options)
+  for (const { event: e, label } of all) out.line(JSON.stringify({ event: e.id, time: e.time, identity: e.identity.id, session: e.session ?? null, ...label }))
+  out.flush()
+  return all.length
+}
+
+/** Events of the attacks and twins alone, in event-time order: for trying one on a live company. */
+export const generateCases = (options: GenerateOptions): Labelled[] => placedInOrder(options)
+
+/**
+ * A small company for the demonstration: 40 identities, 15 days up to `endTime` (default Thursday 2026-10-15 09:00 UTC;
+ * cut down to the hour), about 50,000 events. The seed cases end it: gigabytes out in the last night, HR records two hours
+ * before the end, the hijacked agent last.
+ */
+export const demoDay = (seed = 1, endTime = Date.UTC(2026, 9, 15, 9)): GenerateOptions => {
+  const days = 15
+  const end = Math.floor(endTime / HOUR) * HOUR
+  const night = Math.floor((end - 3 * HOUR) / DAY) * DAY + 1.4 * HOUR
+  return {
+    seed,
+    days,
+    startTime: end - days * DAY,
+    identities: 40,
+    eventsPerIdentityDay: 85,
+    attacks: [
+      { kind: 'exfil_overnight', spread: 'piece', at: night },
+      { kind: 'hr_access', spread: 'piece', at: end - 1.9 * HOUR, size: 70 },
+      { kind: 'hijack', variant: 'flow', at: end - 0.7 * HOUR, subtlety: 2 },
+    ],
+  }
 }

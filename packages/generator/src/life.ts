@@ -115,6 +115,10 @@ export const carriesPager = (w: World, m: Member, time: number): boolean => {
 const UA = (os: string, major: number): string => `Mozilla/5.0 (${os}) Chrome/${major}`
 const SYSTEMS = ['Windows NT 10.0', 'Macintosh', 'X11; Linux', 'Windows NT 11.0'] as const
 
+/** The same browser on another kind of machine. */
+export const otherMachine = (userAgent: string, rng: Rng): string =>
+  userAgent.replace(/\(.*?\)/, `(${rng.pick(SYSTEMS.filter((x) => !userAgent.includes(x)))})`)
+
 const browser = (m: Member, time: number): string => {
   const os = SYSTEMS[((m.hash >>> 3) + (time >= m.traits.newLaptopAt ? 1 : 0)) % SYSTEMS.length]!
   return UA(os, 128 + Math.floor((time / DAY + (m.hash & 15)) / 30) - 680)

@@ -24,10 +24,11 @@ export const domainName = (i: number): string => {
   return made
 }
 
-/** The i-th person, like `maria.keller`; unique for every i. */
-export const personName = (i: number): string => {
-  const all = FIRST.length * LAST.length
-  const k = (i * 2_741 + Math.floor(i / all)) % all
+const PEOPLE = FIRST.length * LAST.length
+
+/** The i-th person of a company, like `maria.keller`; unique for every i. `start` says where in the register it begins. */
+export const personName = (start: number, i: number): string => {
+  const k = (((start % PEOPLE) + i) * 2_741) % PEOPLE
   const name = `${FIRST[k % FIRST.length]!}.${LAST[Math.floor(k / FIRST.length)]!}`
-  return i < all ? name : `${name}${Math.floor(i / all) + 1}`
+  return i < PEOPLE ? name : `${name}${Math.floor(i / PEOPLE) + 1}`
 }

@@ -107,7 +107,7 @@ export interface Tuning {
 export interface GenerateOptions {
   /** Default 1. */
   readonly seed?: number
-  /** Epoch ms, cut down to the full hour. Default Monday 2026-10-05 00:00 UTC. */
+  /** Epoch ms, cut down to the full hour. Default Thursday 2026-10-01 00:00 UTC, so that the last three of 15 days are working days. */
   readonly startTime?: number
   /** Default 15. */
   readonly days?: number
@@ -163,7 +163,7 @@ export const settle = (options: GenerateOptions): Settings => {
   if (!(days > 0 && days <= 3660)) throw new RangeError('days must be above 0 and at most 3660')
   if (!Number.isInteger(identities) || identities < 10 || identities > 200_000) throw new RangeError('identities must be 10 to 200,000')
   if (!(rate > 0 && rate <= 100_000)) throw new RangeError('eventsPerIdentityDay must be above 0 and at most 100,000')
-  const startTime = Math.floor((options.startTime ?? Date.UTC(2026, 9, 5)) / HOUR) * HOUR
+  const startTime = Math.floor((options.startTime ?? Date.UTC(2026, 9, 1)) / HOUR) * HOUR
   return {
     seed: (options.seed ?? 1) | 0,
     startTime,

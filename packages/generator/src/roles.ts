@@ -103,8 +103,8 @@ role('research-assistant', {
   kind: 'agent', share: 8, segment: 'research', rate: 120, actsFor: 'analyst',
   tasks: [
     task('survey', 5, 'chat web.search*1-3 web.fetch*2-7 paper.read*0-3 chat*1-3 file.write'),
-    task('data', 4, 'dw.query?.5 dataset.read*1-2 chat*1-2 file.write?.6 file.share?.12'),
-    task('publish', 1, 'file.read chat dataset.upload?.6 file.share?.5'),
+    task('data', 4, 'dw.query?.5 dataset.read*1-2 chat*1-2 file.write?.6 dataset.upload?.3 file.share?.12'),
+    task('publish', 1.5, 'file.read chat dataset.upload*1-2 file.share?.5'),
   ],
   crons: [{ task: task('archive', 1, 'dataset.read*3-6 dataset.upload*18-40'), hours: [1, 2], when: 'habit', runs: 1 }],
   rare: 'mail.send kb.search repo.read object.get pdf.convert ocr.extract',

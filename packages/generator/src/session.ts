@@ -1,7 +1,7 @@
 import type { EventInput, Outcome, Provenance } from '@plumbline/schemas'
 import { chooseDestination, chooseProvenance, edgeHash, freshDestination } from './destinations.ts'
 import { chooseSource, releaseAt, releaseFactor, releaseTool, type SourceInfo, type VersionInfo, versionOf } from './life.ts'
-import { HOUR } from './options.ts'
+import { HOUR, type Level } from './options.ts'
 import { hex32, mix, type Rng, unitOf } from './prng.ts'
 import type { Step, Task } from './roles.ts'
 import type { Tool } from './tools.ts'
@@ -29,6 +29,7 @@ export interface Pin {
   readonly bytesIn?: number
   readonly bytesOut?: number
   readonly resourceId?: string
+  readonly segment?: string
   readonly outcome?: Outcome
   readonly source?: SourceInfo
   readonly tokensOut?: number
@@ -123,7 +124,6 @@ const contentOf = (s: Session, t: Tool, destination: string | undefined, provena
 export const makeEvent = (s: Session, t: Tool, time: number, pin: Pin = NO_PIN): MadeEvent => {
   const { member: m, rng } = s
   const { settings } = s.world
-  const level = settings.level === 'L0' || m.traits.stock ? 0 : settings.level === 'L1' ? 1 : 2
   const id = hex32(rng.u32()) + hex32(rng.u32())
   const outcome = pin.outcome ?? drawOutcome(s, t)
   const ok = outcome === 'success'
@@ -134,46 +134,65 @@ export const makeEvent = (s: Session, t: Tool, time: number, pin: Pin = NO_PIN):
   // Fields at their default (version, tenant, success) are left out, as a thrifty sender would.
   const event: Record<string, unknown> = { id, time }
   if (settings.tenant !== 'default') event['tenant'] = settings.tenant
-  event['identity'] = level > 0 && s.version !== undefined ? { id: m.id, kind: m.role.kind, version: s.version } : { id: m.id, kind: m.role.kind }
-  if (level > 0 && s.onBehalf !== undefined) event['delegation'] = s.onBehalf
-  if (level > 0 && settings.peerGroups) event['peerGroup'] = m.role.name
+  event['identity'] = s.version !== undefined ? { id: m.id, kind: m.role.kind, version: s.version } : { id: m.id, kind: m.role.kind }
+  if (s.onBehalf !== undefined) event['delegation'] = s.onBehalf
+  if (settings.peerGroups) event['peerGroup'] = m.role.name
   if (s.id !== undefined) event['session'] = s.id
   event['action'] = t.action
-  if (level === 0) {
-    event['resource'] = { class: chat ? 'model' : 'tool' }
-    if (!ok) event['outcome'] = outcome
-  } else {
-    fillAccess(event, s, t, time, outcome, level, pin)
-  }
+  fillAccess(event, s, t, time, outcome, pin)
   if (tokensIn !== undefined) event['tokensIn'] = tokensIn
   if (tokensOut !== undefined) event['tokensOut'] = tokensOut
   event['durationMs'] = durationMs
-  if (level > 0) event['source'] = pin.source ?? s.source
-  return event as MadeEvent
+  event['source'] = pin.source ?? s.source
+  return thin(event as MadeEvent, s.world.full ? 'L2' : m.traits.stock ? 'L0' : settings.level)
 }
 
-/** What L1 and L2 add about the access itself. */
-const fillAccess = (event: Record<string, unknown>, s: Session, t: Tool, time: number, outcome: Outcome, level: 1 | 2, pin: Pin): void => {
+/** What was accessed, where data went, how much. */
+const fillAccess = (event: Record<string, unknown>, s: Session, t: Tool, time: number, outcome: Outcome, pin: Pin): void => {
   const { member: m, rng } = s
   const id = pin.resourceId ?? resourceId(m, t, time, rng)
   const resource: Record<string, unknown> = id === undefined ? { class: t.class } : { id, class: t.class }
-  if (level === 2) resource['sensitivity'] = t.sensitivity
-  if (t.segment !== 'corp') resource['segment'] = t.segment
+  resource['sensitivity'] = t.sensitivity
+  const segment = pin.segment ?? t.segment
+  if (segment !== 'corp') resource['segment'] = segment
   event['resource'] = resource
   event['segment'] = m.role.segment
   const destination = pin.destination ?? (t.to === null ? undefined : chooseDestination(s.world, m, t.to, rng))
   let provenance: Provenance | undefined
   if (destination !== undefined) event['destination'] = destination
-  if (t.to !== null && m.role.kind === 'agent') provenance = pin.provenance ?? chooseProvenance(t.to, rng) ?? undefined
-  if (level === 2 && provenance !== undefined) event['destinationProvenance'] = provenance
+  if (destination !== undefined && m.role.kind === 'agent') provenance = pin.provenance ?? (t.to === null ? undefined : (chooseProvenance(t.to, rng) ?? undefined))
+  if (provenance !== undefined) event['destinationProvenance'] = provenance
   const ok = outcome === 'success'
   if (!ok) event['outcome'] = outcome
   event['bytesIn'] = !ok ? 120 : (pin.bytesIn ?? size(t.bytesIn, t.sigma, m, s))
   event['bytesOut'] = !ok ? 90 : (pin.bytesOut ?? size(t.bytesOut, t.op === 'write' ? t.sigma : Math.min(t.sigma, 0.4), m, s))
-  if (level === 2) {
-    const content = contentOf(s, t, destination, provenance, pin)
-    if (content !== undefined) event['content'] = content
+  const content = contentOf(s, t, destination, provenance, pin)
+  if (content !== undefined) event['content'] = content
+}
+
+/**
+ * The same event as thinner telemetry shows it. Every level draws the same random numbers, so a seed tells the same
+ * story at each level.
+ */
+const thin = (e: MadeEvent, level: Level): MadeEvent => {
+  if (level === 'L2') return e
+  if (level === 'L1') {
+    const { sensitivity: _, ...bare } = e.resource
+    const out: Record<string, unknown> = {}
+    for (const [k, v] of Object.entries(e)) if (k !== 'content' && k !== 'destinationProvenance') out[k] = k === 'resource' ? bare : v
+    return out as MadeEvent
   }
+  const out: Record<string, unknown> = { id: e.id, time: e.time }
+  if (e.tenant !== undefined) out['tenant'] = e.tenant
+  out['identity'] = { id: e.identity.id, kind: e.identity.kind }
+  if (e.session !== undefined) out['session'] = e.session
+  out['action'] = e.action
+  out['resource'] = { class: e.resource.class === 'model' ? 'model' : 'tool' }
+  if (e.outcome !== undefined) out['outcome'] = e.outcome
+  if (e.tokensIn !== undefined) out['tokensIn'] = e.tokensIn
+  if (e.tokensOut !== undefined) out['tokensOut'] = e.tokensOut
+  if (e.durationMs !== undefined) out['durationMs'] = e.durationMs
+  return out as MadeEvent
 }
 
 /** Time between two events of a session, ms. */

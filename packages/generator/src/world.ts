@@ -66,6 +66,8 @@ export interface World {
   readonly byRole: readonly (readonly Member[])[]
   /** Events of a role's rate unit become this many. */
   readonly rateScale: number
+  /** Make every event in full, whatever the level; for measuring what is normal. */
+  readonly full?: boolean
 }
 
 /** Members per role: one each first, then by share. */
@@ -92,11 +94,12 @@ const traitsOf = (s: Settings, role: Role, hash: number, rank: number): Traits =
   const mess = s.benign.mess && role.person
   const expands = mess && p('expands') < 0.04
   const others = ROLES.filter((r) => r.person && r !== role)
+  const habit = role.crons.some((c) => c.when === 'habit') && rank % 3 === 1
   return {
     vpn: mess && p('vpn') < 0.2,
-    habit: role.crons.some((c) => c.when === 'habit') && rank % 3 === 1,
+    habit,
     traveller: mess && p('traveller') < 0.15,
-    stock: role.kind === 'agent' && p('stock') < 0.16,
+    stock: role.kind === 'agent' && !habit && p('stock') < 0.16,
     expandsAt: expands ? s.startTime + span * p('expands-at') : Number.POSITIVE_INFINITY,
     expandsTo: expands ? (others[Math.floor(p('expands-to') * others.length)]?.tasks[0] ?? null) : null,
     newLaptopAt: mess && p('laptop') < 0.06 ? s.startTime + span * p('laptop-at') : Number.POSITIVE_INFINITY,
@@ -125,12 +128,13 @@ export const buildWorld = (settings: Settings): World => {
   const members: Member[] = []
   const byRole: Member[][] = ROLES.map(() => [])
   const base = mix(hashText('company'), settings.seed)
-  let people = mix(base, 1) >>> 0
+  const register = mix(base, 1) >>> 0
+  let people = 0
   headcount(settings.identities).forEach((count, r) => {
     const role = ROLES[r]!
     for (let rank = 0; rank < count; rank++) {
       const hash = mix(mix(base, 101 + r), rank)
-      const id = role.person ? personName(people++ % 1_000_000) : `${role.name}-${String(rank + 1).padStart(2, '0')}`
+      const id = role.person ? personName(register, people++) : `${role.name}-${String(rank + 1).padStart(2, '0')}`
       const country = countryOf(role, hash)
       const member: Member = {
         index: members.length,
