@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+const dir = mkdtempSync(join(tmpdir(), 'plumbline-cli-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+
+const run = (...args: readonly string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { cwd: dir, encoding: 'utf8', maxBuffer: 1 << 28 })
+  return { status, stdout, stderr }
+}
+
+test('help shows every command with its exit codes; each command has examples', () => {
+  const help = run('--help')
+  assert.equal(help.status, 0)
+  assert.match(help.stdout, /Exit codes: 0 done, 1 failed, 2 /)
+  const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) (?:\[options\]|<|\[)/gm)]
+    .map((m) => m[1] ?? '')
+    .filter((name) => name !== 'help')
+  assert.ok(commands.length >= 2, help.stdout)
+  for (const command of commands) {
+    const shown = run(command, '--help')
+    assert.equal(shown.status, 0, command)
+    assert.match(shown.stdout, /Examples:\n {2}\$ plumbline /, command)
+  }
+})
+
+test('a wrong command line exits with 2 and says what is wrong', () => {
+  for (const [args, words] of [
+    [['nothing'], /unknown command 'nothing'/],
+    [['generate', '--days', 'many'], /must be a number from 0.05 to 400/],
+    [['generate', '--attacks', 'hr_access,teleport'], /unknown attack teleport; one of hr_access/],
+    [['policy', 'test', 'absent.yaml'], /absent\.yaml cannot be read \[FILE_NOT_FOUND\]/],
+  ] as const) {
+    const { status, stdout, stderr } = run(...args)
+    assert.equal(status, 2, args.join(' '))
+    assert.equal(stdout, '')
+    assert.match(stderr, words)
+  }
+})
+
+test('with --json an error is JSON on stderr', () => {
+  const { status, stderr } = run('policy', 'test', 'absent.yaml', '--json')
+  assert.equal(status, 2)
+  assert.equal((JSON.parse(stderr) as { error: { code: string } }).error.code, 'FILE_NOT_FOUND')
+})
+
+test('generate: same seed same bytes, plain or compressed, on stdout or in a file; labels stay beside', () => {
+  const size = ['--identities', '20', '--days', '1', '--seed', '7']
+  const out = run('generate', ...size)
+  assert.equal(out.status, 0, out.stderr)
+  const summary = run('generate', ...size, '--out', 'day.jsonl.gz', '--labels', 'labels.jsonl', '--json')
+  assert.equal(gunzipSync(readFileSync(join(dir, 'day.jsonl.gz'))).toString(), out.stdout)
+  const { events, cases, attackEvents, twinEvents } = JSON.parse(summary.stdout) as Record<string, number>
+  assert.equal(out.stdout.trimEnd().split('\n').length, events)
+  const labels = readFileSync(join(dir, 'labels.jsonl'), 'utf8').trimEnd().split('\n')
+  assert.equal(labels.length, (attackEvents ?? 0) + (twinEvents ?? 0))
+  assert.ok((cases ?? 0) > 0)
+  assert.doesNotMatch(out.stdout, /"(label|attack|twin)"/)
+  assert.notEqual(run('generate', '--identities', '20', '--days', '1', '--seed', '8').stdout, out.stdout)
+})
+
+test('generate stops quietly when its reader does', () => {
+  const shell = spawnSync('sh', ['-c', `"${process.execPath}" "${MAIN}" generate --days 30 | head -1`], { encoding: 'utf8' })
+  assert.equal(shell.stderr, '')
+  assert.equal(typeof (JSON.parse(shell.stdout) as { id: string }).id, 'string')
+})
+
+test('policy test names the place of each mistake and what has lapsed', () => {
+  writeFileSync(
+    join(dir, 'bad.yaml'),
+    [
+      'resources:',
+      '  - match: {class: hr}',
+      '    sensitivity: 9',
+      'exceptions:',
+      '  - id: x',
+      '    identities: "*"',
+      '    reason: r',
+      '    author: a',
+    ].join('\n'),
+  )
+  const bad = run('policy', 'test', 'bad.yaml')
+  assert.equal(bad.status, 1)
+  assert.match(bad.stdout, /resources\.0\.sensitivity \(line 3\)/)
+  assert.match(bad.stdout, /exceptions\.0.* \(line 5\): /)
+
+  writeFileSync(
+    join(dir, 'good.yaml'),
+    [
+      'exceptions:',
+      '  - id: old',
+      '    identities: "*"',
+      '    reason: r',
+      '    author: jo',
+      '    expires: 2020-01-01T00:00:00Z',
+      'identities:',
+      '  - match: a',
+      '  - match: A',
+    ].join('\n'),
+  )
+  const good = run('policy', 'test', 'good.yaml', '--json')
+  assert.equal(good.status, 0)
+  const { ok, hash, advice } = JSON.parse(good.stdout) as { ok: boolean; hash: string; advice: { where: string; message: string }[] }
+  assert.equal(ok, true)
+  assert.match(hash, /^[0-9a-f]{64}$/)
+  assert.deepEqual(
+    advice.map((a) => a.where),
+    ['exceptions old', 'identities.1'],
+  )
+})
+
+test('doctor finds what this machine has and says how to fix what it has not', () => {
+  const { status, stdout } = run(
+    'doctor',
+    '--quick',
+    '--json',
+    '--http-port',
+    '0',
+    '--kafka',
+    '127.0.0.1:1',
+    '--data-dir',
+    join(dir, 'new'),
+  )
+  assert.equal(status, 1)
+  const { findings } = JSON.parse(stdout) as { findings: { name: string; status: string; fix?: string }[] }
+  const of = (name: string) => findings.find((f) => f.name === name)
+  assert.equal(of('log (lmdb)')?.status, 'ok')
+  assert.equal(of('data folder')?.status, 'ok')
+  assert.equal(of('Kafka 127.0.0.1:1')?.status, 'fail')
+  for (const finding of findings) assert.equal(finding.fix === undefined, finding.status === 'ok', finding.name)
+})

@@ -1,0 +1,44 @@
+import { EXIT } from '../exit.ts'
+import { integer } from '../options.ts'
+import { columns, report } from '../output.ts'
+import { examples, type Register } from '../program.ts'
+
+interface Flags {
+  readonly dataDir?: string
+  readonly httpPort?: number
+  readonly kafka?: string
+  readonly clickhouse?: string
+  readonly quick?: boolean
+}
+
+export const registerDoctor: Register = (program, outputOf) => {
+  program
+    .command('doctor')
+    .description('Check whether this machine can run Plumbline, and say how to fix what is in the way.')
+    .option('--data-dir <folder>', 'data folder (default: PLUMBLINE_DATA_DIR or data)')
+    .option('--http-port <n>', 'port of the service (default: PLUMBLINE_HTTP_PORT or 7070)', integer(0, 65_535))
+    .option('--kafka <brokers>', 'also check these brokers, host:port separated by commas (default: KAFKA_BROKERS)')
+    .option('--clickhouse <url>', 'also check this server (default: CLICKHOUSE_URL)')
+    .option('--quick', 'do not start the embedded engine and the training backend')
+    .addHelpText('after', examples('plumbline doctor', 'plumbline doctor --json --clickhouse http://localhost:8123'))
+    .action(async (flags: Flags, command) => {
+      const { diagnose } = await import('../doctor/diagnose.ts')
+      const env = process.env
+      const findings = await diagnose({
+        dataDir: flags.dataDir ?? env['PLUMBLINE_DATA_DIR'] ?? 'data',
+        httpPort: flags.httpPort ?? Number(env['PLUMBLINE_HTTP_PORT'] ?? 7070),
+        kafkaBrokers: (flags.kafka ?? env['KAFKA_BROKERS'] ?? '').split(',').filter((b) => b !== ''),
+        clickhouseUrl: flags.clickhouse ?? env['CLICKHOUSE_URL'],
+        deep: flags.quick !== true,
+      })
+      const failed = findings.filter((f) => f.status === 'fail').length
+      const rows = findings.map((f) => [
+        { ok: 'ok', warn: 'WARN', fail: 'FAIL' }[f.status],
+        f.name,
+        f.fix === undefined ? f.found : `${f.found}. Fix: ${f.fix}`,
+      ])
+      const end = failed === 0 ? 'Nothing is in the way.' : `${failed} ${failed === 1 ? 'thing is' : 'things are'} in the way.`
+      await report(outputOf(command), { ok: failed === 0, findings }, `${columns(rows)}\n\n${end}`)
+      if (failed > 0) process.exitCode = EXIT.failure
+    })
+}

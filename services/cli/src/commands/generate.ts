@@ -1,0 +1,157 @@
+import type { AttackKind, GenerateOptions, Level, Subtlety } from '@plumbline/generator'
+import { usageError } from '../exit.ts'
+import { integer, number, oneOf, time } from '../options.ts'
+import { type Output, note, report } from '../output.ts'
+import { createProgress } from '../progress.ts'
+import { examples, type Register } from '../program.ts'
+import { openSink } from '../sink.ts'
+
+interface Flags {
+  readonly out: string
+  readonly labels?: string
+  readonly seed: number
+  readonly start?: number
+  readonly days: number
+  readonly identities: number
+  readonly rate: number
+  readonly tenant: string
+  readonly level: Level
+  readonly attacks: string
+  readonly subtlety: Subtlety | 'mixed'
+  readonly perKind: number
+  readonly size?: number
+  readonly labelledDays?: number
+  readonly twins: boolean
+  readonly peerGroups: boolean
+  readonly limit?: number
+}
+
+const LEVELS: readonly Level[] = ['L0', 'L1', 'L2']
+const DAY_MS = 86_400_000
+
+export const registerGenerate: Register = (program, outputOf) => {
+  program
+    .command('generate')
+    .description('Write the events of a seeded company of agents, people and services, with labelled attacks and their benign twins.')
+    .option('-o, --out <file>', 'where events go, NDJSON; .gz is compressed, - is stdout', '-')
+    .option('--labels <file>', 'where the ground truth goes: one line per event of an attack or twin. Events never carry it')
+    .option('--seed <n>', 'same seed and options, same bytes', integer(0, 2 ** 31), 1)
+    .option('--start <time>', 'first hour (default: a fixed Monday)', time)
+    .option('--days <n>', 'length in days', number(0.05, 400), 15)
+    .option('--identities <n>', 'agents, people and services together', integer(10, 200_000), 200)
+    .option('--rate <n>', 'events per identity and day, mean', number(1, 100_000), 100)
+    .option('--tenant <name>', 'tenant of every event', 'default')
+    .option(
+      '--level <level>',
+      'telemetry: L0 stock OpenTelemetry, L1 with sizes and destinations, L2 with content features',
+      oneOf(LEVELS),
+      'L2',
+    )
+    .option('--attacks <kinds>', 'all, none, or kinds separated by commas', 'all')
+    .option('--subtlety <n>', '1 blatant to 5 nearly invisible, or mixed', subtlety, 3)
+    .option('--per-kind <n>', 'cases of each kind', integer(1, 1000), 2)
+    .option('--size <factor>', 'size of attacks as a multiple of normal (default: drawn)', number(1.01, 10_000))
+    .option('--labelled-days <n>', 'the last so many days carry the attacks', number(0.05, 400))
+    .option('--no-twins', 'attacks without their benign twins')
+    .option('--no-peer-groups', 'leave peer groups to be found from behaviour')
+    .option('--limit <n>', 'stop after this many events', integer(1, 1_000_000_000))
+    .addHelpText(
+      'after',
+      examples(
+        'plumbline generate --out day.jsonl.gz --labels day.labels.jsonl --days 14 --identities 200',
+        'plumbline generate --attacks hijack,exfil_overnight --subtlety 4 --limit 100000 | plumbline replay -',
+      ),
+    )
+    .action(async (flags: Flags, command) => generate(flags, outputOf(command)))
+}
+
+function subtlety(text: string): Subtlety | 'mixed' {
+  return text === 'mixed' ? 'mixed' : (integer(1, 5)(text) as Subtlety)
+}
+
+const attackPlan = async (flags: Flags): Promise<NonNullable<GenerateOptions['attacks']>> => {
+  if (flags.attacks === 'none') return 'none'
+  const { ATTACK_KINDS } = await import('@plumbline/generator')
+  const kinds = flags.attacks === 'all' ? ATTACK_KINDS : flags.attacks.split(',').map((k) => k.trim())
+  const unknown = kinds.find((k) => !(ATTACK_KINDS as readonly string[]).includes(k))
+  if (unknown !== undefined) throw usageError(`unknown attack ${unknown}; one of ${ATTACK_KINDS.join(', ')}, all, none`)
+  return {
+    kinds: kinds as readonly AttackKind[],
+    subtlety: flags.subtlety,
+    perKind: flags.perKind,
+    ...(flags.size === undefined ? {} : { size: flags.size }),
+    ...(flags.labelledDays === undefined ? {} : { labelledDays: flags.labelledDays }),
+  }
+}
+
+const optionsOf = async (flags: Flags): Promise<GenerateOptions> => ({
+  seed: flags.seed,
+  ...(flags.start === undefined ? {} : { startTime: flags.start }),
+  days: flags.days,
+  identities: flags.identities,
+  eventsPerIdentityDay: flags.rate,
+  tenant: flags.tenant,
+  level: flags.level,
+  attacks: await attackPlan(flags),
+  twins: flags.twins,
+  peerGroups: flags.peerGroups,
+})
+
+const CHUNK_LINES = 1000
+
+const generate = async (flags: Flags, output: Output): Promise<void> => {
+  const generator = await import('@plumbline/generator')
+  const options = await optionsOf(flags)
+  const events = openSink(flags.out)
+  const labels = flags.labels === undefined ? undefined : openSink(flags.labels)
+  const progress = createProgress(output, 'generating', 'events')
+  const expected = Math.min(flags.limit ?? Number.POSITIVE_INFINITY, Math.round(flags.days * flags.identities * flags.rate))
+  const counts = { events: 0, attackEvents: 0, twinEvents: 0, cases: new Set<string>(), from: Number.POSITIVE_INFINITY, to: 0 }
+  let lines: string[] = []
+  let truth: string[] = []
+  for (const { event, label } of generator.generate(options)) {
+    lines.push(generator.eventJson(event))
+    counts.events++
+    const at = Number(event.time)
+    counts.from = Math.min(counts.from, at)
+    counts.to = Math.max(counts.to, at)
+    if (label !== null) {
+      if (label.twin) counts.twinEvents++
+      else counts.attackEvents++
+      counts.cases.add(label.case)
+      truth.push(
+        JSON.stringify({ event: event.id, identity: event.identity.id, session: event.session ?? null, time: event.time, ...label }),
+      )
+    }
+    if (lines.length >= CHUNK_LINES) {
+      await events.write(`${lines.join('\n')}\n`)
+      lines = []
+    }
+    progress.at(counts.events, expected)
+    if (counts.events === flags.limit) break
+  }
+  if (lines.length > 0) await events.write(`${lines.join('\n')}\n`)
+  await events.end()
+  if (truth.length > 0) await labels?.write(`${truth.join('\n')}\n`)
+  truth = []
+  await labels?.end()
+  progress.end()
+  await summarize(flags, output, counts)
+}
+
+interface Counts {
+  readonly events: number
+  readonly attackEvents: number
+  readonly twinEvents: number
+  readonly cases: ReadonlySet<string>
+  readonly from: number
+  readonly to: number
+}
+
+const summarize = async (flags: Flags, output: Output, counts: Counts): Promise<void> => {
+  const words = `${counts.events} events over ${((counts.to - counts.from) / DAY_MS).toFixed(1)} days, ${counts.cases.size} labelled cases: ${counts.attackEvents} events of attacks, ${counts.twinEvents} of benign twins`
+  // Events on stdout leave no room for a summary there.
+  if (flags.out === '-') return output.progress ? note(output, words) : undefined
+  const { cases, ...rest } = counts
+  await report(output, { ...rest, cases: cases.size, out: flags.out, labels: flags.labels ?? null }, words)
+}

@@ -1,0 +1,25 @@
+import { CommanderError } from 'commander'
+import { describeError } from './output.ts'
+import { EXIT, exitCodeOf } from './exit.ts'
+import { createProgram } from './program.ts'
+
+/** `plumbline … | head` closes our output; that ends the work and is no error. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  throw error
+})
+
+const main = async (argv: readonly string[]): Promise<number> => {
+  const program = createProgram()
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return process.exitCode === undefined ? EXIT.ok : Number(process.exitCode)
+  } catch (error) {
+    // Help and version end commander with code 0, a wrong command line with its own words already printed.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    process.stderr.write(`${describeError(error, argv.includes('--json'))}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

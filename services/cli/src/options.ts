@@ -1,0 +1,40 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Parsers for commander: a value that does not fit is a usage error that names the option. */
+export const integer =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+    return value
+  }
+
+export const number =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+    return value
+  }
+
+/** RFC 3339 or a plain date, as epoch milliseconds. */
+export const time = (text: string): number => {
+  const value = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(value)) throw new InvalidArgumentError('It must be a date or a time, like 2026-10-05 or 2026-10-05T08:00:00Z.')
+  return value
+}
+
+export const oneOf =
+  <T extends string>(choices: readonly T[]) =>
+  (text: string): T => {
+    const found = choices.find((choice) => choice === text)
+    if (found === undefined) throw new InvalidArgumentError(`It must be one of ${choices.join(', ')}.`)
+    return found
+  }
+
+export const list =
+  <T extends string>(choices: readonly T[]) =>
+  (text: string): readonly T[] =>
+    text.split(',').map((word) => oneOf(choices)(word.trim()))

@@ -1,0 +1,44 @@
+import { Command } from 'commander'
+import type { Output } from './output.ts'
+import { registerDoctor } from './commands/doctor.ts'
+import { registerGenerate } from './commands/generate.ts'
+import { registerPolicy } from './commands/policy.ts'
+
+/** Adds commands to the program. Engines are imported when a command runs, so that `--help` is quick. */
+export type Register = (program: Command, output: (command: Command) => Output) => void
+
+const COMMANDS: readonly Register[] = [registerGenerate, registerPolicy, registerDoctor]
+
+const outputOf = (command: Command): Output => {
+  const { json, progress } = command.optsWithGlobals<{ json?: boolean; progress?: boolean }>()
+  return {
+    json: json === true,
+    out: process.stdout,
+    err: process.stderr,
+    progress: progress ?? process.stderr.isTTY === true,
+  }
+}
+
+export const createProgram = (): Command => {
+  const program = new Command('plumbline')
+    .description('Learns how each AI agent and person normally behaves and says, with reasons, when one of them departs from it.')
+    .version('0.1.0')
+    .option('--json', 'results as JSON on stdout')
+    .option('--progress', 'show progress on stderr even when it is not a terminal')
+    .option('--no-progress', 'never show progress')
+    .showHelpAfterError('(plumbline <command> --help shows the options)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 something needed does not answer.')
+    .exitOverride()
+  for (const register of COMMANDS) register(program, outputOf)
+  for (const command of program.commands) inherit(command)
+  return program
+}
+
+/** Sub-commands throw instead of leaving the process, and take the common options in any place. */
+const inherit = (command: Command): void => {
+  command.exitOverride()
+  for (const sub of command.commands) inherit(sub)
+}
+
+/** Examples below a command's help. */
+export const examples = (...lines: readonly string[]): string => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`
