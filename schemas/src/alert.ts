@@ -113,6 +113,8 @@ export const ReplayCoordinates = z.strictObject({
   catalogueHash: z.string(),
 })
 
+export type ReplayCoordinates = z.infer<typeof ReplayCoordinates>
+
 /** One revision of one alert. `id` never changes; consumers keep the highest `revision` (contracts C6). */
 export const Alert = z
   .strictObject({

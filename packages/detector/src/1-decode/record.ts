@@ -1,0 +1,91 @@
+/** String fields of an event, as indexes into `DecodedEvent.start`, `.end` and `.hash`. */
+export const S = {
+  id: 0,
+  tenant: 1,
+  identity: 2,
+  instance: 3,
+  attested: 4,
+  versionRelease: 5,
+  versionModel: 6,
+  versionPrompt: 7,
+  versionTools: 8,
+  versionCode: 9,
+  delegate: 10,
+  peerGroup: 11,
+  session: 12,
+  action: 13,
+  resource: 14,
+  resourceClass: 15,
+  resourceSegment: 16,
+  segment: 17,
+  destination: 18,
+  ip: 19,
+  userAgent: 20,
+  country: 21,
+  rootSession: 22,
+  trace: 23,
+} as const
+export const STRING_FIELDS = 24
+
+/** Number fields of an event, as indexes into `DecodedEvent.number`; NaN when absent. */
+export const N = {
+  time: 0,
+  bytesIn: 1,
+  bytesOut: 2,
+  tokensIn: 3,
+  tokensOut: 4,
+  durationMs: 5,
+  sensitivity: 6,
+  asn: 7,
+  instructionLikeness: 8,
+  entropy: 9,
+  argumentsFromUser: 10,
+  argumentsFromTool: 11,
+  argumentsNew: 12,
+} as const
+export const NUMBER_FIELDS = 13
+
+export const ABSENT = 255
+
+/**
+ * One event as spans of its bytes and plain numbers. One instance per shard group is reused for every event,
+ * so nothing is allocated on the way; `start[f] === end[f]` means the field is absent.
+ */
+export class DecodedEvent {
+  bytes: Uint8Array = new Uint8Array(0)
+  readonly start = new Int32Array(STRING_FIELDS)
+  readonly end = new Int32Array(STRING_FIELDS)
+  /** FNV-1a of each string, only to find it in a cache; never stored. */
+  readonly hash = new Int32Array(STRING_FIELDS)
+  readonly number = new Float64Array(NUMBER_FIELDS)
+  /** Index into IDENTITY_KINDS. */
+  kind = 0
+  /** Index into OUTCOMES. */
+  outcome = 0
+  /** Index into PROVENANCES, or ABSENT. */
+  provenance = ABSENT
+  /** 1 true, 0 false, ABSENT. */
+  untrusted = ABSENT
+
+  reset(bytes: Uint8Array): void {
+    this.bytes = bytes
+    this.start.fill(0)
+    this.end.fill(0)
+    this.number.fill(Number.NaN)
+    this.kind = 0
+    this.outcome = 0
+    this.provenance = ABSENT
+    this.untrusted = ABSENT
+  }
+
+  has(field: number): boolean {
+    return this.end[field]! > this.start[field]!
+  }
+
+  text(field: number): string {
+    return latin1(this.bytes, this.start[field]!, this.end[field]!)
+  }
+}
+
+const decoder = new TextDecoder()
+const latin1 = (bytes: Uint8Array, start: number, end: number): string => decoder.decode(bytes.subarray(start, end))

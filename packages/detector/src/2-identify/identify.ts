@@ -1,0 +1,193 @@
+import { N, S } from '../1-decode/record.ts'
+import { EVENT_ID_COUNT, EVENT_IDS, H, SE, SESSION_BYTES, SESSION_COUNT, SESSIONS } from '../4-baseline/layout.ts'
+import { fingerprint } from '../4-baseline/tables.ts'
+import { countryIndex } from '../3-features/countries.ts'
+import { isWrite as actionWrites } from '../policy/index.ts'
+import type { Work } from '../work.ts'
+
+const HOUR_MS = 3_600_000
+
+/** Keyed hashes of all names of the event that baselines count, and the hash that the slot is found by. */
+export const hashNames = (w: Work): void => {
+  const { event, hashes, tenant } = w
+  const { sip, number } = tenant
+  hashes.field(event, S.action, sip, number)
+  w.action = fingerprint(hashes.lo[S.action]!)
+  w.actionHi = hashes.hi[S.action]!
+  hashes.field(event, S.resourceClass, sip, number)
+  w.class_ = fingerprint(hashes.lo[S.resourceClass]!)
+  w.classHi = hashes.hi[S.resourceClass]!
+  w.destination = optional(w, S.destination)
+  w.destinationHi = hashes.hi[S.destination]!
+  w.resource = optional(w, S.resource)
+  w.resourceHi = hashes.hi[S.resource]!
+  w.delegate = optional(w, S.delegate)
+  w.delegateHi = hashes.hi[S.delegate]!
+  w.userAgent = optional(w, S.userAgent)
+  w.userAgentHi = hashes.hi[S.userAgent]!
+  w.session = optional(w, S.session)
+  network(w)
+  const at = event.start[S.country]!
+  w.country = event.has(S.country) ? countryIndex(event.bytes[at]!, event.bytes[at + 1]!) : 0
+  versions(w)
+  segments(w)
+}
+
+const optional = (w: Work, field: number): number => {
+  if (!w.event.has(field)) return 0
+  w.hashes.field(w.event, field, w.tenant.sip, w.tenant.number)
+  return fingerprint(w.hashes.lo[field]!)
+}
+
+/** The /24 of an IPv4 address; an IPv6 address up to its third group (a /48). */
+const network = (w: Work): void => {
+  w.network = 0
+  const { event } = w
+  if (!event.has(S.ip)) return
+  const { bytes } = event
+  const start = event.start[S.ip]!
+  const end = event.end[S.ip]!
+  let cut = start
+  let separators = 0
+  while (cut < end) {
+    const c = bytes[cut]!
+    if ((c === 46 || c === 58) && ++separators === 3) break
+    cut++
+  }
+  const saved = event.hash[S.ip]!
+  let h = 0x811c9dc5
+  for (let p = start; p < cut; p++) h = Math.imul(h ^ bytes[p]!, 0x01000193)
+  event.end[S.ip] = cut
+  event.hash[S.ip] = h
+  w.network = optional(w, S.ip)
+  w.networkHi = w.hashes.hi[S.ip]!
+  event.end[S.ip] = end
+  event.hash[S.ip] = saved
+}
+
+const mix = (a: number, b: number): number => {
+  const x = Math.imul(a ^ (b + 0x7f4a7c15), 0x9e3779b1)
+  return (x ^ (x >>> 15)) >>> 0
+}
+
+/** All parts of the version as one fingerprint: any part changing is a change. */
+const versions = (w: Work): void => {
+  w.versions = 0
+  let lo = 0
+  let hi = 0
+  for (let field = S.versionRelease; field <= S.versionCode; field++) {
+    if (!w.event.has(field)) continue
+    optional(w, field)
+    lo = mix(lo + field, w.hashes.lo[field]!)
+    hi = mix(hi + field, w.hashes.hi[field]!)
+  }
+  if (lo === 0 && hi === 0) return
+  w.versions = fingerprint(lo)
+  w.versionsHi = hi
+}
+
+const segments = (w: Work): void => {
+  w.segments = 0
+  if (!w.event.has(S.resourceSegment)) return
+  const to = optional(w, S.resourceSegment)
+  const from = optional(w, S.segment)
+  w.segments = fingerprint(mix(from, to))
+  w.segmentsHi = mix(w.hashes.hi[S.segment]!, w.hashes.hi[S.resourceSegment]!)
+}
+
+/**
+ * Times and order: `late` for what the windows have passed by or the limit on lateness excludes; the clock of windows
+ * and sessions is min(event time, arrival) and never runs ahead of the record (C2).
+ */
+export const placeInTime = (w: Work, lateAfterMs: number, historic: boolean): void => {
+  const time = w.event.number[N.time]!
+  w.timeMs = Math.min(time, w.ingestTimeMs)
+  w.late = !historic && w.ingestTimeMs - time > lateAfterMs
+  const hour = Math.floor(w.timeMs / HOUR_MS)
+  w.hourOfWeek = (hour + 72) % 168 // 1970-01-01 was a Thursday; hour 0 is Monday 00:00 UTC
+}
+
+/** Whether the id is among the identity's last 32 (C6); keyed, so that nobody can forge a repeat. */
+export const findDuplicate = (w: Work): void => {
+  w.hashes.once(w.event, S.id, w.tenant.sip)
+  const id = fingerprint(w.hashes.lo[S.id]!)
+  const u32 = w.seg.u32
+  const at = (w.base + EVENT_IDS) >> 2
+  w.duplicate = false
+  for (let i = 0; i < EVENT_ID_COUNT; i++) {
+    if (u32[at + i] === id) {
+      w.duplicate = true
+      return
+    }
+  }
+}
+
+/** Finds the sub-slot of the event's session, or the one to use for it: a free one, else the longest silent. */
+export const findSession = (w: Work, gapMs: number, maxMs: number): void => {
+  const { u32 } = w.seg
+  const nowS = Math.floor(w.timeMs / 1000)
+  const wanted = w.session === 0 ? 0xffffffff : w.session
+  let oldest = 0
+  let oldestAt = Number.POSITIVE_INFINITY
+  for (let i = 0; i < SESSION_COUNT; i++) {
+    const at = (w.base + SESSIONS + i * SESSION_BYTES) >> 2
+    const hash = u32[at + (SE.hash >> 2)]!
+    const lastS = u32[at + (SE.lastS >> 2)]!
+    if (hash === wanted) {
+      const silentMs = (nowS - lastS) * 1000
+      const ageMs = (nowS - u32[at + (SE.startS >> 2)]!) * 1000
+      w.sessionAt = at << 2
+      w.sessionIsNew = ageMs > maxMs || (w.session === 0 && silentMs > gapMs)
+      w.previousAction = w.sessionIsNew ? 0 : u32[at + (SE.lastAction >> 2)]!
+      transition(w)
+      return
+    }
+    if (hash === 0 ? oldestAt !== -1 : lastS < oldestAt) {
+      oldest = at
+      oldestAt = hash === 0 ? -1 : lastS
+    }
+  }
+  w.sessionAt = oldest << 2
+  w.sessionIsNew = true
+  w.previousAction = 0
+  transition(w)
+}
+
+const transition = (w: Work): void => {
+  w.transition = 0
+  if (w.previousAction === 0) return
+  w.transition = fingerprint(mix(w.previousAction, w.action))
+  w.transitionHi = mix(w.action, w.previousAction)
+}
+
+const decoder = new TextDecoder()
+const text = (w: Work, field: number): string | undefined =>
+  w.event.has(field) ? decoder.decode(w.event.bytes.subarray(w.event.start[field]!, w.event.end[field]!)) : undefined
+
+/** What the policy says of the act: sensitivity, direction, whether it brings text from outside. Cached by keyed hashes. */
+export const classify = (w: Work): void => {
+  const { tenant, hashes } = w
+  let key = mix(mix(hashes.lo[S.action]!, hashes.hi[S.resourceClass]!), mix(w.destination, tenant.resourceMatters ? w.resource : 0)) | 0
+  if (key === 0) key = 1
+  let bits = tenant.classified(key)
+  if (bits < 0) {
+    const action = text(w, S.action)!
+    const r = tenant.policy.resourceOf(action, text(w, S.resource), text(w, S.resourceClass)!, text(w, S.destination))
+    bits = (r.sensitivity & 3) | (r.untrusted ? 4 : 0) | (r.external ? 8 : 0) | (actionWrites(action) ? 16 : 0)
+    tenant.remember(key, bits)
+  }
+  const told = w.event.number[N.sensitivity]!
+  w.sensitivity = told >= 0 ? told : bits & 3
+  w.isUntrusted = w.event.untrusted === 255 ? (bits & 4) !== 0 : w.event.untrusted === 1
+  w.isExternal = (bits & 8) !== 0
+  w.isWrite = (bits & 16) !== 0
+}
+
+/** Slot header of an identity met for the first time. */
+export const introduce = (w: Work): void => {
+  const { u8, f64, f32 } = w.seg
+  u8[w.base + H.kind] = w.event.kind
+  f64[(w.base + H.firstTime) >> 3] = w.timeMs
+  f64[(w.base + H.lastTime) >> 3] = w.timeMs
+  f32[(w.base + H.activeDays) >> 2] = 0
+}

@@ -1,0 +1,76 @@
+import { IDENTITY_KINDS, Policy, type ReleaseHeader } from '@plumbline/schemas'
+import type { Autoencoder } from '../5-autoencoder/index.ts'
+import { type GroupStats, NO_GROUP } from '../4-baseline/groups.ts'
+import { deriveKey, SipHash } from '../math/siphash.ts'
+import { type CompiledPolicy, compilePolicy } from '../policy/index.ts'
+
+/** A release made ready for scoring. One instance serves all shards that run it. */
+export interface ReadyRelease {
+  readonly header: ReleaseHeader
+  readonly sha256: string
+  readonly autoencoder: Autoencoder | null
+  readonly everyone: GroupStats
+  readonly groups: readonly GroupStats[]
+  /** Fingerprint of a declared group's name to its index. */
+  readonly declared: ReadonlyMap<number, number>
+  /** Knots of the tail table, see 6-score/calibration. */
+  readonly calibration: Float32Array
+  /** Centre and spread of the two parts of the joint score: surprise, reconstruction. */
+  readonly joint: Float32Array
+  /** Mean and spread of each feature over the training rows: what is typical, for contributions. */
+  readonly typical: Float32Array
+}
+
+export const DEFAULT_POLICY: CompiledPolicy = compilePolicy(Policy.parse({}))
+
+/** Sensitivity and direction of an act, as packed bits: 0–1 sensitivity, 2 untrusted read, 3 external, 4 write. */
+const CACHE = 4096
+
+/** What one shard knows of one tenant: its keys, its release and its policy at the current position. */
+export class TenantState {
+  readonly name: string
+  readonly number: number
+  readonly sip: SipHash
+  release: ReadyRelease | null = null
+  releaseId = 'release-0'
+  policy: CompiledPolicy = DEFAULT_POLICY
+  policySource: Policy | null = null
+  /** Whether any policy entry looks at resource ids; if not, answers are cached without them. */
+  resourceMatters = false
+  /** Control ids applied, newest last: applying one twice has no effect (C1). */
+  applied: string[] = []
+  events = 0
+  #classKey = new Int32Array(CACHE)
+  #classBits = new Uint8Array(CACHE)
+
+  constructor(name: string, number: number, masterKey: Uint8Array) {
+    this.name = name
+    this.number = number
+    this.sip = new SipHash(deriveKey(masterKey, `tenant:${name}`))
+  }
+
+  get everyone(): GroupStats {
+    return this.release?.everyone ?? NO_GROUP
+  }
+
+  usePolicy(policy: Policy | null): void {
+    this.policySource = policy
+    this.resourceMatters = policy !== null && policy.resources.some((r) => r.match.resource !== undefined)
+    this.policy = policy === null ? DEFAULT_POLICY : compilePolicy(policy)
+    this.#classKey.fill(0)
+  }
+
+  /** Cached classification bits for a key, or -1. The key is a 32-bit mix of keyed hashes of all that the answer depends on. */
+  classified(key: number): number {
+    const at = key & (CACHE - 1)
+    return this.#classKey[at] === key && key !== 0 ? this.#classBits[at]! : -1
+  }
+
+  remember(key: number, bits: number): void {
+    const at = key & (CACHE - 1)
+    this.#classKey[at] = key
+    this.#classBits[at] = bits
+  }
+}
+
+export const kindName = (index: number): (typeof IDENTITY_KINDS)[number] => IDENTITY_KINDS[index] ?? 'agent'

@@ -1,0 +1,150 @@
+import { N } from '../1-decode/record.ts'
+import type { GroupStats } from '../4-baseline/groups.ts'
+import { bucketPosition, lowerTail, upperTail } from '../4-baseline/histogram.ts'
+import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, HOURS, HOURS_TOTAL, W } from '../4-baseline/layout.ts'
+import { studentNats, windowSurprise, windowValue } from '../4-baseline/windows.ts'
+import { ln, log1p } from '../math/functions.ts'
+import type { Work } from '../work.ts'
+import { indexOf } from './index-of.ts'
+
+const HOUR_OWN = indexOf('hour_own')
+const HOUR_PEER = indexOf('hour_peer')
+const HOUR_SIN = indexOf('hour_sin')
+const BYTES_OUT = indexOf('bytes_out_own')
+const BYTES_IN = indexOf('bytes_in_own')
+const DURATION = indexOf('duration_own')
+const TOKENS = indexOf('tokens_own')
+const GAP = indexOf('gap_own')
+const BYTES_OUT_LOG = indexOf('bytes_out_log')
+const BYTES_IN_LOG = indexOf('bytes_in_log')
+const ENUMERATION = indexOf('enumeration_hour')
+const RATE_MINUTE = indexOf('rate_minute')
+const RATE_HOUR = indexOf('rate_hour')
+const RATE_DAY = indexOf('rate_day')
+const BYTES_OUT_MINUTE = indexOf('bytes_out_minute')
+const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
+const BYTES_OUT_DAY = indexOf('bytes_out_day')
+const BYTES_IN_HOUR = indexOf('bytes_in_hour')
+const BYTES_IN_DAY = indexOf('bytes_in_day')
+const FAILURES = indexOf('failures_hour')
+const DENIED = indexOf('denied_hour')
+const FIRSTS = indexOf('firsts_hour')
+const SENSITIVE = indexOf('sensitive_hour')
+const EXTERNAL = indexOf('external_day')
+const SOURCES = indexOf('sources_hour')
+const DRIFT_RATE = indexOf('drift_rate')
+const DRIFT_BYTES = indexOf('drift_bytes')
+const SILENCE = indexOf('silence')
+
+/** Sine of 2π × hour / 24, rounded: the detector has no sine of its own and needs none. */
+const SINES = [0, 0.258819, 0.5, 0.707107, 0.866025, 0.965926, 1, 0.965926, 0.866025, 0.707107, 0.5, 0.258819]
+const sine = (hour: number): number => (hour < 12 ? SINES[hour]! : -SINES[hour - 12]!)
+
+/** Observations that the group's opinion of a size is worth. */
+const PRIOR_STRENGTH = 5
+
+const nats = (p: number): number => {
+  const v = -ln(p)
+  return v > 20 ? 20 : v < 0 ? 0 : v
+}
+
+/** Sizes of one event against the identity's own histograms, and amounts of the current minute, hour and day. */
+export const amountFeatures = (w: Work, group: GroupStats): void => {
+  const { event, features: x } = w
+  const n = event.number
+  const bytesOut = n[N.bytesOut]! >= 0 ? n[N.bytesOut]! : 0
+  const bytesIn = n[N.bytesIn]! >= 0 ? n[N.bytesIn]! : 0
+  const tokens = (n[N.tokensIn]! >= 0 ? n[N.tokensIn]! : 0) + (n[N.tokensOut]! >= 0 ? n[N.tokensOut]! : 0)
+  x[BYTES_OUT] = bytesOut > 0 ? size(w, group, HG.bytesOut, bytesOut) : 0
+  x[BYTES_IN] = bytesIn > 0 ? size(w, group, HG.bytesIn, bytesIn) : 0
+  x[DURATION] = n[N.durationMs]! >= 0 ? size(w, group, HG.durationMs, n[N.durationMs]!) : 0
+  x[TOKENS] = tokens > 0 ? size(w, group, HG.tokens, tokens) : 0
+  x[BYTES_OUT_LOG] = log1p(bytesOut)
+  x[BYTES_IN_LOG] = log1p(bytesIn)
+
+  w.gapMs = w.isNew ? -1 : Math.max(0, w.timeMs - w.seg.f64[(w.base + H.lastTime) >> 3]!)
+  x[SILENCE] = w.isNew ? 0 : log1p(w.gapMs / 1000)
+  x[GAP] = w.isNew ? 0 : nats(lowerTail(w.seg, w.base, HG.gap, bucketPosition(w.gapMs), 0.5, PRIOR_STRENGTH))
+
+  windowFeatures(w, group.windows, bytesOut, bytesIn)
+  hourFeatures(w, group)
+}
+
+const size = (w: Work, group: GroupStats, which: number, value: number): number => {
+  const position = bucketPosition(value)
+  const prior = group.tails[which * HISTOGRAM_BUCKETS + Math.floor(position)]!
+  return nats(upperTail(w.seg, w.base, which, position, prior, PRIOR_STRENGTH))
+}
+
+const windowFeatures = (w: Work, g: Float32Array, bytesOut: number, bytesIn: number): void => {
+  const x = w.features
+  x[RATE_MINUTE] = windowSurprise(w, W.eventsMinute, windowValue(w, W.eventsMinute) + 1, g)
+  x[RATE_HOUR] = windowSurprise(w, W.eventsHour, windowValue(w, W.eventsHour) + 1, g)
+  x[RATE_DAY] = windowSurprise(w, W.eventsDay, windowValue(w, W.eventsDay) + 1, g)
+  const anyOut = bytesOut > 0
+  x[BYTES_OUT_MINUTE] = anyOut ? windowSurprise(w, W.bytesOutMinute, windowValue(w, W.bytesOutMinute) + bytesOut, g) : 0
+  x[BYTES_OUT_HOUR] = anyOut ? windowSurprise(w, W.bytesOutHour, windowValue(w, W.bytesOutHour) + bytesOut, g) : 0
+  x[BYTES_OUT_DAY] = anyOut ? windowSurprise(w, W.bytesOutDay, windowValue(w, W.bytesOutDay) + bytesOut, g) : 0
+  const anyIn = bytesIn > 0
+  x[BYTES_IN_HOUR] = anyIn ? windowSurprise(w, W.bytesInHour, windowValue(w, W.bytesInHour) + bytesIn, g) : 0
+  x[BYTES_IN_DAY] = anyIn ? windowSurprise(w, W.bytesInDay, windowValue(w, W.bytesInDay) + bytesIn, g) : 0
+  const outcome = w.event.outcome
+  x[FAILURES] = outcome === 1 ? windowSurprise(w, W.failuresHour, windowValue(w, W.failuresHour) + 1, g) : 0
+  x[DENIED] = outcome === 2 ? windowSurprise(w, W.deniedHour, windowValue(w, W.deniedHour) + 1, g) : 0
+  const firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0) + (w.newNetwork ? 1 : 0)
+  x[FIRSTS] = firsts > 0 ? windowSurprise(w, W.firstsHour, windowValue(w, W.firstsHour) + firsts, g) : 0
+  x[SENSITIVE] = w.sensitivity >= 2 && !w.isWrite ? windowSurprise(w, W.sensitiveHour, windowValue(w, W.sensitiveHour) + 1, g) : 0
+  x[EXTERNAL] = w.isExternal ? windowSurprise(w, W.externalDay, windowValue(w, W.externalDay) + 1, g) : 0
+  x[ENUMERATION] = inBitmap(w) ? 0 : windowSurprise(w, W.resourcesHour, windowValue(w, W.resourcesHour) + 1, g)
+  const bit = 1 << (w.network & 31)
+  const seen = w.network === 0 || (w.seg.u32[(w.base + ANCHOR + A.lastSourceSet) >> 2]! & bit) !== 0
+  x[SOURCES] = seen ? 0 : windowSurprise(w, W.sourcesHour, windowValue(w, W.sourcesHour) + 1, g)
+  drift(w, bytesOut)
+}
+
+/** True when the event's resource has been counted in this hour already, or it has none. */
+export const inBitmap = (w: Work): boolean => {
+  if (w.resource === 0) return true
+  const bit = w.resource & (HOUR_BITMAP_BYTES * 8 - 1)
+  return (w.seg.u8[w.base + HOUR_BITMAP + (bit >> 3)]! & (1 << (bit & 7))) !== 0
+}
+
+/** Today against the slow anchor: what grows a little every day shows here long after the windows have got used to it. */
+const drift = (w: Work, bytesOut: number): void => {
+  const f32 = w.seg.f32
+  const at = (w.base + ANCHOR) >> 2
+  const days = f32[at + (A.days >> 2)]!
+  const x = w.features
+  x[DRIFT_RATE] = 0
+  x[DRIFT_BYTES] = 0
+  if (days < 5) return
+  x[DRIFT_RATE] = beyondAnchor(windowValue(w, W.eventsDay) + 1, f32[at]!, f32[at + 1]!, days)
+  if (bytesOut > 0) x[DRIFT_BYTES] = beyondAnchor(windowValue(w, W.bytesOutDay) + bytesOut, f32[at + 2]!, f32[at + 3]!, days)
+}
+
+const beyondAnchor = (value: number, mean: number, variance: number, days: number): number => {
+  const distance = log1p(value) - mean
+  return distance <= 0 ? 0 : studentNats((distance * distance) / (variance * (1 + 1 / days) + 0.04))
+}
+
+/** Hour of the week against the identity's habit, smoothed over neighbouring hours and the same hour on alike days. */
+const hourFeatures = (w: Work, group: GroupStats): void => {
+  const { features: x, base, seg } = w
+  const u8 = seg.u8
+  const at = base + HOURS
+  const h = w.hourOfWeek
+  const hourOfDay = h % 24
+  const weekend = h >= 120
+  let mass = u8[at + h]! + 0.5 * (u8[at + (h + 167) % 168]! + u8[at + (h + 1) % 168]!)
+  const first = weekend ? 120 : 0
+  const last = weekend ? 168 : 120
+  for (let other = first + hourOfDay; other < last; other += 24) if (other !== h) mass += 0.4 * u8[at + other]!
+  const weight = 2 + 0.4 * (weekend ? 1 : 4)
+  const total = seg.f32[(base + HOURS_TOTAL) >> 2]!
+  const peer = group.hours[h]!
+  const p = (mass / weight + 20 * peer) / (total + 20)
+  x[HOUR_OWN] = nats(Math.min(1, p * 168))
+  x[HOUR_PEER] = nats(Math.min(1, peer * 168))
+  x[HOUR_SIN] = sine(hourOfDay)
+  x[HOUR_SIN + 1] = sine((hourOfDay + 6) % 24)
+}

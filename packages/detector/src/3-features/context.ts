@@ -1,0 +1,104 @@
+import { N } from '../1-decode/record.ts'
+import { A, ANCHOR, H, SE, W } from '../4-baseline/layout.ts'
+import { studentNats, windowCount } from '../4-baseline/windows.ts'
+import { log1p } from '../math/functions.ts'
+import type { Work } from '../work.ts'
+import { distanceKm } from './countries.ts'
+import { indexOf } from './index-of.ts'
+
+const TRAVEL = indexOf('travel_speed')
+const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
+const SESSION_LENGTH = indexOf('session_length')
+const SESSION_UNTRUSTED = indexOf('session_untrusted')
+const SESSION_FLOW = indexOf('session_flow')
+const SESSION_FIRSTS = indexOf('session_firsts')
+const SESSION_SURPRISE = indexOf('session_surprise')
+const INSTRUCTION = indexOf('instruction_likeness')
+const ARGUMENTS = indexOf('arguments_untold')
+const SENSITIVITY = indexOf('class_sensitivity')
+const MATURITY = indexOf('maturity')
+const EXTERNAL_WRITE = indexOf('external_write')
+
+/** How long a denial is remembered for denied-then-allowed. */
+const DENIAL_MEMORY_S = 1800
+
+/** 0 for a stranger, towards 1 with events and with days: 60 events in one burst are not yet a habit. */
+export const maturityOf = (w: Work): number => {
+  const f32 = w.seg.f32
+  const learned = f32[(w.base + H.learned) >> 2]!
+  const days = f32[(w.base + H.activeDays) >> 2]!
+  return (learned / (learned + 60)) * (0.5 + 0.5 * (days / (days + 1.5)))
+}
+
+/** What came before in the session and what the text of this event looked like. */
+export const contextFeatures = (w: Work): void => {
+  const { features: x, seg, event } = w
+  const { u8, u16, u32, f32 } = seg
+  const s = w.sessionAt
+  const fresh = w.sessionIsNew
+  const events = fresh ? 0 : u16[(s + SE.events) >> 1]!
+  x[SESSION_UNTRUSTED] = !fresh && u32[(s + SE.untrustedAtS) >> 2] !== 0 ? 1 : 0
+  x[SESSION_FLOW] = flowAfter(w, fresh ? 0 : u8[s + SE.flow]!)
+  x[SESSION_FIRSTS] = Math.min(20, (fresh ? 0 : u8[s + SE.firsts]!) + firstsOf(w))
+  x[SESSION_SURPRISE] = events === 0 ? 0 : Math.min(20, f32[(s + SE.surprise) >> 2]! / events)
+  x[SESSION_LENGTH] = sessionLength(w, events + 1)
+  x[INSTRUCTION] = event.number[N.instructionLikeness]! >= 0 ? event.number[N.instructionLikeness]! : 0
+  const told = event.number[N.argumentsFromUser]!
+  const fromTool = event.number[N.argumentsFromTool]!
+  const fromNowhere = event.number[N.argumentsNew]!
+  const all = (told >= 0 ? told : 0) + (fromTool >= 0 ? fromTool : 0) + (fromNowhere >= 0 ? fromNowhere : 0)
+  x[ARGUMENTS] = all > 0 ? ((fromTool >= 0 ? fromTool : 0) + (fromNowhere >= 0 ? fromNowhere : 0)) / all : 0
+  x[SENSITIVITY] = w.sensitivity / 3
+  x[MATURITY] = w.maturity
+  x[EXTERNAL_WRITE] = w.isExternal ? 1 : 0
+  x[DENIED_THEN_ALLOWED] = deniedBefore(w) ? 1 : 0
+  travel(w)
+}
+
+export const firstsOf = (w: Work): number => (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
+
+/**
+ * Steps of the exfiltration flow that are complete with this event: 1 text from outside was read, 2 then something
+ * sensitive, 3 then data went outside. A step counts only after the one before.
+ */
+export const flowAfter = (w: Work, before: number): number => {
+  if (before >= 2 && w.isExternal && w.isWrite) return 3
+  if (before === 1 && w.sensitivity >= 2 && w.event.outcome === 0) return 2
+  if (before === 0 && w.isUntrusted) return 1
+  return before === 3 ? 2 : before
+}
+
+const sessionLength = (w: Work, events: number): number => {
+  const f32 = w.seg.f32
+  const at = (w.base + ANCHOR) >> 2
+  const sessions = f32[at + (A.sessions >> 2)]!
+  if (sessions < 3) return 0
+  const distance = log1p(events) - f32[at + (A.sessionMean >> 2)]!
+  if (distance <= 0) return 0
+  return studentNats((distance * distance) / (f32[at + (A.sessionVariance >> 2)]! * (1 + 1 / sessions) + 0.1))
+}
+
+const deniedBefore = (w: Work): boolean => {
+  const u32 = w.seg.u32
+  const at = (w.base + ANCHOR) >> 2
+  return (
+    w.event.outcome === 0 &&
+    u32[at + (A.lastDeniedClass >> 2)] === w.class_ &&
+    w.seg.f32[at + (A.deniedRun >> 2)]! >= 2 &&
+    Math.floor(w.timeMs / 1000) - u32[at + (A.lastDeniedAtS >> 2)]! <= DENIAL_MEMORY_S
+  )
+}
+
+/** Speed between the last source country and this one; half an hour is the least time assumed for a journey. */
+const travel = (w: Work): void => {
+  const last = w.seg.u16[(w.base + H.country) >> 1]!
+  const km = distanceKm(last, w.country)
+  w.travelKmh = 0
+  w.features[TRAVEL] = 0
+  if (km < 300) return
+  const hours = Math.max(0.5, (w.timeMs - w.seg.f64[(w.base + H.lastTime) >> 3]!) / 3_600_000)
+  w.travelKmh = km / hours
+  w.features[TRAVEL] = log1p(w.travelKmh)
+}
+
+export const knownWindows = (w: Work): number => windowCount(w, W.eventsHour)

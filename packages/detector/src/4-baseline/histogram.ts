@@ -1,0 +1,70 @@
+import type { Segment } from '../2-identify/slots.ts'
+import { HISTOGRAM_BUCKETS, HISTOGRAMS } from './layout.ts'
+
+/** Buckets per octave: 32 buckets reach 2^40 (a terabyte, a month of milliseconds). */
+const PER_OCTAVE = 0.8
+const FULL = 60_000
+
+/**
+ * Position of a value on the bucket scale, 0 to 32: 0.8 × log2(1 + value), the logarithm linear inside an octave.
+ * Monotone, exact, and made of integer operations and one division.
+ */
+export const bucketPosition = (value: number): number => {
+  const v = value + 1
+  let exponent = 0
+  let mantissa = v
+  if (v >= 4_294_967_296) {
+    exponent = 32
+    mantissa = v / 4_294_967_296
+    if (mantissa >= 4_294_967_296) return HISTOGRAM_BUCKETS - 0.001
+  }
+  const whole = 31 - Math.clz32(mantissa)
+  const fraction = mantissa / (1 << whole >>> 0) - 1
+  return Math.min((exponent + whole + fraction) * PER_OCTAVE, HISTOGRAM_BUCKETS - 0.001)
+}
+
+/**
+ * Probability that a value is at least as large (or as small) as the one at `position`, from the identity's own counts
+ * drawn towards a prior worth `strength` observations. Beyond the largest value seen the tail falls by half per octave
+ * (a Pareto tail with exponent 1), so a thousand times the record stays more surprising than twice the record.
+ */
+export const upperTail = (seg: Segment, base: number, which: number, position: number, prior: number, strength: number): number => {
+  const u16 = seg.u16
+  const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
+  const bucket = Math.floor(position)
+  let total = 0
+  let above = 0
+  let top = -1
+  for (let i = 0; i < HISTOGRAM_BUCKETS; i++) {
+    const n = u16[at + i]!
+    total += n
+    if (n !== 0) top = i
+    if (i > bucket) above += n
+  }
+  above += u16[at + bucket]! * (1 - (position - bucket)) 
+  const tail = (above + strength * prior) / (total + strength)
+  const beyond = position - (top + 1)
+  return top >= 0 && beyond > 0 ? tail / (1 + beyond * beyond + beyond / PER_OCTAVE) : tail
+}
+
+export const lowerTail = (seg: Segment, base: number, which: number, position: number, prior: number, strength: number): number => {
+  const u16 = seg.u16
+  const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
+  const bucket = Math.floor(position)
+  let total = 0
+  let below = 0
+  for (let i = 0; i < HISTOGRAM_BUCKETS; i++) {
+    const n = u16[at + i]!
+    total += n
+    if (i < bucket) below += n
+  }
+  below += u16[at + bucket]! * (position - bucket)
+  return (below + strength * prior) / (total + strength)
+}
+
+export const record = (seg: Segment, base: number, which: number, position: number): void => {
+  const u16 = seg.u16
+  const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
+  const bucket = at + Math.floor(position)
+  if (++u16[bucket]! >= FULL) for (let i = 0; i < HISTOGRAM_BUCKETS; i++) u16[at + i]! >>= 1
+}

@@ -1,0 +1,171 @@
+/**
+ * The slot: everything remembered of one identity, 4,096 bytes, no pointers, no objects (contracts C5).
+ * Byte offsets; tables are arrays of 64-byte sets so that one lookup touches one cache line.
+ * Change anything here only with a new SLOT_VERSION and a migration.
+ */
+export const SLOT_BYTES = 4096
+export const SLOT_VERSION = 1
+
+/** Header, 128 bytes. */
+export const H = {
+  version: 0, // u8
+  kind: 1, // u8, index into IDENTITY_KINDS
+  flags: 2, // u16, see SLOT_FLAGS
+  checksum: 4, // u32, set when packed
+  keyLo: 8, // u32
+  keyHi: 12, // u32
+  firstTime: 16, // f64 ms
+  lastTime: 24, // f64 ms
+  learned: 32, // f32 decayed count of learned events
+  seen: 36, // f32 count of events, not decayed
+  epoch: 40, // u32 half-lives since 1970 that the counts stand for
+  peer: 44, // u8 index of the peer group in the release + 1, 0 none
+  peerSequence: 46, // u16 release sequence the peer group was chosen under
+  typesAction: 48, // f32 decayed number of distinct actions seen (Witten-Bell T)
+  typesClass: 52,
+  typesDestination: 56,
+  typesResource: 60,
+  typesSource: 64,
+  typesTransition: 68,
+  countDestination: 72, // f32 learned events that had a destination
+  countSource: 76, // f32 learned events that had a source address
+  countTransition: 80, // f32 learned events that followed another in a session
+  outcomes: 84, // f32 × 3
+  provenances: 96, // f32 × 3
+  country: 108, // u16, two letters; 0 unknown
+  risk: 112, // f32
+  riskAtS: 116, // u32 seconds
+  activeDays: 120, // f32 days with events
+  surpriseMean: 124, // f32 typical sum of surprise of this identity
+} as const
+
+export const SLOT_FLAGS = { frozen: 1, erased: 2 } as const
+
+/** Windows: three indexes, then per metric current, mean, variance, completed windows (f32 each). */
+export const WINDOWS = 128
+export const W = {
+  eventsMinute: 0,
+  bytesOutMinute: 1,
+  eventsHour: 2,
+  bytesOutHour: 3,
+  bytesInHour: 4,
+  failuresHour: 5,
+  deniedHour: 6,
+  firstsHour: 7,
+  sensitiveHour: 8,
+  resourcesHour: 9,
+  sourcesHour: 10,
+  eventsDay: 11,
+  bytesOutDay: 12,
+  bytesInDay: 13,
+  externalDay: 14,
+} as const
+export const WINDOW_METRICS = 15
+/** First metric of the hour and of the day window. */
+export const W_HOUR = 2
+export const W_DAY = 11
+export const WINDOW_VALUES = WINDOWS + 16
+
+/** Slow anchor beside the fast windows: mean and variance of log daily events and bytes, session length, 64 bytes. */
+export const ANCHOR = 384
+export const A = {
+  eventsMean: 0,
+  eventsVariance: 4,
+  bytesMean: 8,
+  bytesVariance: 12,
+  days: 16,
+  sessionMean: 20,
+  sessionVariance: 24,
+  sessions: 28,
+  surpriseVariance: 32,
+  /** Estimated first-time items per hour beyond which learning of new items is held back. */
+  firstsToday: 36,
+  lastDeniedClass: 40, // u32 fingerprint
+  lastDeniedAtS: 44, // u32
+  deniedRun: 48, // f32
+  lastSourceSet: 52, // u32 bitmap of networks this hour
+  quarantine: 56, // f32 withheld events, decayed
+  quarantineSinceS: 60, // u32
+} as const
+
+export const HOURS = 448 // 168 × u8
+export const HOURS_TOTAL = 620 // f32
+export const ACTIONS = 640 // 8 sets
+export const ACTION_SETS = 8
+export const CLASSES = 1152 // 2 sets
+export const CLASS_SETS = 2
+export const DESTINATIONS = 1280 // 8 sets
+export const DESTINATION_SETS = 8
+export const TRANSITIONS = 1792 // 8 sets
+export const TRANSITION_SETS = 8
+export const NETWORKS = 2304 // 2 sets
+export const NETWORK_SETS = 2
+export const COUNTRIES = 2432 // 1 set each from here
+export const USER_AGENTS = 2496
+export const DELEGATES = 2560
+export const SEGMENTS = 2624
+export const VERSIONS = 2688
+export const HISTOGRAMS = 2752 // 5 × 32 × u16
+export const HISTOGRAM_BUCKETS = 32
+export const HG = { bytesOut: 0, bytesIn: 1, durationMs: 2, tokens: 3, gap: 4 } as const
+export const HISTOGRAM_COUNT = 5
+export const RESOURCE_FILTER = 3072 // 1,024 bits, two halves that age by turns
+export const RESOURCE_FILTER_BYTES = 128
+export const HOUR_BITMAP = 3200 // 512 bits, distinct resources of the hour
+export const HOUR_BITMAP_BYTES = 64
+export const EVENT_IDS = 3264 // 32 × u32 ring
+export const EVENT_ID_COUNT = 32
+export const DESTINATION_FILTER = 3392 // 1,024 bits, destinations pushed out of their set
+export const DESTINATION_FILTER_BYTES = 128
+
+/** Four open sessions, 64 bytes each. */
+export const SESSIONS = 3520
+export const SESSION_COUNT = 4
+export const SESSION_BYTES = 64
+export const SE = {
+  hash: 0, // u32
+  startS: 4, // u32
+  lastS: 8, // u32
+  events: 12, // u16
+  flow: 14, // u8 steps completed
+  firsts: 15, // u8
+  lastAction: 16, // u32 fingerprint
+  surprise: 20, // f32 sum
+  untrustedAtS: 24, // u32
+  untrustedClass: 28, // u32 fingerprint
+  sensitiveAtS: 32, // u32
+  sensitiveClass: 36, // u32 fingerprint
+  classEvents: 40, // u16 events on the newest class
+  eventIdAt: 42, // u16 position in the event-id ring
+  bytesOut: 44, // f32
+  untrustedLabel: 48, // 16 bytes, start of the class name of the text read, for the words of an alert
+} as const
+export const LABEL_BYTES = 16
+
+/** Four open alert groups, 40 bytes each. */
+export const GROUPS = 3776
+export const GROUP_COUNT = 4
+export const GROUP_BYTES = 40
+export const G = {
+  key: 0, // u32 fingerprint of family and session or hour
+  family: 4, // u8 index into REASON_FAMILIES + 1
+  severity: 5, // u8
+  revision: 6, // u16
+  firstOffset: 8, // f64
+  firstTime: 16, // f64
+  lastS: 24, // u32
+  count: 28, // u32
+  published: 32, // u32 count at the last published revision
+  maxScore: 36, // f32
+} as const
+
+/** Eight patterns that an analyst called safe: fingerprint of family and object, and expiry. */
+export const SAFE = 3936
+export const SAFE_COUNT = 8
+export const SAFE_BYTES = 8
+/** Small change: how full the current half of the resource filter is, and which half that is. */
+export const RESOURCE_FILL = 4000 // u16
+export const RESOURCE_HALF = 4002 // u8
+/** Identity's name for declared peer group: fingerprint, 0 none. */
+export const DECLARED_GROUP = 4004 // u32
+export const SLOT_USED = 4008

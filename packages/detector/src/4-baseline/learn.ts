@@ -1,0 +1,178 @@
+import { N } from '../1-decode/record.ts'
+import type { Segment } from '../2-identify/slots.ts'
+import type { Work } from '../work.ts'
+import { bucketPosition, record } from './histogram.ts'
+import {
+  ACTION_SETS,
+  ACTIONS,
+  CLASS_SETS,
+  CLASSES,
+  COUNTRIES,
+  DELEGATES,
+  DESTINATION_FILTER,
+  DESTINATION_FILTER_BYTES,
+  DESTINATION_SETS,
+  DESTINATIONS,
+  H,
+  HG,
+  HOURS,
+  HOURS_TOTAL,
+  NETWORK_SETS,
+  NETWORKS,
+  RESOURCE_FILL,
+  RESOURCE_FILTER,
+  RESOURCE_FILTER_BYTES,
+  RESOURCE_HALF,
+  SEGMENTS,
+  TRANSITION_SETS,
+  TRANSITIONS,
+  USER_AGENTS,
+  VERSIONS,
+  W,
+} from './layout.ts'
+import { add, fade, filterAdd } from './tables.ts'
+import { windowMean, windowValue } from './windows.ts'
+import { expm1 } from '../math/functions.ts'
+
+/** Counts that fade below this are forgotten. */
+const FLOOR = 0.05
+/** Events of one hour that move the hour-of-week profile; the rest of a burst does not. */
+const PER_HOUR = 20
+/** Resources that one half of the filter takes before the halves change places. */
+const FILTER_HALF = 56
+
+/**
+ * Makes the event part of what is normal. Bounded (INV-5): beyond twice the identity's usual day, events of a day count
+ * less and less, so that no flood of one day outweighs the months before.
+ */
+export const learn = (w: Work, halfLifeMs: number): void => {
+  decay(w, halfLifeMs)
+  const usual = Math.max(200, 2 * expm1(Math.min(20, windowMean(w, W.eventsDay))))
+  const today = windowValue(w, W.eventsDay)
+  const weight = today > usual ? usual / today : 1
+  learnNames(w, weight)
+  learnAmounts(w)
+}
+
+const learnNames = (w: Work, weight: number): void => {
+  const { seg, base, event } = w
+  const f32 = seg.f32
+  const h = base >> 2
+  f32[h + (H.learned >> 2)]! += weight
+  if (add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight)) f32[h + (H.typesAction >> 2)]! += 1
+  if (add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight)) f32[h + (H.typesClass >> 2)]! += 1
+  if (w.transition !== 0) {
+    if (add(seg, base + TRANSITIONS, TRANSITION_SETS, w.transition, w.transitionHi, weight)) f32[h + (H.typesTransition >> 2)]! += 1
+    f32[h + (H.countTransition >> 2)]! += weight
+  }
+  if (w.destination !== 0) {
+    if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight)) {
+      if (w.newDestination) f32[h + (H.typesDestination >> 2)]! += 1
+      filterAdd(seg.u8, base + DESTINATION_FILTER, DESTINATION_FILTER_BYTES * 8, w.destination, w.destinationHi)
+    }
+    f32[h + (H.countDestination >> 2)]! += weight
+    if (event.provenance !== 255) f32[h + (H.provenances >> 2) + event.provenance]! += weight
+  }
+  if (w.network !== 0) {
+    if (add(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi, weight)) f32[h + (H.typesSource >> 2)]! += 1
+    f32[h + (H.countSource >> 2)]! += weight
+  }
+  if (w.country !== 0) add(seg, base + COUNTRIES, 1, w.country, 0, weight)
+  if (w.userAgent !== 0) add(seg, base + USER_AGENTS, 1, w.userAgent, 0, weight)
+  if (w.delegate !== 0) add(seg, base + DELEGATES, 1, w.delegate, 0, weight)
+  if (w.segments !== 0) add(seg, base + SEGMENTS, 1, w.segments, 0, weight)
+  if (w.versions !== 0) add(seg, base + VERSIONS, 1, w.versions, 0, weight)
+  f32[h + (H.outcomes >> 2) + event.outcome]! += weight
+}
+
+const learnAmounts = (w: Work): void => {
+  const { seg, base, event } = w
+  const n = event.number
+  const out = n[N.bytesOut]!
+  const in_ = n[N.bytesIn]!
+  const tokens = (n[N.tokensIn]! >= 0 ? n[N.tokensIn]! : 0) + (n[N.tokensOut]! >= 0 ? n[N.tokensOut]! : 0)
+  if (out > 0) record(seg, base, HG.bytesOut, bucketPosition(out))
+  if (in_ > 0) record(seg, base, HG.bytesIn, bucketPosition(in_))
+  if (n[N.durationMs]! >= 0) record(seg, base, HG.durationMs, bucketPosition(n[N.durationMs]!))
+  if (tokens > 0) record(seg, base, HG.tokens, bucketPosition(tokens))
+  if (!w.isNew && w.gapMs >= 0) record(seg, base, HG.gap, bucketPosition(w.gapMs))
+  if (windowValue(w, W.eventsHour) <= PER_HOUR) learnHour(w)
+  if (w.resource !== 0) learnResource(w)
+}
+
+const learnHour = (w: Work): void => {
+  const { u8, f32 } = w.seg
+  const at = w.base + HOURS
+  if (++u8[at + w.hourOfWeek]! < 255) {
+    f32[(w.base + HOURS_TOTAL) >> 2]! += 1
+    return
+  }
+  let total = 0
+  for (let h = 0; h < 168; h++) total += u8[at + h] = u8[at + h]! >> 1
+  f32[(w.base + HOURS_TOTAL) >> 2] = total
+}
+
+const learnResource = (w: Work): void => {
+  const { u8, u16, f32 } = w.seg
+  const share = (w.base + H.typesResource) >> 2
+  const alpha = Math.max(0.02, 1 / (f32[(w.base + H.learned) >> 2]! + 1))
+  f32[share]! += alpha * ((w.newResource ? 1 : 0) - f32[share]!)
+  if (!w.newResource) return
+  const half = RESOURCE_FILTER_BYTES / 2
+  if (u16[(w.base + RESOURCE_FILL) >> 1]! >= FILTER_HALF) {
+    u8[w.base + RESOURCE_HALF]! ^= 1
+    u16[(w.base + RESOURCE_FILL) >> 1] = 0
+    const start = w.base + RESOURCE_FILTER + u8[w.base + RESOURCE_HALF]! * half
+    u8.fill(0, start, start + half)
+  }
+  filterAdd(u8, w.base + RESOURCE_FILTER + u8[w.base + RESOURCE_HALF]! * half, half * 8, w.resource, w.resourceHi)
+  u16[(w.base + RESOURCE_FILL) >> 1]! += 1
+}
+
+const FADED_TABLES: readonly (readonly [number, number])[] = [
+  [ACTIONS, ACTION_SETS],
+  [CLASSES, CLASS_SETS],
+  [DESTINATIONS, DESTINATION_SETS],
+  [TRANSITIONS, TRANSITION_SETS],
+  [NETWORKS, NETWORK_SETS],
+  [COUNTRIES, 1],
+  [USER_AGENTS, 1],
+  [DELEGATES, 1],
+  [SEGMENTS, 1],
+  [VERSIONS, 1],
+]
+const FADED_COUNTS = [
+  H.learned,
+  H.typesAction,
+  H.typesClass,
+  H.typesDestination,
+  H.typesSource,
+  H.typesTransition,
+  H.countDestination,
+  H.countSource,
+  H.countTransition,
+  H.outcomes,
+  H.outcomes + 4,
+  H.outcomes + 8,
+  H.provenances,
+  H.provenances + 4,
+  H.provenances + 8,
+]
+/** A silence of any length costs at most this many halvings, so that whoever returns is not a stranger. */
+const MOST_HALVINGS = 3
+
+/** Halves all counts for every half-life of event time that has passed since the last learned event. */
+const decay = (w: Work, halfLifeMs: number): void => {
+  const { u32 } = w.seg
+  const epoch = Math.floor(w.timeMs / halfLifeMs) + 1
+  const at = (w.base + H.epoch) >> 2
+  const before = u32[at]!
+  if (before >= epoch) return
+  u32[at] = epoch
+  if (before !== 0) fadeAll(w.seg, w.base, 1 / (1 << Math.min(MOST_HALVINGS, epoch - before)))
+}
+
+const fadeAll = (seg: Segment, base: number, factor: number): void => {
+  for (const [table, sets] of FADED_TABLES) fade(seg, base + table, sets, factor, FLOOR)
+  for (const field of FADED_COUNTS) seg.f32[(base + field) >> 2]! *= factor
+}

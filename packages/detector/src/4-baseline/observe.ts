@@ -1,0 +1,145 @@
+import { N, S } from '../1-decode/record.ts'
+import { firstsOf, flowAfter } from '../3-features/context.ts'
+import { inBitmap } from '../3-features/amounts.ts'
+import { fingerprint } from './tables.ts'
+import { log1p } from '../math/functions.ts'
+import type { Work } from '../work.ts'
+import {
+  A,
+  ANCHOR,
+  EVENT_ID_COUNT,
+  EVENT_IDS,
+  H,
+  HOUR_BITMAP,
+  HOUR_BITMAP_BYTES,
+  LABEL_BYTES,
+  SE,
+  SESSION_BYTES,
+  W,
+  WINDOW_VALUES,
+} from './layout.ts'
+
+/**
+ * What happened, whether or not it becomes normal: current windows, the session, the last source, the ids seen.
+ * This is context, not baseline; it is kept for withheld events too, because the next event is judged by it.
+ */
+export const observe = (w: Work): void => {
+  const { u16, u32, f32, f64 } = w.seg
+  const h = w.base >> 2
+  const seen = f32[h + (H.seen >> 2)]!
+  u32[((w.base + EVENT_IDS) >> 2) + (seen % EVENT_ID_COUNT)] = fingerprint(w.hashes.lo[S.id]!)
+  f32[h + (H.seen >> 2)] = seen >= 16_777_184 ? 0 : seen + 1
+  observeSession(w)
+  const last = (w.base + H.lastTime) >> 3
+  if (w.timeMs >= f64[last]!) {
+    f64[last] = w.timeMs
+    if (w.country !== 0) u16[(w.base + H.country) >> 1] = w.country
+  }
+  observeDenials(w)
+  if (!behindWindows(w)) observeWindows(w)
+}
+
+/** True for events older than the current minute's hour: they are scored but change no window (C2). */
+const behindWindows = (w: Work): boolean => Math.floor(w.timeMs / 3_600_000) < w.seg.u32[((w.base + 128) >> 2) + 1]!
+
+const addTo = (w: Work, metric: number, amount: number): void => {
+  w.seg.f32[(w.base + WINDOW_VALUES + metric * 16) >> 2]! += amount
+}
+
+const observeWindows = (w: Work): void => {
+  const n = w.event.number
+  const out = n[N.bytesOut]!
+  const in_ = n[N.bytesIn]!
+  addTo(w, W.eventsMinute, 1)
+  addTo(w, W.eventsHour, 1)
+  addTo(w, W.eventsDay, 1)
+  if (out > 0) {
+    addTo(w, W.bytesOutMinute, out)
+    addTo(w, W.bytesOutHour, out)
+    addTo(w, W.bytesOutDay, out)
+  }
+  if (in_ > 0) {
+    addTo(w, W.bytesInHour, in_)
+    addTo(w, W.bytesInDay, in_)
+  }
+  if (w.event.outcome === 1) addTo(w, W.failuresHour, 1)
+  if (w.event.outcome === 2) addTo(w, W.deniedHour, 1)
+  const firsts = firstsOf(w) + (w.newNetwork ? 1 : 0)
+  if (firsts > 0) addTo(w, W.firstsHour, firsts)
+  if (w.sensitivity >= 2 && !w.isWrite) addTo(w, W.sensitiveHour, 1)
+  if (w.isExternal) addTo(w, W.externalDay, 1)
+  if (!inBitmap(w)) {
+    const bit = w.resource & (HOUR_BITMAP_BYTES * 8 - 1)
+    w.seg.u8[w.base + HOUR_BITMAP + (bit >> 3)]! |= 1 << (bit & 7)
+    addTo(w, W.resourcesHour, 1)
+  }
+  if (w.network !== 0) {
+    const at = (w.base + ANCHOR + A.lastSourceSet) >> 2
+    const bit = 1 << (w.network & 31)
+    if ((w.seg.u32[at]! & bit) === 0) {
+      w.seg.u32[at]! |= bit
+      addTo(w, W.sourcesHour, 1)
+    }
+  }
+}
+
+const observeDenials = (w: Work): void => {
+  const { u32, f32 } = w.seg
+  const at = (w.base + ANCHOR) >> 2
+  if (w.event.outcome === 2) {
+    const same = u32[at + (A.lastDeniedClass >> 2)] === w.class_
+    f32[at + (A.deniedRun >> 2)] = same ? f32[at + (A.deniedRun >> 2)]! + 1 : 1
+    u32[at + (A.lastDeniedClass >> 2)] = w.class_
+    u32[at + (A.lastDeniedAtS >> 2)] = Math.floor(w.timeMs / 1000)
+  } else if (u32[at + (A.lastDeniedClass >> 2)] === w.class_ && f32[at + (A.deniedRun >> 2)]! > 0) f32[at + (A.deniedRun >> 2)]! -= 0.25
+}
+
+const observeSession = (w: Work): void => {
+  const { u8, u16, u32, f32 } = w.seg
+  const s = w.sessionAt
+  const nowS = Math.floor(w.timeMs / 1000)
+  if (w.sessionIsNew) {
+    closeSession(w)
+    u8.fill(0, s, s + SESSION_BYTES)
+    u32[(s + SE.hash) >> 2] = w.session === 0 ? 0xffffffff : w.session
+    u32[(s + SE.startS) >> 2] = nowS
+  }
+  const step = flowAfter(w, u8[s + SE.flow]!)
+  u8[s + SE.flow] = step
+  if (w.isUntrusted) {
+    u32[(s + SE.untrustedAtS) >> 2] = nowS
+    u32[(s + SE.untrustedClass) >> 2] = w.class_
+    const { bytes, start, end } = w.event
+    const from = start[S.resourceClass]!
+    const length = Math.min(LABEL_BYTES, end[S.resourceClass]! - from)
+    for (let i = 0; i < LABEL_BYTES; i++) u8[s + SE.untrustedLabel + i] = i < length ? bytes[from + i]! : 0
+  }
+  if (w.sensitivity >= 2) {
+    u32[(s + SE.sensitiveAtS) >> 2] = nowS
+    u32[(s + SE.sensitiveClass) >> 2] = w.class_
+  }
+  u8[s + SE.firsts] = Math.min(255, u8[s + SE.firsts]! + firstsOf(w))
+  u16[(s + SE.events) >> 1] = Math.min(65_535, u16[(s + SE.events) >> 1]! + 1)
+  u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
+  u32[(s + SE.lastAction) >> 2] = w.action
+  f32[(s + SE.surprise) >> 2]! += w.eventSurprise
+  if (w.event.number[N.bytesOut]! > 0) f32[(s + SE.bytesOut) >> 2]! += w.event.number[N.bytesOut]!
+}
+
+/** Length of the session that gives up its place, folded into what a session of this identity is like. */
+const closeSession = (w: Work): void => {
+  const { u16, u32, f32 } = w.seg
+  if (u32[(w.sessionAt + SE.hash) >> 2] === 0) return
+  const x = log1p(u16[(w.sessionAt + SE.events) >> 1]!)
+  const at = (w.base + ANCHOR) >> 2
+  const n = f32[at + (A.sessions >> 2)]!
+  const mean = f32[at + (A.sessionMean >> 2)]!
+  const variance = f32[at + (A.sessionVariance >> 2)]!
+  const alpha = 1 / Math.min(n + 1, 200)
+  const reach = 3 * Math.sqrt(variance + 0.1)
+  const bounded = n < 3 ? x : Math.min(mean + reach, Math.max(mean - reach, x))
+  const moved = mean + alpha * (bounded - mean)
+  f32[at + (A.sessionMean >> 2)] = moved
+  f32[at + (A.sessionVariance >> 2)] = (1 - alpha) * variance + alpha * (bounded - mean) * (bounded - moved)
+  f32[at + (A.sessions >> 2)] = n + 1
+}

@@ -1,0 +1,92 @@
+import type { Segment } from '../2-identify/slots.ts'
+
+/**
+ * Counting tables inside a slot. A table is `sets` × 64 bytes; a set is eight 32-bit fingerprints and eight
+ * float32 counts. Fingerprint and set come from different halves of one keyed 64-bit hash. When a set is full the
+ * rarest entry gives way; a false "seen" needs equal fingerprints in one set: at most 8 × 2^-32 per lookup.
+ */
+
+/** A fingerprint is never 0, which marks an empty place. */
+export const fingerprint = (lo: number): number => (lo === 0 ? 1 : lo)
+
+/** Float index of the count of `fp`, or -1. */
+export const find = (seg: Segment, table: number, sets: number, fp: number, hi: number): number => {
+  const u32 = seg.u32
+  const at = (table + ((hi & (sets - 1)) << 6)) >> 2
+  for (let i = 0; i < 8; i++) if (u32[at + i] === fp) return at + 8 + i
+  return -1
+}
+
+export const countOf = (seg: Segment, table: number, sets: number, fp: number, hi: number): number => {
+  const at = find(seg, table, sets, fp, hi)
+  return at < 0 ? 0 : seg.f32[at]!
+}
+
+/** Adds `weight` to `fp`; returns true when it was not in the table. In a full set the rarest entry gives way. */
+export const add = (seg: Segment, table: number, sets: number, fp: number, hi: number, weight: number): boolean => {
+  const { u32, f32 } = seg
+  const set = hi & (sets - 1)
+  const at = (table + (set << 6)) >> 2
+  let rarest = at
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 8; i++) {
+    const entry = u32[at + i]!
+    const count = f32[at + 8 + i]!
+    if (entry === fp) {
+      f32[at + 8 + i] = count + weight
+      return false
+    }
+    if (entry === 0) {
+      // Entries fill from the front, so the first empty place ends the search.
+      u32[at + i] = fp
+      f32[at + 8 + i] = weight
+      return true
+    }
+    if (count < least) {
+      least = count
+      rarest = at + i
+    }
+  }
+  u32[rarest] = fp
+  f32[rarest + 8] = weight
+  return true
+}
+
+/** Multiplies all counts of a table; entries that fade below `floor` are forgotten and the set is closed up. */
+export const fade = (seg: Segment, table: number, sets: number, factor: number, floor: number): void => {
+  const { u32, f32 } = seg
+  for (let set = 0; set < sets; set++) {
+    const at = (table + (set << 6)) >> 2
+    let to = at
+    for (let i = 0; i < 8; i++) {
+      const fp = u32[at + i]!
+      const count = f32[at + 8 + i]! * factor
+      u32[at + i] = 0
+      f32[at + 8 + i] = 0
+      if (fp === 0 || count < floor) continue
+      u32[to] = fp
+      f32[to + 8] = count
+      to++
+    }
+  }
+}
+
+const PROBES = 6
+
+/** Bloom filter of `bits` bits (a power of two) with six probes from one 64-bit hash: 0.8 % false at ten bits an entry. */
+export const filterHas = (u8: Uint8Array, at: number, bits: number, lo: number, hi: number): boolean => {
+  const mask = bits - 1
+  for (let k = 0; k < PROBES; k++) {
+    const bit = (lo + Math.imul(k, hi | 1)) & mask
+    if ((u8[at + (bit >> 3)]! & (1 << (bit & 7))) === 0) return false
+  }
+  return true
+}
+
+export const filterAdd = (u8: Uint8Array, at: number, bits: number, lo: number, hi: number): void => {
+  const mask = bits - 1
+  for (let k = 0; k < PROBES; k++) {
+    const bit = (lo + Math.imul(k, hi | 1)) & mask
+    u8[at + (bit >> 3)]! |= 1 << (bit & 7)
+  }
+}

@@ -1,0 +1,120 @@
+import { log1p } from '../math/functions.ts'
+import type { Work } from '../work.ts'
+import { A, ANCHOR, H, HOUR_BITMAP, HOUR_BITMAP_BYTES, W, W_DAY, W_HOUR, WINDOW_METRICS, WINDOW_VALUES, WINDOWS } from './layout.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+/** Least number of windows an average runs over, per metric kind: minutes turn over fast, days count more each. */
+const MEMORY_MINUTES = 400
+const MEMORY_HOURS = 200
+const MEMORY_DAYS = 21
+const ANCHOR_DAYS = 90
+
+/** How far one completed window may lie from its mean when it is folded in, in spreads: INV-5 for windows. */
+const WINSOR = 3
+
+/**
+ * Brings the windows of a slot up to the event's time: completed windows are folded into their averages, current ones
+ * start at zero. Idempotent, so a slot taken after it replays to the same numbers. Only windows that had events count.
+ */
+export const advance = (w: Work, dailyDriftBudget: number): void => {
+  const { u32, f32 } = w.seg
+  const ids = (w.base + WINDOWS) >> 2
+  const minute = Math.floor(w.timeMs / MINUTE_MS)
+  if (minute <= u32[ids]!) return
+  if (u32[ids] !== 0) fold(w, 0, W_HOUR, MEMORY_MINUTES, 1)
+  u32[ids] = minute
+  const hour = Math.floor(w.timeMs / HOUR_MS)
+  if (hour <= u32[ids + 1]!) return
+  if (u32[ids + 1] !== 0) fold(w, W_HOUR, W_DAY, MEMORY_HOURS, 1)
+  u32[ids + 1] = hour
+  w.seg.u8.fill(0, w.base + HOUR_BITMAP, w.base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
+  u32[(w.base + ANCHOR + A.lastSourceSet) >> 2] = 0
+  const day = Math.floor(w.timeMs / DAY_MS)
+  if (day <= u32[ids + 2]!) return
+  if (u32[ids + 2] !== 0) {
+    anchor(w)
+    fold(w, W_DAY, WINDOW_METRICS, MEMORY_DAYS, dailyDriftBudget)
+    f32[(w.base + H.activeDays) >> 2]! += 1
+  }
+  u32[ids + 2] = day
+}
+
+/** Folds metrics [from, to) into mean and variance of log(1 + value) and sets the current values to zero. */
+const fold = (w: Work, from: number, to: number, memory: number, driftBudget: number): void => {
+  const f32 = w.seg.f32
+  for (let metric = from; metric < to; metric++) {
+    const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
+    const n = f32[at + 3]!
+    let x = log1p(f32[at]!)
+    const mean = f32[at + 1]!
+    const variance = f32[at + 2]!
+    if (n >= 3) {
+      const reach = WINSOR * Math.sqrt(variance + 0.04)
+      x = x > mean + reach ? mean + reach : x < mean - reach ? mean - reach : x
+    }
+    const alpha = 1 / Math.min(n + 1, memory)
+    let step = alpha * (x - mean)
+    if (driftBudget < 1 && n >= 7) {
+      const most = driftBudget * Math.sqrt(variance + 0.04)
+      step = step > most ? most : step < -most ? -most : step
+    }
+    const moved = mean + step
+    f32[at + 1] = moved
+    f32[at + 2] = (1 - alpha) * variance + alpha * (x - mean) * (x - moved)
+    f32[at + 3] = n + 1
+    f32[at] = 0
+  }
+}
+
+/** The slow memory of whole days, against which a ramp below every daily threshold still shows. */
+const anchor = (w: Work): void => {
+  const f32 = w.seg.f32
+  const at = (w.base + ANCHOR) >> 2
+  const days = f32[at + (A.days >> 2)]!
+  const alpha = 1 / Math.min(days + 1, ANCHOR_DAYS)
+  const metrics = [W.eventsDay, W.bytesOutDay]
+  for (let i = 0; i < 2; i++) {
+    const x = log1p(f32[(w.base + WINDOW_VALUES + metrics[i]! * 16) >> 2]!)
+    const mean = f32[at + i * 2]!
+    const variance = f32[at + i * 2 + 1]!
+    const reach = WINSOR * Math.sqrt(variance + 0.04)
+    const bounded = days < 3 ? x : x > mean + reach ? mean + reach : x < mean - reach ? mean - reach : x
+    const moved = mean + alpha * (bounded - mean)
+    f32[at + i * 2] = moved
+    f32[at + i * 2 + 1] = (1 - alpha) * variance + alpha * (bounded - mean) * (bounded - moved)
+  }
+  f32[at + (A.days >> 2)] = days + 1
+}
+
+/**
+ * Surprise of a current window value: minus the logarithm of a Student-t-like upper tail (6 degrees of freedom), so that
+ * heavy-tailed but honest volumes are not absurdly surprising. The mean is drawn towards the group's by three windows;
+ * the variance has a floor for counting noise, which keeps constant robots from scoring at every jitter, and yet a
+ * robot that always made 5 calls and makes 5,000 scores above 10 nats.
+ */
+export const windowSurprise = (w: Work, metric: number, value: number, group: Float32Array): number => {
+  const f32 = w.seg.f32
+  const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
+  const n = f32[at + 3]!
+  const groupWeight = group[metric * 3 + 2]! > 0 ? 3 : 1.5
+  const total = n + groupWeight
+  const mean = (n * f32[at + 1]! + groupWeight * group[metric * 3]!) / total
+  const x = log1p(value)
+  const distance = x - mean
+  if (distance <= 0) return 0
+  // In expectation of log counts: variance about 1 / count, hence the term for counting noise.
+  const noise = metric === W.bytesOutMinute || metric === W.bytesOutHour || metric === W.bytesInHour || metric >= W.bytesOutDay ? 0.06 : 0.02
+  const spread = (n * f32[at + 2]! + groupWeight * group[metric * 3 + 1]!) / total
+  const variance = spread * (1 + 1 / total) + noise + 1 / (2 + mean * mean * mean)
+  return studentNats((distance * distance) / variance)
+}
+
+/** 3.5 ln(1 + z²/6), from a rational bound that needs no logarithm below one spread. */
+export const studentNats = (zSquared: number): number => Math.min(20, 3.5 * log1p(zSquared / 6))
+
+export const windowMean = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_VALUES + metric * 16) >> 2) + 1]!
+export const windowCount = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_VALUES + metric * 16) >> 2) + 3]!
+export const windowValue = (w: Work, metric: number): number => w.seg.f32[(w.base + WINDOW_VALUES + metric * 16) >> 2]!

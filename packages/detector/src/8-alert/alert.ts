@@ -1,0 +1,170 @@
+import { type Alert, type AlertCapsule, FEATURES, type ReasonFamily, type ReplayCoordinates, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
+import { S } from '../1-decode/record.ts'
+import type { GroupStats } from '../4-baseline/groups.ts'
+import { SLOT_FLAGS, SLOT_VERSION, H } from '../4-baseline/layout.ts'
+import { packSlot } from '../4-baseline/pack.ts'
+import { indexOf } from '../3-features/index-of.ts'
+import { raiseRisk } from '../7-risk/risk.ts'
+import { CATALOGUE_HASH, DETECTOR_VERSION } from '../version.ts'
+import type { Work } from '../work.ts'
+import { leadingFamily } from './families.ts'
+import { factsOf, textOf } from './facts.ts'
+import { isSafe, joinGroup, safeKey } from './groups.ts'
+import { alertId } from './identity.ts'
+import { ruleOf } from './rules.ts'
+import { techniquesOf } from './techniques.ts'
+import { counterfactualOf, wordsOf } from './words.ts'
+
+/** What the shard knows that an alert needs beside the event. */
+export interface AlertContext {
+  readonly topic: string
+  readonly configHash: string
+  readonly groupWindowMs: number
+  readonly tailFloorLog10: number
+  readonly historic: boolean
+  alert(alert: Alert, capsule: AlertCapsule | null): void
+  /** Counts what kept an alert quiet, by reason. */
+  quiet(reason: 'exception' | 'safe' | 'maintenance' | 'grouped'): void
+}
+
+/** A rule needs the event to be at least this unusual as well: −log10 of the tail. */
+const RULE_TAIL = 1.5
+/** Before the first release only what is this improbable by its own statistics alerts. */
+const SENSITIVITY = indexOf('class_sensitivity')
+
+/**
+ * Decides whether the scored event alerts, groups it, and writes the alert in words. Sets flags on the sheet;
+ * an event that alerts is withheld from learning (INV-5).
+ */
+export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
+  if (w.duplicate) return null
+  const rule = ruleOf(w, group)
+  const threshold = Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
+  const byRule = rule !== null && w.tailLog10 >= RULE_TAIL
+  if (!byRule && w.tailLog10 < threshold) return null
+  const family = byRule ? rule : leadingFamily(w)
+  if (isKeptQuiet(w, family, ctx)) {
+    w.flags |= SCORED_FLAGS.excepted
+    return null
+  }
+  w.flags |= SCORED_FLAGS.alerted | SCORED_FLAGS.withheld | (byRule ? SCORED_FLAGS.critical : 0)
+  publish(w, group, ctx, family, byRule)
+  return null
+}
+
+const isKeptQuiet = (w: Work, family: ReasonFamily, ctx: AlertContext): boolean => {
+  if (isSafe(w, safeKey(family, safeObject(w, family)))) {
+    ctx.quiet('safe')
+    return true
+  }
+  const policy = w.tenant.policy
+  if (w.tenant.policySource === null) return false
+  const id = textOf(w, S.identity)!
+  if (policy.exceptionFor(id, family, textOf(w, S.resourceClass)!, w.timeMs) !== undefined) {
+    ctx.quiet('exception')
+    return true
+  }
+  if (policy.inMaintenance(id, w.timeMs) !== undefined) {
+    ctx.quiet('maintenance')
+    return true
+  }
+  return false
+}
+
+/** What "alike" means for a verdict: the destination for flows, the class for access, the source for places, else the action. */
+export const safeObject = (w: Work, family: ReasonFamily): number => {
+  switch (family) {
+    case 'new_destination':
+    case 'toxic_flow':
+      return w.destination === 0 ? w.action : w.destination
+    case 'sensitive_access':
+    case 'probing':
+    case 'enumeration':
+      return w.class_
+    case 'source':
+    case 'travel':
+    case 'shared_credential':
+      return w.country === 0 ? w.network : w.country
+    case 'lateral_movement':
+      return w.segments
+    case 'off_hours':
+    case 'rate':
+    case 'volume':
+    case 'drift':
+      return 1
+    default:
+      return w.action
+  }
+}
+
+const severityOf = (w: Work, byRule: boolean, family: ReasonFamily): Severity => {
+  let level = w.tailLog10 >= 9 ? 2 : w.tailLog10 >= 6.5 ? 1 : 0
+  if (byRule) level = Math.max(level, family === 'toxic_flow' || w.features[SENSITIVITY]! >= 1 ? 3 : 2)
+  return (['low', 'medium', 'high', 'critical'] as const)[level]!
+}
+
+const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFamily, byRule: boolean): void => {
+  const severity = severityOf(w, byRule, family)
+  // The capsule holds the state the score was made from: taken before the group below changes it.
+  const slot = packSlot(w.seg, w.base)
+  const state = joinGroup(w, family, severity, ctx.groupWindowMs)
+  if (!state.publish) {
+    ctx.quiet('grouped')
+    return
+  }
+  const facts = factsOf(w, family, group)
+  const risk = raiseRisk(w, 25 * (severityRank(severity) + 1), facts.identity.criticality)
+  const groupKey = `${family}:${state.key.toString(16).padStart(8, '0')}`
+  const replay: ReplayCoordinates = {
+    position: { topic: ctx.topic, shard: w.shard, offset: w.offset },
+    releaseId: w.tenant.releaseId,
+    stateVersion: SLOT_VERSION,
+    configHash: ctx.configHash,
+    policyHash: w.tenant.policy.hash,
+    detectorVersion: DETECTOR_VERSION,
+    catalogueHash: CATALOGUE_HASH,
+  }
+  const id = alertId(facts.tenant, facts.identity.id, groupKey, ctx.topic, w.shard, state.firstOffset)
+  const telling = { count: state.count, firstSeen: state.firstTime, lastSeen: w.timeMs, suppressed: state.suppressed }
+  const first = { topic: ctx.topic, shard: w.shard, offset: state.firstOffset }
+  const alert: Alert = {
+    v: 1,
+    id,
+    revision: state.revision,
+    activity: state.revision === 1 ? 'create' : 'update',
+    family,
+    groupKey,
+    severity,
+    score: w.score,
+    risk,
+    critical: byRule,
+    historic: ctx.historic,
+    facts,
+    text: wordsOf(facts, telling),
+    techniques: [...techniquesOf([family], facts.identity.kind)],
+    firstSeen: state.firstTime,
+    lastSeen: w.timeMs,
+    count: state.count,
+    suppressed: state.suppressed,
+    evidence: state.firstOffset === w.offset ? [first] : [first, replay.position],
+    counterfactual: counterfactualOf(facts),
+    replay,
+  }
+  ctx.alert(alert, {
+    v: 1,
+    alertId: id,
+    revision: state.revision,
+    replay,
+    ingestTime: w.ingestTimeMs,
+    event: Buffer.from(w.raw).toString('base64'),
+    slot: Buffer.from(slot).toString('base64'),
+    score: w.score,
+    features: Array.from(w.features),
+  })
+}
+
+const severityRank = (severity: Severity): number => ['low', 'medium', 'high', 'critical'].indexOf(severity)
+
+/** Whether learning from this identity is frozen by a confirmed verdict. */
+export const isFrozen = (w: Work): boolean => (w.seg.u16[(w.base + H.flags) >> 1]! & SLOT_FLAGS.frozen) !== 0
+export const featureNames = (): readonly string[] => FEATURES.map((f) => f.name)

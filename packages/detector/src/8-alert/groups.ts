@@ -1,0 +1,103 @@
+import type { ReasonFamily, Severity } from '@plumbline/schemas'
+import { SEVERITIES } from '@plumbline/schemas'
+import { G, GROUP_BYTES, GROUP_COUNT, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../4-baseline/layout.ts'
+import type { Work } from '../work.ts'
+import { familyIndex } from './rules.ts'
+
+const mix = (a: number, b: number): number => {
+  const x = Math.imul(a ^ (b + 0x7f4a7c15), 0x9e3779b1)
+  return (x ^ (x >>> 15)) >>> 0
+}
+
+/** What became of an alerting event in its group. */
+export interface GroupState {
+  readonly key: number
+  readonly firstOffset: number
+  readonly firstTime: number
+  readonly revision: number
+  readonly count: number
+  readonly suppressed: number
+  /** False when this event only raises the suppressed count. */
+  readonly publish: boolean
+}
+
+/** Group key of contracts C6: reason family within the session, or within a window of event time. */
+export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): number => {
+  const scope = w.session === 0 ? Math.floor(w.timeMs / windowMs) : w.session
+  const key = mix(mix(familyIndex(family) + 1, scope), scope >>> 7)
+  return key === 0 ? 1 : key
+}
+
+/** Counts the event into its group. Published are the first, each doubling of the count, and each rise in severity. */
+export const joinGroup = (w: Work, family: ReasonFamily, severity: Severity, windowMs: number): GroupState => {
+  const { u8, u16, u32, f32, f64 } = w.seg
+  const key = groupKey(w, family, windowMs)
+  const level = SEVERITIES.indexOf(severity) + 1
+  const nowS = Math.floor(w.timeMs / 1000)
+  const at = placeOf(w, key)
+  if (u32[(at + G.key) >> 2] !== key) {
+    u8.fill(0, at, at + GROUP_BYTES)
+    u32[(at + G.key) >> 2] = key
+    u8[at + G.family] = familyIndex(family) + 1
+    f64[(at + G.firstOffset) >> 3] = w.offset
+    f64[(at + G.firstTime) >> 3] = w.timeMs
+  }
+  const count = u32[(at + G.count) >> 2]! + 1
+  u32[(at + G.count) >> 2] = count
+  u32[(at + G.lastS) >> 2] = nowS
+  f32[(at + G.maxScore) >> 2] = Math.max(f32[(at + G.maxScore) >> 2]!, w.score)
+  const publish = (count & (count - 1)) === 0 || level > u8[at + G.severity]!
+  const before = u32[(at + G.published) >> 2]!
+  if (publish) {
+    u16[(at + G.revision) >> 1]! += 1
+    u8[at + G.severity] = Math.max(level, u8[at + G.severity]!)
+    u32[(at + G.published) >> 2] = count
+  }
+  return {
+    key,
+    firstOffset: f64[(at + G.firstOffset) >> 3]!,
+    firstTime: f64[(at + G.firstTime) >> 3]!,
+    revision: u16[(at + G.revision) >> 1]!,
+    count,
+    suppressed: Math.max(0, count - before - 1),
+    publish,
+  }
+}
+
+/** The place of the group, a free one, or the one silent for longest. */
+const placeOf = (w: Work, key: number): number => {
+  const u32 = w.seg.u32
+  let oldest = w.base + GROUPS
+  for (let i = 0; i < GROUP_COUNT; i++) {
+    const at = w.base + GROUPS + i * GROUP_BYTES
+    if (u32[(at + G.key) >> 2] === key) return at
+    if (u32[(at + G.lastS) >> 2]! < u32[(oldest + G.lastS) >> 2]!) oldest = at
+  }
+  return oldest
+}
+
+/** What an analyst's "safe" speaks of: the family and its object, not the single event. */
+export const safeKey = (family: ReasonFamily, object: number): number => {
+  const key = mix(familyIndex(family) + 101, object)
+  return key === 0 ? 1 : key
+}
+
+export const isSafe = (w: Work, key: number): boolean => {
+  for (let i = 0; i < SAFE_COUNT; i++) if (w.seg.u32[(w.base + SAFE + i * SAFE_BYTES) >> 2] === key) return true
+  return false
+}
+
+/** Remembers a pattern as safe; the oldest of eight gives way. */
+export const rememberSafe = (u32: Uint32Array, base: number, key: number, nowS: number): void => {
+  let oldest = (base + SAFE) >> 2
+  for (let i = 0; i < SAFE_COUNT; i++) {
+    const at = (base + SAFE + i * SAFE_BYTES) >> 2
+    if (u32[at] === key || u32[at] === 0) {
+      oldest = at
+      break
+    }
+    if (u32[at + 1]! < u32[oldest + 1]!) oldest = at
+  }
+  u32[oldest] = key
+  u32[oldest + 1] = nowS
+}

@@ -1,0 +1,103 @@
+import { ControlRecord, REASON_FAMILIES, type ReasonFamily, type Rejection, rejection } from '@plumbline/schemas'
+import { decode, features, identify } from './pipeline.ts'
+import { H, SLOT_BYTES, SLOT_FLAGS } from './4-baseline/layout.ts'
+import { learn } from './4-baseline/learn.ts'
+import type { TenantState } from './2-identify/tenants.ts'
+import { raiseRisk } from './7-risk/risk.ts'
+import { safeObject } from './8-alert/alert.ts'
+import { rememberSafe, safeKey } from './8-alert/groups.ts'
+import type { Detector } from './detector.ts'
+import type { Work } from './work.ts'
+
+/** Control ids remembered per tenant and shard; a repeat within them has no effect. */
+const REMEMBERED = 256
+const RISK_OF_CONFIRMED = 90
+
+const decoder = new TextDecoder()
+
+/** Applies a control record to the shard at hand. Returns why it was refused, or null. Throws only RELEASE_* errors, which stop the shard. */
+export const applyControl = (detector: Detector, w: Work, value: Uint8Array, ingestTimeMs: number): Rejection | null => {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(decoder.decode(value))
+  } catch {
+    return rejection('CONTROL_INVALID', '', 'The control record is not JSON.')
+  }
+  const checked = ControlRecord.safeParse(parsed)
+  if (!checked.success) return rejection('CONTROL_INVALID', checked.error.issues[0]?.path.join('.') ?? '', 'The control record does not fit its schema.')
+  const control = checked.data
+  const tenant = detector.tenant(control.tenant)
+  if (tenant.applied.includes(control.controlId)) return null
+  switch (control.type) {
+    case 'release':
+      detector.useRelease(tenant, control.releaseId, control.sha256)
+      break
+    case 'policy':
+      tenant.usePolicy(control.policy)
+      break
+    case 'erase':
+      erase(detector, w, tenant, control.identity)
+      break
+    case 'verdict':
+      applyVerdict(detector, w, tenant, control, ingestTimeMs)
+  }
+  tenant.applied.push(control.controlId)
+  if (tenant.applied.length > REMEMBERED) tenant.applied.shift()
+  return null
+}
+
+const slotOf = (detector: Detector, w: Work, tenant: TenantState, identity: string): boolean => {
+  const { lo, hi } = detector.identityKey(tenant, identity)
+  if (!detector.slots.known(w.shard, lo, hi)) return false
+  w.slot = detector.slots.touch(w.shard, lo, hi, detector.stages.dirty)
+  w.seg = detector.slots.segment(w.slot)
+  w.base = detector.slots.base(w.slot)
+  return true
+}
+
+const erase = (detector: Detector, w: Work, tenant: TenantState, identity: string): void => {
+  if (!slotOf(detector, w, tenant, identity)) return
+  const { u8, u16, u32 } = w.seg
+  const lo = u32[(w.base + H.keyLo) >> 2]!
+  const hi = u32[(w.base + H.keyHi) >> 2]!
+  const version = u8[w.base]!
+  u8.fill(0, w.base, w.base + SLOT_BYTES)
+  u8[w.base] = version
+  u32[(w.base + H.keyLo) >> 2] = lo
+  u32[(w.base + H.keyHi) >> 2] = hi
+  u16[(w.base + H.flags) >> 1] = SLOT_FLAGS.erased
+}
+
+type Verdict = Extract<ControlRecord, { type: 'verdict' }>
+
+/**
+ * confirmed: risk goes up and nothing more is learned from this identity until a later verdict says otherwise.
+ * safe: the evidence is learned and what is alike (same family, same object) stays quiet from here on.
+ * dismissed: recorded only; alike events keep alerting.
+ */
+const applyVerdict = (detector: Detector, w: Work, tenant: TenantState, control: Verdict, ingestTimeMs: number): void => {
+  if (control.verdict === 'dismissed' || !slotOf(detector, w, tenant, control.identity)) return
+  const flagsAt = (w.base + H.flags) >> 1
+  if (control.verdict === 'confirmed') {
+    w.timeMs = Math.max(ingestTimeMs, w.seg.f64[(w.base + H.lastTime) >> 3]!)
+    raiseRisk(w, RISK_OF_CONFIRMED, 2)
+    w.seg.u16[flagsAt]! |= SLOT_FLAGS.frozen
+    return
+  }
+  w.seg.u16[flagsAt]! &= ~SLOT_FLAGS.frozen
+  const family = control.groupKey.split(':')[0] as ReasonFamily
+  if (!REASON_FAMILIES.includes(family)) return
+  for (const event of control.events) learnEvidence(detector, w, Buffer.from(event, 'base64'), family, control.identity, ingestTimeMs)
+}
+
+const learnEvidence = (detector: Detector, w: Work, bytes: Uint8Array, family: ReasonFamily, identity: string, ingestTimeMs: number): void => {
+  const stages = detector.stages
+  w.ingestTimeMs = ingestTimeMs
+  if (decode(w, bytes, stages) !== null || identify(w, stages) !== null) return
+  const own = detector.identityKey(w.tenant, identity)
+  // Evidence of somebody else is not learned, whatever the record says.
+  if (w.seg.u32[(w.base + H.keyLo) >> 2] !== own.lo || w.seg.u32[(w.base + H.keyHi) >> 2] !== own.hi) return
+  features(w)
+  learn(w, stages.config.halfLifeMs)
+  rememberSafe(w.seg.u32, w.base, safeKey(family, safeObject(w, family)), Math.floor(ingestTimeMs / 1000))
+}

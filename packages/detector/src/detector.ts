@@ -1,0 +1,342 @@
+import {
+  type Alert,
+  type AlertCapsule,
+  DEAD_LETTER_PAYLOAD_BYTES,
+  type DeadLetter,
+  type DetectionConfig,
+  PlumblineError,
+  type Rejection,
+  rejection,
+  SCORED_SCHEMA_VERSION,
+} from '@plumbline/schemas'
+import { S } from './1-decode/record.ts'
+import { Scanner } from './1-decode/scan.ts'
+import { eventKey, shardOfKey } from './2-identify/shard.ts'
+import { Slots } from './2-identify/slots.ts'
+import { TenantState, type ReadyRelease } from './2-identify/tenants.ts'
+import { ScoredBlock } from './9-outbox/scored-block.ts'
+import { applyControl } from './control.ts'
+import { log10 } from './math/functions.ts'
+import { runEvent, type Stages } from './pipeline.ts'
+import type { ChunkCommit, LogRecord, ReleaseSource, ShardProcessor, SlotSource } from './ports.ts'
+import { readyRelease } from './release/ready.ts'
+import { configHash } from './version.ts'
+import { Work } from './work.ts'
+
+export interface DetectorOptions {
+  readonly config: DetectionConfig
+  /** 16 secret bytes; all keyed hashes derive from them. The same log needs the same key to give the same scores. */
+  readonly masterKey: Uint8Array
+  readonly slots: SlotSource
+  readonly releases: ReleaseSource
+  /** Most identities held in memory at once, over all shards of this process. */
+  readonly residentSlots: number
+  /** Name of the log, part of positions and alert ids. */
+  readonly topic: string
+}
+
+const TENANT = 't:'
+
+/** Counters a worker reads after each chunk; they only ever grow. */
+export interface DetectorCounters {
+  events: number
+  controls: number
+  rejected: number
+  alerts: number
+  duplicates: number
+  quiet: Record<'exception' | 'safe' | 'maintenance' | 'grouped', number>
+}
+
+interface Shard {
+  readonly tenants: Map<string, TenantState>
+  readonly dirty: number[]
+  readonly changedTenants: Set<TenantState>
+  last: TenantState | null
+  lastBytes: Uint8Array
+}
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+const DEFAULT_TENANT = encoder.encode('default')
+const EVENT_PREFIX = 101 // e
+const HISTORIC_PREFIX = 104 // h
+const CONTROL_PREFIX = 99 // c
+const COLON = 58
+
+/**
+ * The detector: records in, commits out, nothing else. One instance serves all shards of a process; scores and alerts
+ * of a shard depend on that shard's records alone (INV-1).
+ */
+export class Detector implements ShardProcessor {
+  readonly counters: DetectorCounters = {
+    events: 0,
+    controls: 0,
+    rejected: 0,
+    alerts: 0,
+    duplicates: 0,
+    quiet: { exception: 0, safe: 0, maintenance: 0, grouped: 0 },
+  }
+  readonly slots: Slots
+  readonly #options: DetectorOptions
+  readonly #shards = new Map<number, Shard>()
+  readonly #work = new Work()
+  readonly #block = new ScoredBlock()
+  readonly #ready = new Map<string, ReadyRelease>()
+  readonly #configHash: string
+  readonly #stages: Stages & { historic: boolean; learning: boolean; dirty: number[] }
+  #tenantNumbers = new Map<string, number>()
+  #shard!: Shard
+  #alerts: Alert[] = []
+  #capsules: AlertCapsule[] = []
+  #deadLetters: DeadLetter[] = []
+  #sessionKeys = false
+
+  constructor(options: DetectorOptions) {
+    this.#options = options
+    this.slots = new Slots(options.residentSlots, options.slots)
+    this.#configHash = configHash(options.config)
+    this.#stages = {
+      config: options.config,
+      slots: this.slots,
+      block: this.#block,
+      scanner: new Scanner(),
+      dirty: [],
+      learning: true,
+      historic: false,
+      topic: options.topic,
+      configHash: this.#configHash,
+      groupWindowMs: options.config.groupWindowMs,
+      tailFloorLog10: -log10(options.config.tailFloor),
+      tenantOf: (w) => this.#tenantOf(w),
+      keyOf: (w) => this.#keyOf(w),
+      alert: (alert, capsule) => {
+        this.#alerts.push(alert)
+        if (capsule !== null) this.#capsules.push(capsule)
+        this.counters.alerts++
+      },
+      quiet: (reason) => {
+        this.counters.quiet[reason]++
+      },
+    }
+  }
+
+  open(shard: number, from: { readonly nextOffset: number; readonly meta: ReadonlyMap<string, Uint8Array> }): void {
+    this.forget(shard)
+    const state = newShard()
+    for (const [name, bytes] of from.meta) {
+      if (!name.startsWith(TENANT)) continue
+      const tenant = this.#newTenant(name.slice(TENANT.length))
+      const saved = JSON.parse(decoder.decode(bytes)) as SavedTenant
+      tenant.applied = saved.applied
+      tenant.events = saved.events
+      tenant.usePolicy(saved.policy)
+      if (saved.release !== null) this.useRelease(tenant, saved.release.id, saved.release.sha256)
+      state.tenants.set(tenant.name, tenant)
+    }
+    this.#shards.set(shard, state)
+  }
+
+  process(shard: number, records: readonly LogRecord[]): ChunkCommit {
+    const state = this.#shards.get(shard)
+    if (state === undefined) throw new PlumblineError('SHARD_NOT_OPEN', `Shard ${shard} was not opened.`)
+    this.#shard = state
+    this.#stages.dirty = state.dirty
+    this.#alerts = []
+    this.#capsules = []
+    this.#deadLetters = []
+    this.#block.reset()
+    let first = -1
+    let last = -1
+    for (const record of records) {
+      const rows = this.#block.rows
+      this.#record(shard, record)
+      if (this.#block.rows === rows) continue
+      if (first < 0) first = record.offset
+      last = record.offset
+    }
+    const tail = records.at(-1)
+    return {
+      shard,
+      nextOffset: tail === undefined ? 0 : tail.offset + 1,
+      slots: state.dirty.map((slot) => ({ key: this.slots.keyOf(slot), bytes: this.slots.pack(slot) })),
+      meta: [...state.changedTenants].map((t) => ({ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) })),
+      scored: first < 0 ? null : { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: first, lastOffset: last, rows: this.#block.rows, bytes: this.#block.take() },
+      alerts: this.#alerts,
+      capsules: this.#capsules,
+      deadLetters: this.#deadLetters,
+    }
+  }
+
+  settle(shard: number): void {
+    const state = this.#shards.get(shard)
+    if (state === undefined) return
+    this.slots.settle(state.dirty)
+    state.dirty.length = 0
+    state.changedTenants.clear()
+  }
+
+  forget(shard: number): void {
+    if (this.#shards.delete(shard)) this.slots.forget(shard)
+  }
+
+  /** Puts a release into use for a tenant of a shard; throws RELEASE_UNSUPPORTED when it is not to be had here. */
+  useRelease(tenant: TenantState, id: string, sha256: string): void {
+    let ready = this.#ready.get(sha256)
+    if (ready === undefined) {
+      const bytes = this.#options.releases.artifact(id, sha256)
+      if (bytes === undefined) throw new PlumblineError('RELEASE_UNSUPPORTED', `Release ${id} is not available here.`, { retryable: true })
+      ready = readyRelease(bytes)
+      this.#ready.set(sha256, ready)
+    }
+    tenant.release = ready
+    tenant.releaseId = id
+  }
+
+  /**
+   * From here on baselines are frozen (C9): every session starts from its identity's slot as it stands now, and what
+   * happens in it is forgotten with it. Only for evaluations; the log of a deployment never runs frozen.
+   */
+  freeze(): void {
+    this.#stages.learning = false
+    this.#sessionKeys = true
+  }
+
+  #record(shard: number, record: LogRecord): void {
+    const { key, value } = record
+    const w = this.#work
+    w.shard = shard
+    w.offset = record.offset
+    w.ingestTimeMs = record.ingestTimeMs
+    const prefix = key[1] === COLON ? key[0] : 0
+    if (prefix === CONTROL_PREFIX) {
+      this.counters.controls++
+      const refused = applyControl(this, w, value, record.ingestTimeMs)
+      if (refused !== null) this.#deadLetter(record, 'decode', refused)
+      return
+    }
+    if (prefix !== EVENT_PREFIX && prefix !== HISTORIC_PREFIX) {
+      this.#deadLetter(record, 'decode', rejection('RECORD_KEY_INVALID'))
+      return
+    }
+    this.#stages.historic = prefix === HISTORIC_PREFIX
+    const outcome = runEvent(w, value, this.#stages)
+    if (outcome === null) {
+      this.counters.events++
+      w.tenant.events++
+      return
+    }
+    if (outcome.kind === 'reject') this.#deadLetter(record, outcome.stage, outcome.rejection)
+  }
+
+  #deadLetter(record: LogRecord, stage: DeadLetter['stage'], why: Rejection): void {
+    this.counters.rejected++
+    this.#deadLetters.push({
+      v: 1,
+      stage,
+      code: why.code,
+      field: why.field,
+      message: why.message,
+      tenant: this.#tenantOfKey(record.key),
+      topic: this.#options.topic,
+      shard: this.#work.shard,
+      offset: record.offset,
+      ingestTime: record.ingestTimeMs,
+      payload: Buffer.from(record.value.subarray(0, DEAD_LETTER_PAYLOAD_BYTES)).toString('base64'),
+    })
+  }
+
+  #tenantOfKey(key: Uint8Array): string {
+    const text = decoder.decode(key.subarray(2))
+    const bar = text.indexOf('|')
+    return bar > 0 ? text.slice(0, bar) : ''
+  }
+
+  /** State of a tenant in the shard at hand, made on first sight. */
+  tenant(name: string): TenantState {
+    let tenant = this.#shard.tenants.get(name)
+    if (tenant === undefined) {
+      tenant = this.#newTenant(name)
+      this.#shard.tenants.set(name, tenant)
+    }
+    this.#shard.changedTenants.add(tenant)
+    return tenant
+  }
+
+  #newTenant(name: string): TenantState {
+    let number = this.#tenantNumbers.get(name)
+    if (number === undefined) {
+      number = this.#tenantNumbers.size + 1
+      this.#tenantNumbers.set(name, number)
+    }
+    return new TenantState(name, number, this.#options.masterKey)
+  }
+
+  #tenantOf(w: Work): TenantState {
+    const shard = this.#shard
+    const { event } = w
+    const absent = !event.has(S.tenant)
+    const bytes = absent ? DEFAULT_TENANT : event.bytes
+    const start = absent ? 0 : event.start[S.tenant]!
+    const end = absent ? DEFAULT_TENANT.length : event.end[S.tenant]!
+    if (shard.last !== null && equal(bytes, start, end, shard.lastBytes)) {
+      shard.changedTenants.add(shard.last)
+      return shard.last
+    }
+    shard.lastBytes = bytes.slice(start, end)
+    shard.last = this.tenant(decoder.decode(shard.lastBytes))
+    return shard.last
+  }
+
+  #keyOf(w: Work): void {
+    const { hashes, tenant, event } = w
+    hashes.field(event, S.identity, tenant.sip, tenant.number)
+    if (!this.#sessionKeys || !event.has(S.session)) return
+    const lo = hashes.lo[S.identity]!
+    const hi = hashes.hi[S.identity]!
+    hashes.field(event, S.session, tenant.sip, tenant.number)
+    // A slot of the session's own, copied from the identity's on its first event.
+    const sessionLo = (lo ^ Math.imul(hashes.lo[S.session]!, 0x9e3779b1)) >>> 0
+    const sessionHi = (hi ^ Math.imul(hashes.hi[S.session]!, 0x85ebca6b)) >>> 0
+    this.slots.copyOnFirstUse(w.shard, lo, hi, sessionLo, sessionHi, this.#stages.dirty)
+    hashes.lo[S.identity] = sessionLo
+    hashes.hi[S.identity] = sessionHi
+  }
+
+  /** Keyed hash of an identity's name, as its slot is kept under. */
+  identityKey(tenant: TenantState, identity: string): { readonly lo: number; readonly hi: number } {
+    const bytes = encoder.encode(identity)
+    tenant.sip.hash(bytes, 0, bytes.length)
+    return { lo: tenant.sip.lo, hi: tenant.sip.hi }
+  }
+
+  /** Whether a record with this key belongs into this shard. */
+  belongs(shard: number, tenant: string, identity: string): boolean {
+    return shardOfKey(eventKey(tenant, identity), this.#options.config.shards) === shard
+  }
+
+  get stages(): Stages {
+    return this.#stages
+  }
+}
+
+interface SavedTenant {
+  readonly release: { readonly id: string; readonly sha256: string } | null
+  readonly policy: TenantState['policySource']
+  readonly applied: string[]
+  readonly events: number
+}
+
+const savedTenant = (t: TenantState): SavedTenant => ({
+  release: t.release === null ? null : { id: t.releaseId, sha256: t.release.sha256 },
+  policy: t.policySource,
+  applied: t.applied,
+  events: t.events,
+})
+
+const newShard = (): Shard => ({ tenants: new Map(), dirty: [], changedTenants: new Set(), last: null, lastBytes: new Uint8Array(0) })
+
+const equal = (a: Uint8Array, start: number, end: number, b: Uint8Array): boolean => {
+  if (end - start !== b.length) return false
+  for (let i = 0; i < b.length; i++) if (a[start + i] !== b[i]) return false
+  return true
+}

@@ -1,0 +1,118 @@
+import { type DetectionConfig, rejection, SCORED_FLAGS } from '@plumbline/schemas'
+import { N, S } from './1-decode/record.ts'
+import { fillFromEvent } from './1-decode/fill.ts'
+import { decodeFull } from './1-decode/full.ts'
+import type { Scanner } from './1-decode/scan.ts'
+import { classify, findDuplicate, findSession, hashNames, introduce, placeInTime } from './2-identify/identify.ts'
+import type { Slots } from './2-identify/slots.ts'
+import type { TenantState } from './2-identify/tenants.ts'
+import { amountFeatures } from './3-features/amounts.ts'
+import { contextFeatures, maturityOf } from './3-features/context.ts'
+import { nameFeatures, originFeatures } from './3-features/names.ts'
+import type { GroupStats } from './4-baseline/groups.ts'
+import { H } from './4-baseline/layout.ts'
+import { learn } from './4-baseline/learn.ts'
+import { observe } from './4-baseline/observe.ts'
+import { groupOf } from './4-baseline/peers.ts'
+import { advance } from './4-baseline/windows.ts'
+import { score } from './6-score/score.ts'
+import { alert, type AlertContext, isFrozen } from './8-alert/alert.ts'
+import type { ScoredBlock } from './9-outbox/scored-block.ts'
+import { type Outcome, reject } from './outcome.ts'
+import type { Work } from './work.ts'
+
+/** What the stages need from the shard they run in. */
+export interface Stages extends AlertContext {
+  readonly config: DetectionConfig
+  readonly slots: Slots
+  readonly block: ScoredBlock
+  readonly scanner: Scanner
+  readonly dirty: number[]
+  /** Off while baselines are frozen for an evaluation: sessions advance, nothing is learned (C9). */
+  readonly learning: boolean
+  tenantOf(w: Work): TenantState
+  /** Hash of the identity that the slot is kept under, into `lo` and `hi` of the identity's name. */
+  keyOf(w: Work): void
+}
+
+/**
+ * The path of an event. Each stage reads the sheet, adds to it, and says `null` (pass) or why the event leaves the path.
+ * Everything up to the score only reads the identity's baseline; what happened is observed and learned after (INV-4).
+ */
+export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null =>
+  decode(w, bytes, s) ?? identify(w, s) ?? features(w) ?? score(w) ?? alert(w, group, s) ?? learned(w, s) ?? emit(w, s)
+
+/** The peer group of the event at hand; set by `features`, read by `alert`. */
+let group: GroupStats
+
+/** 1. Bytes to fields: the scanner where the shape is known, else the full decoder, which judges. */
+export const decode = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null => {
+  w.raw = bytes
+  if (!s.scanner.scan(bytes, 0, bytes.length, w.event)) {
+    const decoded = decodeFull(bytes)
+    if (!decoded.ok) return reject('decode', decoded.rejection)
+    if (!s.scanner.scan(decoded.canonical, 0, decoded.canonical.length, w.event)) fillFromEvent(decoded.event, w.event)
+  }
+  if (w.event.number[N.time]! > w.ingestTimeMs + s.config.futureToleranceMs) {
+    return reject('decode', rejection('TIME_FUTURE', 'time', 'The event time is more than 5 minutes after its arrival.'))
+  }
+  return null
+}
+
+/** 2. Whose it is: tenant, slot, session, keyed names, and what the policy says of the act. */
+export const identify = (w: Work, s: Stages): Outcome | null => {
+  w.tenant = s.tenantOf(w)
+  s.keyOf(w)
+  w.slot = s.slots.touch(w.shard, w.hashes.lo[S.identity]!, w.hashes.hi[S.identity]!, s.dirty)
+  w.seg = s.slots.segment(w.slot)
+  w.base = s.slots.base(w.slot)
+  w.flags = s.historic ? SCORED_FLAGS.historic : 0
+  placeInTime(w, s.config.lateAfterMs, s.historic)
+  w.isNew = w.seg.f32[(w.base + H.seen) >> 2] === 0 && w.seg.f64[(w.base + H.firstTime) >> 3] === 0
+  if (w.isNew) introduce(w)
+  hashNames(w)
+  findDuplicate(w)
+  findSession(w, s.config.sessionGapMs, s.config.sessionMaxMs)
+  classify(w)
+  return null
+}
+
+/** 3, 4. The feature vector: the event against the identity, its peers, everyone, its windows and its session. */
+export const features = (w: Work, dailyDriftBudget = 0.25): null => {
+  advance(w, dailyDriftBudget)
+  group = groupOf(w)
+  w.maturity = maturityOf(w)
+  nameFeatures(w, group, w.tenant.everyone)
+  originFeatures(w, group)
+  amountFeatures(w, group)
+  contextFeatures(w)
+  return null
+}
+
+/** The peer group that `features` chose; for explaining a score on its own. */
+export const currentGroup = (): GroupStats => group
+
+/** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */
+const learned = (w: Work, s: Stages): null => {
+  if (w.isNew) w.flags |= SCORED_FLAGS.newIdentity
+  if (!w.modelled) w.flags |= SCORED_FLAGS.unmodelled
+  if (w.late) w.flags |= SCORED_FLAGS.late
+  if (w.duplicate) {
+    w.flags |= SCORED_FLAGS.duplicate
+    return null
+  }
+  const withheld = (w.flags & SCORED_FLAGS.withheld) !== 0
+  w.eventSurprise = w.surprise
+  if (s.learning && !withheld && !w.late && !isFrozen(w)) {
+    w.flags |= SCORED_FLAGS.learned
+    learn(w, s.config.halfLifeMs)
+  }
+  observe(w)
+  return null
+}
+
+/** 10. The row for the table. */
+const emit = (w: Work, s: Stages): null => {
+  s.block.add(w)
+  return null
+}

@@ -1,0 +1,49 @@
+import { FEATURE_COUNT, PlumblineError } from '@plumbline/schemas'
+import { type Autoencoder, createAutoencoder } from '../5-autoencoder/index.ts'
+import { readGroup } from '../4-baseline/groups.ts'
+import type { ReadyRelease } from '../2-identify/tenants.ts'
+import { checkCalibration } from '../6-score/calibration.ts'
+import { CATALOGUE_HASH } from '../version.ts'
+import { releaseAutoencoder, unpackRelease } from './pack.ts'
+
+/** Widest net and most groups that one worker accepts from a release. */
+const MAX_GROUPS = 255
+
+/**
+ * Makes a release artifact ready for scoring. Throws RELEASE_UNSUPPORTED when it was made for another feature catalogue
+ * (this shard then stops: scoring on with other features would be silently wrong), RELEASE_INVALID when its sections do
+ * not fit together.
+ */
+export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
+  const release = unpackRelease(bytes)
+  const { header } = release
+  if (header.catalogueHash !== CATALOGUE_HASH) {
+    throw new PlumblineError('RELEASE_UNSUPPORTED', `Release ${header.id} was made for another feature catalogue. Run the build that made it, or train anew.`)
+  }
+  const parameters = releaseAutoencoder(release)
+  const autoencoder: Autoencoder | null = parameters === null ? null : createAutoencoder(parameters)
+  const joint = release.section('joint')
+  const typical = release.section('typical')
+  const declaredSection = release.section('declared')
+  if (header.peerGroups.length > MAX_GROUPS || joint.length < 5 || typical.length !== FEATURE_COUNT || (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)) {
+    throw new PlumblineError('RELEASE_INVALID', `Release ${header.id} has sections of the wrong size.`)
+  }
+  const calibration = release.section('calibration')
+  checkCalibration(calibration)
+  const declared = new Map<number, number>()
+  for (let i = 0; i + 2 < declaredSection.length; i += 3) {
+    declared.set((declaredSection[i]! + declaredSection[i + 1]! * 65_536) >>> 0, declaredSection[i + 2]!)
+  }
+  const section = (name: string): Float32Array => release.section(name)
+  return {
+    header,
+    sha256: release.sha256,
+    autoencoder,
+    everyone: readGroup('all', '', section),
+    groups: header.peerGroups.map((g, i) => readGroup(`g${i}`, g.name, section)),
+    declared,
+    calibration,
+    joint,
+    typical,
+  }
+}

@@ -1,0 +1,85 @@
+import { FEATURE_COUNT } from '@plumbline/schemas'
+import { DecodedEvent } from './1-decode/record.ts'
+import { Hashes } from './2-identify/hashes.ts'
+import type { Segment } from './2-identify/slots.ts'
+import type { TenantState } from './2-identify/tenants.ts'
+
+/**
+ * The working sheet of one event on its way through the stages; one instance is reused for all events, so the path
+ * allocates nothing. Each stage writes its own block and reads those above it.
+ */
+export class Work {
+  // the record
+  shard = 0
+  offset = 0
+  ingestTimeMs = 0
+  /** The event as the log holds it. */
+  raw: Uint8Array = new Uint8Array(0)
+  // 1 decode
+  readonly event = new DecodedEvent()
+  // 2 identify
+  tenant!: TenantState
+  readonly hashes = new Hashes()
+  seg!: Segment
+  base = 0
+  slot = 0
+  isNew = false
+  late = false
+  duplicate = false
+  /** min(event time, arrival): the time that windows and sessions run on. */
+  timeMs = 0
+  hourOfWeek = 0
+  /** Since the identity's last event; -1 for its first. */
+  gapMs = -1
+  /** Fingerprints (never 0 when present) and their other halves, which pick the set. */
+  action = 0
+  actionHi = 0
+  class_ = 0
+  classHi = 0
+  destination = 0
+  destinationHi = 0
+  resource = 0
+  resourceHi = 0
+  network = 0
+  networkHi = 0
+  country = 0
+  transition = 0
+  transitionHi = 0
+  previousAction = 0
+  versions = 0
+  versionsHi = 0
+  segments = 0
+  segmentsHi = 0
+  delegate = 0
+  delegateHi = 0
+  userAgent = 0
+  userAgentHi = 0
+  session = 0
+  sessionAt = 0
+  sessionIsNew = false
+  sensitivity = 0
+  isWrite = false
+  isExternal = false
+  isUntrusted = false
+  // 3 features
+  readonly features = new Float32Array(FEATURE_COUNT)
+  maturity = 0
+  newAction = false
+  newClass = false
+  newDestination = false
+  newNetwork = false
+  newResource = false
+  /** Sum of the event-level surprises before session context is added, nats. */
+  eventSurprise = 0
+  travelKmh = 0
+  // 6 score
+  surprise = 0
+  reconstruction = 0
+  joint = 0
+  tailLog10 = 0
+  score = 0
+  modelled = false
+  readonly contributions = new Float32Array(FEATURE_COUNT)
+  // 8 alert
+  flags = 0
+}
