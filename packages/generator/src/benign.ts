@@ -57,14 +57,22 @@ const cronDue = (w: World, m: Member, c: Cron, hour: number): boolean => {
   if (!c.hours.includes(local)) return false
   if (c.when === 'daily') return true
   if (c.when === 'habit') return m.traits.habit && (day + m.rank) % 3 === 0
-  if (c.when === 'weekly') return weekday(day) === (m.hash >>> 0) % 5
   return w.settings.benign.monthEnd && isMonthEnd(day) && (!m.role.person || weekday(day) < 5)
+}
+
+/** Scheduled work keeps its rhythm at ordinary rates; asked for far less, it happens on some days only. */
+const cronRuns = (w: World, m: Member, c: Cron, hour: number): number => {
+  if (c.when === 'habit') return 1
+  const want = c.runs * w.rateScale
+  if (want >= 0.5) return Math.round(Math.max(1, want))
+  return unitOf(mix(mix(m.hash, 86), Math.floor(hour / HOUR))) < want ? 1 : 0
 }
 
 const runCrons = (w: World, m: Member, hour: number, rng: Rng, sink: Sink): void => {
   for (const c of m.role.crons) {
     if (!cronDue(w, m, c, hour)) continue
-    const runs = c.when === 'habit' ? 1 : Math.max(1, Math.round(c.runs * w.rateScale))
+    const runs = cronRuns(w, m, c, hour)
+    if (runs === 0) continue
     let time = hour + Math.floor(unitOf(mix(m.hash, 83)) * 20 * 60_000) + rng.below(90_000)
     const s = openSession(w, m, time, rng)
     for (let i = 0; i < runs; i++) time = runTask(s, c.task, time, sink) + gap(s)
@@ -86,7 +94,7 @@ const demandSessions = (w: World, m: Member, hour: number, factor: number, rng: 
 
 const pages = (w: World, m: Member, hour: number, rng: Rng, sink: Sink): void => {
   const local = (((Math.floor(hour / HOUR) + m.zone) % 24) + 24) % 24
-  if ((local >= 7 && local < 22) || !carriesPager(w, m, hour) || !rng.chance(0.05)) return
+  if ((local >= 7 && local < 22) || !carriesPager(w, m, hour) || !rng.chance(0.08)) return
   const time = hour + rng.below(HOUR)
   const s = openSession(w, m, time, rng)
   runTask(s, m.role.tasks[2]!, runTask(s, m.role.tasks[2]!, time, sink), sink)

@@ -5,6 +5,7 @@ import { buildWorld } from './world.ts'
 import { eventJson, LineWriter } from './write.ts'
 
 export * from './options.ts'
+export { companyPolicy } from './policy.ts'
 export { eventJson } from './write.ts'
 
 /** Events of a seeded company with their labels, in event-time order. The same options give the same stream. */

@@ -108,7 +108,7 @@ export const rhythmAt = (m: Member, time: number): number => {
 /** Whether this engineer carries the pager in the week of `time`. */
 export const carriesPager = (w: World, m: Member, time: number): boolean => {
   if (m.role.name !== 'oncall' || !w.settings.benign.onCall) return false
-  const team = Math.min(4, Math.max(1, w.byRole[m.role.index]!.length))
+  const team = Math.min(3, Math.max(1, w.byRole[m.role.index]!.length))
   return (Math.floor(time / (7 * DAY)) + (m.rank % team)) % team === 0 || (m.rank % 3 === 0 && unitOf(mix(mix(m.hash, 66), Math.floor(time / DAY))) < 0.2)
 }
 

@@ -127,6 +127,8 @@ export interface GenerateOptions {
   readonly benign?: boolean | Partial<BenignDynamics>
   /** Declare peer groups in events of L1 and L2. Default true; false leaves them to be found. */
   readonly peerGroups?: boolean
+  /** Report the arguments of calls as attributes (about 140 bytes an event). Default false. */
+  readonly arguments?: boolean
   readonly tuning?: Partial<Tuning>
 }
 
@@ -143,6 +145,7 @@ export interface Settings {
   readonly twins: boolean
   readonly benign: BenignDynamics
   readonly peerGroups: boolean
+  readonly arguments: boolean
   readonly tuning: Tuning
 }
 
@@ -177,6 +180,7 @@ export const settle = (options: GenerateOptions): Settings => {
     twins: options.twins ?? true,
     benign: dynamics(options.benign ?? true),
     peerGroups: options.peerGroups ?? true,
+    arguments: options.arguments ?? false,
     tuning: { newDestinations: 1, failures: 1, denials: 1, bigOnes: 1, rareTools: 1, spreadOfSizes: 1, ...options.tuning },
   }
 }

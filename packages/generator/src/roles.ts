@@ -23,7 +23,7 @@ export interface Cron {
   /** Local hours it runs at. */
   readonly hours: readonly number[]
   /** `monthEnd`: last two days of a month and the first. `habit`: only identities with the trait, every third night. */
-  readonly when: 'daily' | 'monthEnd' | 'weekly' | 'habit'
+  readonly when: 'daily' | 'monthEnd' | 'habit'
   /** Runs of the task, before scaling to the asked-for rate. */
   readonly runs: number
 }
@@ -198,7 +198,7 @@ role('pipeline', {
 role('backup', {
   kind: 'service', share: 2, segment: 'data', rate: 70, rhythm: 'none', gapMs: 28_000,
   tasks: [task('nightly', 1, 'backup.read*2-3 backup.write*2-3')],
-  crons: [{ task: task('nightly', 1, 'backup.read*22-26 backup.write*22-26'), hours: [1], when: 'daily', runs: 1.4 }],
+  crons: [{ task: task('nightly', 1, 'backup.read*16-34 backup.write*16-34'), hours: [1], when: 'daily', runs: 1.4 }],
 })
 role('monitor', {
   kind: 'service', share: 5, segment: 'prod', rate: 240, rhythm: 'none', constant: true,

@@ -2,9 +2,9 @@ import type { EventInput, Outcome, Provenance } from '@plumbline/schemas'
 import { chooseDestination, chooseProvenance, edgeHash, freshDestination } from './destinations.ts'
 import { chooseSource, releaseAt, releaseFactor, releaseTool, type SourceInfo, type VersionInfo, versionOf } from './life.ts'
 import { HOUR, type Level } from './options.ts'
-import { hex32, mix, type Rng, unitOf } from './prng.ts'
+import { hashText, hex32, mix, type Rng, unitOf } from './prng.ts'
 import type { Step, Task } from './roles.ts'
-import type { Tool } from './tools.ts'
+import { type Tool, tool } from './tools.ts'
 import type { Member, Who, World } from './world.ts'
 
 /** `time` is always epoch ms here, so that events sort without parsing. */
@@ -130,7 +130,6 @@ export const makeEvent = (s: Session, t: Tool, time: number, pin: Pin = NO_PIN):
   const chat = t.op === 'chat'
   const tokensIn = chat ? (pin.tokensIn ?? size(2_400 * s.factor, 0.7, m, s)) : undefined
   const tokensOut = chat && ok ? (pin.tokensOut ?? size(380 * s.factor, 0.75, m, s)) : undefined
-  const durationMs = pin.durationMs ?? (m.role.constant ? t.ms : Math.round(t.ms * s.factor * Math.exp(0.5 * rng.normal()) + (tokensOut ?? 0) * 9))
   // Fields at their default (version, tenant, success) are left out, as a thrifty sender would.
   const event: Record<string, unknown> = { id, time }
   if (settings.tenant !== 'default') event['tenant'] = settings.tenant
@@ -142,10 +141,25 @@ export const makeEvent = (s: Session, t: Tool, time: number, pin: Pin = NO_PIN):
   fillAccess(event, s, t, time, outcome, pin)
   if (tokensIn !== undefined) event['tokensIn'] = tokensIn
   if (tokensOut !== undefined) event['tokensOut'] = tokensOut
-  event['durationMs'] = durationMs
+  event['durationMs'] = pin.durationMs ?? (m.role.constant ? t.ms : duration(s, t, event as MadeEvent))
   event['source'] = pin.source ?? s.source
+  if (settings.arguments) event['attributes'] = argumentsOf(t, hashText(id))
   return thin(event as MadeEvent, s.world.full ? 'L2' : m.traits.stock ? 'L0' : settings.level)
 }
+
+const WORDS = 'open emea last quarter status priority customer renewal draft region apac pending review owner team invoice order refund weekly summary'.split(' ')
+
+/** Arguments of the call as an instrumented tool would report them. Follows from the event's id, so it draws nothing. */
+const argumentsOf = (t: Tool, h: number): Record<string, string | number | boolean> => {
+  const word = (i: number): string => WORDS[(mix(h, i) >>> 0) % WORDS.length]!
+  if (t.op === 'chat') return { 'arg.temperature': ((h >>> 4) % 10) / 10, 'arg.prompt_name': `${word(1)}-${word(2)}`, 'arg.max_tokens': 256 << (h & 3), 'arg.stream': (h & 8) !== 0 }
+  const query = `${word(1)} ${word(2)} ${word(3)} ${word(4)}`
+  return { 'arg.query': query, 'arg.limit': 10 + ((h >>> 3) % 190), 'arg.format': (h & 16) !== 0 ? 'json' : 'text', 'arg.include_archived': (h & 32) !== 0, 'arg.page': (h >>> 9) % 7 }
+}
+
+/** Large things and long answers take longer. */
+const duration = (s: Session, t: Tool, e: MadeEvent): number =>
+  Math.round(t.ms * s.factor * Math.exp(0.5 * s.rng.normal()) + (e.tokensOut ?? 0) * 9 + ((e.bytesIn ?? 0) + (e.bytesOut ?? 0)) / 80_000)
 
 /** What was accessed, where data went, how much. */
 const fillAccess = (event: Record<string, unknown>, s: Session, t: Tool, time: number, outcome: Outcome, pin: Pin): void => {
@@ -220,10 +234,22 @@ const chooseExtra = (s: Session, time: number): Tool | null => {
   return null
 }
 
+/** A token has run out: a few denials, a refresh. */
+const expiredToken = (s: Session, t: Tool, start: number, sink: (e: MadeEvent) => void): number => {
+  let time = start
+  for (let n = s.rng.between(1, 4); n > 0; n--) {
+    sink(makeEvent(s, t, time, { outcome: 'denied' }))
+    time += gap(s)
+  }
+  sink(makeEvent(s, tool('token.refresh'), time, { outcome: 'success' }))
+  return time + gap(s)
+}
+
 /** Runs a task script and hands each event to `sink`; returns the time after the last one. */
 export const runTask = (s: Session, task: Task, start: number, sink: (e: MadeEvent) => void): number => {
   const { rng, member } = s
   let time = start
+  if (!member.role.constant && rng.chance(0.005 * s.world.settings.tuning.denials)) time = expiredToken(s, task.steps[0]!.tool, time, sink)
   for (let i = 0; i < task.steps.length; i++) {
     const step = task.steps[i]!
     if (!rng.chance(stepChance(member, step, i))) continue

@@ -99,7 +99,7 @@ const traitsOf = (s: Settings, role: Role, hash: number, rank: number): Traits =
     vpn: mess && p('vpn') < 0.2,
     habit,
     traveller: mess && p('traveller') < 0.15,
-    stock: role.kind === 'agent' && !habit && p('stock') < 0.16,
+    stock: role.kind === 'agent' && !habit && rank % 6 === 1 + ((mix(s.seed, 300 + role.index) >>> 4) % 5),
     expandsAt: expands ? s.startTime + span * p('expands-at') : Number.POSITIVE_INFINITY,
     expandsTo: expands ? (others[Math.floor(p('expands-to') * others.length)]?.tasks[0] ?? null) : null,
     newLaptopAt: mess && p('laptop') < 0.06 ? s.startTime + span * p('laptop-at') : Number.POSITIVE_INFINITY,

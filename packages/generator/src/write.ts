@@ -31,6 +31,7 @@ export const eventJson = (e: EventInput): string => {
     t += `,"source":{"ip":"${s.ip}","userAgent":"${s.userAgent}"`
     t += s.country === undefined ? '}' : `,"country":"${s.country}","asn":${s.asn}}`
   }
+  if (e.attributes !== undefined) t += `,"attributes":${JSON.stringify(e.attributes)}`
   return `${t}}`
 }
 

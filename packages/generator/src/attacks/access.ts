@@ -1,11 +1,12 @@
 import { carriesPager, chooseSource, mainSource, otherMachine, publicSource, type SourceInfo, vpnSource } from '../life.ts'
 
+import { DAY, HOUR } from '../options.ts'
 import { mix } from '../prng.ts'
 import { ROLES } from '../roles.ts'
 import { chooseTask, gap, openSession, runTask, type Session } from '../session.ts'
 import { type Tool, TOOLS, tool } from '../tools.ts'
 import { ABROAD, type Member } from '../world.ts'
-import type { Case } from './case.ts'
+import { type Case, observe } from './case.ts'
 
 const MINUTE = 60_000
 const OFFICE_WORKERS = ['sales', 'hr', 'finance', 'marketing', 'analyst', 'support-staff', 'exec-assistant']
@@ -34,12 +35,22 @@ export const offHours = (c: Case): void => {
   ordinaryWork(c, openSession(c.world, m, start, c.rng), start, amount(c), true)
 }
 
+/** Nights of the last twelve days that this person was paged in. */
+const nightsBefore = (c: Case, m: Member): number => {
+  const nights = new Set<number>()
+  for (const e of observe(c.world, m, c.from - 12 * DAY, c.from)) {
+    const hour = (((Math.floor(e.time / HOUR) + m.zone) % 24) + 24) % 24
+    if (hour < 6) nights.add(Math.floor(e.time / DAY))
+  }
+  return nights.size
+}
+
 /** Twin: the engineer on call is paged at 3 a.m. */
 export const offHoursTwin = (c: Case): void => {
   let start = 0
   const m = c.member(['oncall'], (x) => {
     start = c.at(x, 2, 4, true)
-    return carriesPager(c.world, x, start)
+    return carriesPager(c.world, x, start) && nightsBefore(c, x) >= 2
   })
   if (m === null || start === 0) return
   const s = openSession(c.world, m, start, c.rng)

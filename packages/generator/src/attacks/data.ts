@@ -64,8 +64,8 @@ const sendPieces = (c: Case, m: Member, start: number, to: string, total: number
   for (const w of weights) {
     const bytes = Math.round((total * w) / sum)
     if (c.rng.chance(0.5)) t = c.put(s, 'dataset.read', t, false, { bytesIn: bytes, outcome: 'success' })
-    const pin = { destination: to, provenance: c.by('new', 'new', 'tool', 'user', 'user') as 'new', bytesOut: bytes, durationMs: Math.round(400 + bytes / 60_000), outcome: 'success' as const }
-    t = c.put(s, 'dataset.upload', t, true, pin) + pin.durationMs
+    const pin = { destination: to, provenance: c.by('new', 'new', 'tool', 'user', 'user') as 'new', bytesOut: bytes, outcome: 'success' as const }
+    t = c.put(s, 'dataset.upload', t, true, pin) + bytes / 80_000
   }
 }
 
@@ -76,7 +76,14 @@ export const exfilOvernightTwin = (c: Case): void => {
   if (m === null) return
   const cron = m.role.crons[0]!
   const start = c.at(m, cron.hours[0]! + 0.1, cron.hours[0]! + 0.7, true)
-  runTask(openSession(c.world, m, start, c.rng), cron.task, start, c.sink(true))
+  const s = openSession(c.world, m, start, c.rng)
+  if (exporter !== null) {
+    runTask(s, cron.task, start, c.sink(true))
+    return
+  }
+  // The backup ran already: this night it has about a third more to do.
+  let t = start
+  for (let i = 0; i < 3; i++) t = runTask(s, m.role.tasks[0]!, t, c.sink(true))
 }
 
 const RAMP_TOOL: Readonly<Record<string, string>> = { sales: 'file.upload', analyst: 'file.upload', engineer: 'file.upload', 'sales-copilot': 'file.share' }
