@@ -1,0 +1,147 @@
+import type { Alert, Severity } from '@plumbline/schemas'
+
+export type Delivery = 'delivered' | 'held' | 'historic'
+
+export interface HeldAlert {
+  readonly id: string
+  readonly score: number
+  readonly severity: Severity
+  readonly identity: string
+  readonly headline: string
+  readonly firstSeen: number
+}
+
+interface DayLedger {
+  delivered: number
+  critical: number
+  held: number
+  /** Groups delivered that count against the ceiling; at most the budget of them. */
+  deliveredIds: string[]
+  /** The worst of what was held, worst first; at most HELD_LISTED. */
+  worst: HeldAlert[]
+}
+
+/** Plain data, so that it can be stored beside the cursor: key is `tenant\n<UTC day>`. */
+export interface BudgetState {
+  days: Record<string, DayLedger>
+}
+
+export interface BudgetDay {
+  readonly tenant: string
+  /** UTC day of event time, like `2026-11-22`. */
+  readonly day: string
+  readonly delivered: number
+  /** Of those delivered, how many no budget applies to. */
+  readonly critical: number
+  readonly held: number
+  readonly worst: readonly HeldAlert[]
+}
+
+const HELD_LISTED = 100
+const DAYS_KEPT = 9
+const DAY_MS = 86_400_000
+/** Low and medium may use up this much of a day's budget; the rest waits for high ones that come later in the day. */
+const COMMON_SHARE = 0.75
+
+/**
+ * The ceiling on new alert groups per tenant and UTC day of event time (contracts C11). Decides from the order of alerts
+ * alone: the same alerts in the same order give the same decisions. Critical alerts are never held, but count.
+ * Later revisions follow their first; one that has become critical is let out.
+ */
+export class AlertBudget {
+  readonly #perDay: (tenant: string) => number
+  readonly #state: BudgetState
+
+  constructor(perDay: (tenant: string) => number, state: BudgetState = { days: {} }) {
+    this.#perDay = perDay
+    this.#state = structuredClone(state)
+  }
+
+  decide(alert: Alert): Delivery {
+    if (alert.historic) return 'historic'
+    const ledger = this.#ledger(alert)
+    if (ledger.deliveredIds.includes(alert.id)) return 'delivered'
+    const heldBefore = ledger.worst.some((h) => h.id === alert.id)
+    if (alert.critical) {
+      if (heldBefore) this.#release(ledger, alert.id)
+      if (heldBefore || alert.revision === 1) count(ledger, alert, true)
+      return 'delivered'
+    }
+    const followsHeld = heldBefore || (alert.revision > 1 && ledger.held > ledger.worst.length)
+    if (!followsHeld && ledger.delivered < this.#room(alert)) {
+      count(ledger, alert, false)
+      return 'delivered'
+    }
+    hold(ledger, alert, !followsHeld)
+    return 'held'
+  }
+
+  days(): readonly BudgetDay[] {
+    return Object.entries(this.#state.days).map(([key, l]) => {
+      const [tenant = '', day = '0'] = key.split('\n')
+      return {
+        tenant,
+        day: new Date(Number(day) * DAY_MS).toISOString().slice(0, 10),
+        delivered: l.delivered,
+        critical: l.critical,
+        held: l.held,
+        worst: l.worst,
+      }
+    })
+  }
+
+  state(): BudgetState {
+    return structuredClone(this.#state)
+  }
+
+  #room(alert: Alert): number {
+    const all = Math.max(0, this.#perDay(alert.facts.tenant))
+    return alert.severity === 'high' || alert.severity === 'critical' ? all : Math.ceil(all * COMMON_SHARE)
+  }
+
+  #release(ledger: DayLedger, id: string): void {
+    ledger.worst = ledger.worst.filter((h) => h.id !== id)
+    ledger.held--
+  }
+
+  #ledger(alert: Alert): DayLedger {
+    const day = Math.floor(alert.firstSeen / DAY_MS)
+    const { tenant } = alert.facts
+    const key = `${tenant}\n${day}`
+    const known = this.#state.days[key]
+    if (known !== undefined) return known
+    const made: DayLedger = { delivered: 0, critical: 0, held: 0, deliveredIds: [], worst: [] }
+    this.#state.days[key] = made
+    const days = Object.keys(this.#state.days).filter((k) => k.startsWith(`${tenant}\n`))
+    days.sort((a, b) => Number(b.slice(tenant.length + 1)) - Number(a.slice(tenant.length + 1)))
+    for (const old of days.slice(DAYS_KEPT)) if (old !== key) delete this.#state.days[old]
+    return made
+  }
+}
+
+const CRITICAL_IDS = 1000
+
+const count = (ledger: DayLedger, alert: Alert, critical: boolean): void => {
+  ledger.delivered++
+  if (critical) ledger.critical++
+  if (!critical || ledger.critical <= CRITICAL_IDS) ledger.deliveredIds.push(alert.id)
+}
+
+const RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 }
+
+/** Worst first; ties by time and id, so that the order never depends on arrival alone. */
+const worse = (a: HeldAlert, b: HeldAlert): number =>
+  RANK[b.severity] - RANK[a.severity] || b.score - a.score || a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1)
+
+const hold = (ledger: DayLedger, alert: Alert, first: boolean): void => {
+  if (first) ledger.held++
+  const entry: HeldAlert = {
+    id: alert.id,
+    score: alert.score,
+    severity: alert.severity,
+    identity: alert.facts.identity.id,
+    headline: alert.text.headline.slice(0, 300),
+    firstSeen: alert.firstSeen,
+  }
+  ledger.worst = [...ledger.worst.filter((h) => h.id !== alert.id), entry].sort(worse).slice(0, HELD_LISTED)
+}

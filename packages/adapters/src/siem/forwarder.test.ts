@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Alert, PlumblineError } from '@plumbline/schemas'
+import fc from 'fast-check'
+import { AlertBudget } from './budget.ts'
+import { type AlertSource, type CursorStore, createForwarder } from './forwarder.ts'
+import type { AlertSink } from './sink.ts'
+import { alertFor } from './testing.ts'
+
+const sourceOf = (alerts: readonly Alert[]): AlertSource => ({
+  read: (cursor, max) => alerts.slice(cursor, cursor + max).map((alert, i) => ({ cursor: cursor + i + 1, alert })),
+})
+
+const memoryStore = (): CursorStore & { readonly saved: Map<string, Uint8Array> } => {
+  const saved = new Map<string, Uint8Array>()
+  return { saved, load: (name) => saved.get(name), save: async (name, bytes) => void saved.set(name, bytes) }
+}
+
+const collecting = (name = 'collect', before: (alerts: readonly Alert[]) => void = () => {}) => {
+  const got: Alert[] = []
+  const sink: AlertSink = {
+    name,
+    deliver: async (alerts) => {
+      before(alerts)
+      got.push(...alerts)
+    },
+    close: async () => {},
+  }
+  return { sink, got }
+}
+
+test('the budget is a ceiling per tenant and day; what is held is ranked and counted', async () => {
+  const alerts = Array.from({ length: 30 }, (_, n) => alertFor(n, { tenant: n % 2 === 0 ? 'a' : 'b', score: 50 + n, severity: 'high' }))
+  const { sink, got } = collecting()
+  const forwarder = await createForwarder({ source: sourceOf(alerts), sinks: [sink], store: memoryStore(), budgetPerDay: 4 })
+  await forwarder.drain()
+  const status = forwarder.status()
+  assert.equal(got.length, 8)
+  assert.deepEqual([status.delivered, status.held, status.historic], [8, 22, 0])
+  assert.deepEqual(
+    status.days.map((d) => [d.tenant, d.day, d.delivered, d.held]),
+    [
+      ['a', '2026-11-22', 4, 11],
+      ['b', '2026-11-22', 4, 11],
+    ],
+  )
+  assert.deepEqual(
+    status.days[0]?.worst.slice(0, 2).map((h) => h.score),
+    [78, 76],
+  )
+  await forwarder.close()
+})
+
+test('low and medium leave a quarter of the day to high ones that come later', () => {
+  const budget = new AlertBudget(() => 8)
+  const common = Array.from({ length: 10 }, (_, n) => budget.decide(alertFor(n, { severity: 'medium' })))
+  assert.equal(common.filter((d) => d === 'delivered').length, 6)
+  assert.equal(budget.decide(alertFor(20, { severity: 'high' })), 'delivered')
+})
+
+test('critical is never held, historic never forwarded, revisions follow their first', () => {
+  const budget = new AlertBudget(() => 1)
+  assert.equal(budget.decide(alertFor(1)), 'delivered')
+  assert.equal(budget.decide(alertFor(2)), 'held')
+  assert.equal(budget.decide(alertFor(3, { critical: true, severity: 'critical' })), 'delivered')
+  assert.equal(budget.decide(alertFor(4, { historic: true })), 'historic')
+  assert.equal(budget.decide(alertFor(1, { revision: 2, activity: 'update' })), 'delivered')
+  assert.equal(budget.decide(alertFor(2, { revision: 2, activity: 'update' })), 'held')
+  assert.deepEqual(
+    budget.days().map((d) => [d.delivered, d.critical, d.held]),
+    [[2, 1, 1]],
+  )
+  assert.equal(budget.decide(alertFor(2, { revision: 3, activity: 'update', critical: true })), 'delivered', 'let out once critical')
+  assert.deepEqual(
+    budget.days().map((d) => [d.delivered, d.critical, d.held]),
+    [[3, 2, 0]],
+  )
+})
+
+test('the same alerts in the same order give the same decisions, however often it is restarted', () => {
+  const anyAlert = fc.record({
+    n: fc.nat(40),
+    revision: fc.integer({ min: 1, max: 3 }),
+    critical: fc.boolean(),
+    severity: fc.constantFrom('low', 'medium', 'high' as const),
+    day: fc.nat(12),
+  })
+  fc.assert(
+    fc.property(fc.array(anyAlert, { maxLength: 80 }), fc.nat(5), (drawn, perDay) => {
+      const alerts = drawn.map(({ n, day, ...x }) => {
+        const a = alertFor(n, x)
+        return { ...a, id: `${day}-${n}`, firstSeen: a.firstSeen + day * 86_400_000 }
+      })
+      const whole = new AlertBudget(() => perDay)
+      let restarted = new AlertBudget(() => perDay)
+      const seen = new Map<string, Set<string>>()
+      for (const alert of alerts) {
+        const decision = whole.decide(alert)
+        assert.equal(restarted.decide(alert), decision)
+        restarted = new AlertBudget(() => perDay, JSON.parse(JSON.stringify(restarted.state())))
+        if (alert.critical) assert.equal(decision, 'delivered')
+        else if (decision === 'delivered')
+          seen.set(
+            `${Math.floor(alert.firstSeen / 86_400_000)}`,
+            (seen.get(`${Math.floor(alert.firstSeen / 86_400_000)}`) ?? new Set()).add(alert.id),
+          )
+      }
+      for (const d of whole.days()) assert.ok(d.delivered - d.critical <= perDay)
+    }),
+    { seed: 9, numRuns: 300 },
+  )
+})
+
+test('a failing sink is tried again and loses nothing, and holds up no other', async () => {
+  const alerts = Array.from({ length: 20 }, (_, n) => alertFor(n))
+  let failures = 3
+  const slow = collecting('slow', () => {
+    if (failures-- > 0) throw new PlumblineError('DOWN', 'down', { retryable: true })
+  })
+  const quick = collecting('quick')
+  const forwarder = await createForwarder({
+    source: sourceOf(alerts),
+    sinks: [slow.sink, quick.sink],
+    store: memoryStore(),
+    budgetPerDay: 100,
+    batch: 7,
+    retryPauseMs: 1,
+  })
+  await forwarder.drain()
+  assert.deepEqual(
+    slow.got.map((a) => a.id),
+    alerts.map((a) => a.id),
+  )
+  assert.deepEqual(
+    quick.got.map((a) => a.id),
+    alerts.map((a) => a.id),
+  )
+  assert.equal(forwarder.status().sinks[0]?.failures, 3)
+  await forwarder.close()
+})
+
+test('killed at any save, the next run delivers the rest: nothing lost, same decisions', async () => {
+  const alerts = Array.from({ length: 23 }, (_, n) => alertFor(n))
+  for (let killAt = 0; killAt < 8; killAt++) {
+    const store = memoryStore()
+    let saves = 0
+    const dying: CursorStore = {
+      load: store.load,
+      save: (name, bytes) => (saves++ >= killAt ? new Promise(() => {}) : store.save(name, bytes)),
+    }
+    const first = collecting()
+    const reached = Promise.withResolvers<void>()
+    const watched: CursorStore = {
+      ...dying,
+      save: (n, b) => {
+        if (saves >= killAt) reached.resolve()
+        return dying.save(n, b)
+      },
+    }
+    void createForwarder({ source: sourceOf(alerts), sinks: [first.sink], store: watched, budgetPerDay: 10, batch: 4 })
+    await reached.promise
+    const second = collecting()
+    const forwarder = await createForwarder({ source: sourceOf(alerts), sinks: [second.sink], store, budgetPerDay: 10, batch: 4 })
+    await forwarder.drain()
+    const ids = new Set([...first.got, ...second.got].map((a) => a.id))
+    assert.deepEqual(
+      [...ids].sort(),
+      alerts.slice(0, 10).map((a) => a.id),
+    )
+    assert.equal(forwarder.status().held, 13)
+    await forwarder.close()
+  }
+})
+
+test('an alert the receiver will never take is counted and passed over, the others arrive', async () => {
+  const picky = collecting('picky', (batch) => {
+    if (batch.some((a) => a.id.endsWith('3'))) throw new PlumblineError('WEBHOOK_REFUSED', 'no')
+  })
+  const forwarder = await createForwarder({
+    source: sourceOf(Array.from({ length: 6 }, (_, n) => alertFor(n))),
+    sinks: [picky.sink],
+    store: memoryStore(),
+    budgetPerDay: 50,
+  })
+  await forwarder.drain()
+  assert.equal(picky.got.length, 5)
+  assert.equal(forwarder.status().sinks[0]?.refused, 1)
+  await forwarder.close()
+})
+
+test('what becomes of each alert is told in order, and alerts that come later are taken up', async () => {
+  const alerts: Alert[] = [alertFor(1), alertFor(2, { historic: true })]
+  const told: string[] = []
+  const { sink, got } = collecting()
+  const forwarder = await createForwarder({
+    source: sourceOf(alerts),
+    sinks: [sink],
+    store: memoryStore(),
+    budgetPerDay: 1,
+    onDecision: (a, d) => void told.push(`${a.id.slice(-1)} ${d}`),
+  })
+  await forwarder.drain()
+  alerts.push(alertFor(3))
+  await Promise.all([forwarder.drain(), forwarder.drain()])
+  assert.deepEqual(told, ['1 delivered', '2 historic', '3 held'])
+  assert.equal(got.length, 1)
+  await forwarder.close()
+  await forwarder.drain()
+})
