@@ -1,5 +1,5 @@
 import { EVENT_LIMITS } from '@plumbline/schemas'
-import { addressOrHost, compact, isObject, type JsonObject, own, plain, scalar, size } from './bounded.ts'
+import { addressOrHost, compact, isObject, type JsonObject, own, plain, scalar, size } from '@plumbline/detector/foreign'
 import map from './cloudtrail-map.json' with { type: 'json' }
 
 const RESOURCE = map.resource as Readonly<Record<string, readonly string[]>>

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { EVENT_LIMITS } from '@plumbline/schemas'
-import { addressOrHost, compact, isObject, type JsonObject, own, plain, scalar, size } from './bounded.ts'
-import { findDestinations } from './destination.ts'
+import { addressOrHost, compact, findDestinations, isObject, type JsonObject, own, plain, scalar, size } from '@plumbline/detector/foreign'
 
 /**
- * A neutral line as an event (contracts C4, neutral-map.json). `label` and `label_note` are ground truth and never read;
+ * A neutral line as an event (contracts C4, destination-map.json of the detector's decode stage). `label` and `label_note` are ground truth and never read;
  * fields are taken by name, so nothing else can slip in.
  */
 export const neutralToEvent = (line: JsonObject, context: { readonly index: number; readonly tenant: string }): Record<string, unknown> => {

@@ -1,6 +1,6 @@
 import { decodeFull, decodeParsed } from '@plumbline/detector/decode'
 import { EVENT_LIMITS, type Event, PlumblineError, type Rejection, rejection } from '@plumbline/schemas'
-import { isObject, type JsonObject } from './bounded.ts'
+import { isObject, type JsonObject } from '@plumbline/detector/foreign'
 import { cloudtrailToEvent } from './cloudtrail.ts'
 import { neutralRef, neutralToEvent } from './neutral.ts'
 import { type OpenOptions, openBytes } from './open.ts'

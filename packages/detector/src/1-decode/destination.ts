@@ -1,6 +1,6 @@
 import { EVENT_LIMITS } from '@plumbline/schemas'
-import { isObject, type JsonObject, own, plain } from './bounded.ts'
-import map from './neutral-map.json' with { type: 'json' }
+import { isObject, type JsonObject, own, plain } from './plain.ts'
+import map from './destination-map.json' with { type: 'json' }
 
 /** Where the arguments of a tool call send data to (contracts C4). */
 export interface Destinations {

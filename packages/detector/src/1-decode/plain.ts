@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { isIP } from 'node:net'
+import { Source } from '@plumbline/schemas'
 
-/** Makes foreign text fit an event field. Native events are never changed like this: they are refused. */
+/** For adapters: makes foreign text fit an event field. Native events are never changed like this: they are refused. */
 
 const FORBIDDEN = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+', 'gu')
 const HASH_CHARS = 8
@@ -31,8 +31,7 @@ export const scalar = (value: unknown): string | number | undefined =>
 export const addressOrHost = (value: unknown, maxChars: number): { ip?: string; host?: string } => {
   const text = plain(value, maxChars)
   if (text === undefined) return {}
-  // A zone index (fe80::1%eth0) is no part of the address elsewhere.
-  return isIP(text) !== 0 && !text.includes('%') ? { ip: text } : { host: text }
+  return Source.shape.ip.safeParse(text).success ? { ip: text } : { host: text }
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>
