@@ -24,7 +24,9 @@ export function connectRoutes(app: FastifyInstance, deps: ConnectDeps): void {
     if (recent.size > RECENT) recent.delete(recent.keys().next().value as string)
     deps.tail.ingest(notice)
   })
-  app.addHook('preClose', async () => stop())
+  app.addHook('preClose', async () => {
+    stop()
+  })
 
   app.get(
     '/v1/connect',

@@ -58,6 +58,8 @@ function bare(quantity: Quantity): string {
       return `${WEEKDAYS[Math.floor(value / 24) % 7] ?? ''} ${String(Math.floor(value) % 24).padStart(2, '0')}:00 UTC`
     case 'times':
       return `${amount(value)} ×`
+    case 'resources':
+      return plural(value, 'record', 'records')
     case 'events':
       return plural(value, 'event', 'events')
     default:

@@ -35,12 +35,17 @@ export const tenants = computed<readonly string[]>(() => {
   return [...names].sort()
 })
 
+const newestRevision = new Map<string, number>()
+
 export function upsert(list: readonly AlertView[]): void {
   if (list.length === 0) return
   const next = new Map(alerts.value)
   for (const alert of list) {
     const known = next.get(alert.id)
-    if (known === undefined || known.revision <= alert.revision) next.set(alert.id, alert)
+    if (known === undefined || known.revision <= alert.revision) {
+      next.set(alert.id, alert)
+      newestRevision.set(alert.id, Math.max(newestRevision.get(alert.id) ?? 0, alert.revision))
+    }
   }
   alerts.value = next
 }
@@ -93,8 +98,11 @@ export function start(): void {
     ({ event, data }) => {
       const value: unknown = JSON.parse(data)
       if (event === 'alert') {
-        arrived.value = { at: performance.now(), alert: value as AlertView }
-        enqueue(value as AlertView)
+        const alert = value as AlertView
+        // A verdict sends the same revision again; only a new one is news.
+        if ((newestRevision.get(alert.id) ?? 0) < alert.revision) arrived.value = { at: performance.now(), alert }
+        newestRevision.set(alert.id, alert.revision)
+        enqueue(alert)
       } else if (event === 'status') status.value = value as StatusView
       else if (event === 'ingest') notices.value = [value as IngestNotice, ...notices.value].slice(0, 10)
       else if (event === 'removed') dropTenant((value as { tenant: string }).tenant)

@@ -29,10 +29,9 @@ const update = (slot: Slot, startedAt: number, part: Partial<Attempt>): void => 
   if (now !== null && now.startedAt === startedAt) slot.value = { ...now, ...part }
 }
 
-function belongs(alert: AlertView, answer: DemoTryAnswer): boolean {
-  if (alert.facts.tenant !== answer.tenant || alert.facts.identity.id !== answer.identity) return false
-  return answer.sessions.length === 0 || alert.facts.session === undefined || answer.sessions.includes(alert.facts.session)
-}
+/** By identity, not by session: an act may join a group that another session opened. */
+const belongs = (alert: AlertView, answer: DemoTryAnswer): boolean =>
+  alert.facts.tenant === answer.tenant && alert.facts.identity.id === answer.identity
 
 /** Why nothing was reported, from how the events were scored. */
 async function whyQuiet(answer: DemoTryAnswer): Promise<string> {

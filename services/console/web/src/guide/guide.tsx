@@ -5,9 +5,15 @@ import { TryIt } from './try-it.tsx'
 
 const KEY = 'plumbline.guide'
 
+/** Open at first, except on a narrow screen, where the alerts would be far below. */
+function startsOpen(): boolean {
+  const chosen = localStorage.getItem(KEY)
+  return chosen === null ? !matchMedia('(max-width: 860px)').matches : chosen === 'open'
+}
+
 /** The three first things to do, in order. Folds away for good once someone knows them. */
 export function Guide() {
-  const [open, set] = useState(localStorage.getItem(KEY) !== 'closed')
+  const [open, set] = useState(startsOpen)
   const toggle = () => {
     localStorage.setItem(KEY, open ? 'closed' : 'open')
     set(!open)

@@ -21,14 +21,18 @@ function useOptions(): { options: DemoOptions | null; problem: string } {
   useEffect(() => {
     if (demo !== true) {
       set(null)
-      say(demo === undefined ? 'Connecting…' : 'The demo was removed. Connect an agent of your own to go on.')
+      say(demo === undefined ? 'Connecting…' : 'There is no demo, or it was removed. Connect an agent of your own to go on.')
       return
     }
     if (options !== null) return
     let current = true
     get<DemoOptions>('/v1/demo/options').then(
-      (value) => current && (set(value), say('')),
-      (error: unknown) => current && say(words(error)),
+      (value) => {
+        if (current) set(value)
+      },
+      (error: unknown) => {
+        if (current) say(words(error))
+      },
     )
     return () => {
       current = false
@@ -37,71 +41,94 @@ function useOptions(): { options: DemoOptions | null; problem: string } {
   return { options, problem }
 }
 
-function Form({ options }: { options: DemoOptions }) {
+function firstChoice(options: DemoOptions): Choice {
   const first = options.attacks[0]
-  const [choice, set] = useState<Choice>({
+  return {
     attack: first?.id ?? '',
     agent: first?.agents[0] ?? options.agents[0]?.id ?? '',
     size: options.sizes[Math.floor(options.sizes.length / 2)]?.value ?? 10,
     benign: false,
-  })
+  }
+}
+
+/** Shown until the chosen act is played. */
+function idleWords(options: DemoOptions, choice: Choice): string {
   const attack = options.attacks.find((each) => each.id === choice.attack)
-  const agents = options.agents.filter((agent) => attack === undefined || attack.agents.length === 0 || attack.agents.includes(agent.id))
+  return choice.benign ? `${attack?.benign ?? ''} It should stay quiet.` : `${attack?.story ?? ''} It should alert within two seconds.`
+}
+
+interface PickProps {
+  readonly label: string
+  readonly value: string
+  readonly list: readonly { readonly value: string; readonly text: string }[]
+  readonly pick: (value: string) => void
+}
+
+const Pick = ({ label, value, list, pick }: PickProps) => (
+  <label>
+    {label}
+    <select value={value} onChange={(event) => pick(event.currentTarget.value)}>
+      {list.map((each) => (
+        <option key={each.value} value={each.value}>
+          {each.text}
+        </option>
+      ))}
+    </select>
+  </label>
+)
+
+function Form({ options }: { options: DemoOptions }) {
+  const [choice, choose] = useState(() => firstChoice(options))
+  const [played, setPlayed] = useState<Choice | null>(null)
+  const attack = options.attacks.find((each) => each.id === choice.attack)
+  const fits = (agent: string, to = attack): boolean => to === undefined || to.agents.length === 0 || to.agents.includes(agent)
+  const agents = options.agents.filter((agent) => fits(agent.id))
   const busy = tried.value?.phase === 'sending' || tried.value?.phase === 'waiting'
-  const choose = (id: string) => {
+  const chooseAttack = (id: string) => {
     const next = options.attacks.find((each) => each.id === id)
-    const fits = next === undefined || next.agents.length === 0 || next.agents.includes(choice.agent)
-    set({ ...choice, attack: id, agent: fits ? choice.agent : (next.agents[0] ?? choice.agent) })
+    choose({ ...choice, attack: id, agent: fits(choice.agent, next) ? choice.agent : (next?.agents[0] ?? choice.agent) })
   }
   const submit = (event: Event) => {
     event.preventDefault()
-    if (!busy) void play(tried, choice)
+    if (busy) return
+    setPlayed(choice)
+    void play(tried, choice)
   }
   return (
     <form class="try" onSubmit={submit}>
-      <label>
-        Act
-        <select value={choice.attack} onChange={(event) => choose(event.currentTarget.value)}>
-          {options.attacks.map((each) => (
-            <option key={each.id} value={each.id}>
-              {each.name}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Who
-        <select value={choice.agent} onChange={(event) => set({ ...choice, agent: event.currentTarget.value })}>
-          {agents.map((agent) => (
-            <option key={agent.id} value={agent.id}>
-              {agent.id} ({agent.role})
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Size
-        <select value={String(choice.size)} onChange={(event) => set({ ...choice, size: Number(event.currentTarget.value) })}>
-          {options.sizes.map((size) => (
-            <option key={size.value} value={String(size.value)}>
-              {size.label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <fieldset class="twins">
-        <legend class="visually-hidden">Which</legend>
-        <label>
-          <input type="radio" name="twin" checked={!choice.benign} onChange={() => set({ ...choice, benign: false })} /> The attack
-        </label>
-        <label>
-          <input type="radio" name="twin" checked={choice.benign} onChange={() => set({ ...choice, benign: true })} /> Its harmless twin
-        </label>
-      </fieldset>
-      <p class="story">{choice.benign ? attack?.benign : attack?.story}</p>
-      <button type="submit" class="primary" disabled={busy}>
-        {busy ? 'Playing…' : 'Play it'}
-      </button>
+      <Pick
+        label="Act"
+        value={choice.attack}
+        list={options.attacks.map(({ id, name }) => ({ value: id, text: name }))}
+        pick={chooseAttack}
+      />
+      <Pick
+        label="Who"
+        value={choice.agent}
+        list={agents.map(({ id, role }) => ({ value: id, text: `${id} (${role})` }))}
+        pick={(agent) => choose({ ...choice, agent })}
+      />
+      <div class="try-last">
+        <Pick
+          label="Size"
+          value={String(choice.size)}
+          list={options.sizes.map(({ value, label }) => ({ value: String(value), text: label }))}
+          pick={(size) => choose({ ...choice, size: Number(size) })}
+        />
+        <fieldset class="twins">
+          <legend class="visually-hidden">Which</legend>
+          <label>
+            <input type="radio" name="twin" checked={!choice.benign} onChange={() => choose({ ...choice, benign: false })} /> Attack
+          </label>
+          <label>
+            <input type="radio" name="twin" checked={choice.benign} onChange={() => choose({ ...choice, benign: true })} /> Harmless twin
+          </label>
+        </fieldset>
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? 'Playing…' : 'Play it'}
+        </button>
+      </div>
+      <Outcome attempt={played === choice ? tried.value : null} idle={idleWords(options, choice)} />
     </form>
   )
 }
@@ -114,9 +141,6 @@ export function TryIt() {
         <span class="step">1</span> Try it
       </h2>
       {options === null ? <p class="story">{problem}</p> : <Form options={options} />}
-      {options !== null && (
-        <Outcome attempt={tried.value} idle="An attack should alert within two seconds; its harmless twin should stay quiet." />
-      )}
     </section>
   )
 }

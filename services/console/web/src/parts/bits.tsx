@@ -18,13 +18,20 @@ export const Time = ({ ms }: { ms: number }) => (
 
 export const VERDICT_WORDS = { confirmed: 'Confirmed', safe: 'Safe', dismissed: 'Dismissed' } as const
 
+/** "× 214 (213 grouped)": events of the group, and how many of them were not reported one by one. */
+export function Count({ alert }: { alert: AlertView }) {
+  if (alert.count <= 1 && alert.suppressed === 0) return null
+  return (
+    <span class="count" title="Events of this group, and how many of them were not reported one by one">
+      × {alert.count.toLocaleString('en-US')}
+      {alert.suppressed > 0 && ` (${alert.suppressed.toLocaleString('en-US')} grouped)`}
+    </span>
+  )
+}
+
 export function Marks({ alert }: { alert: AlertView }) {
   return (
     <>
-      {alert.count > 1 && <span title="Events of this group">× {alert.count.toLocaleString('en-US')}</span>}
-      {alert.suppressed > 0 && (
-        <span title="Events of this group that were not reported one by one">{alert.suppressed.toLocaleString('en-US')} grouped</span>
-      )}
       {alert.delivery === 'held' && <span class="mark">held back by the budget</span>}
       {alert.historic && <span class="mark">history</span>}
       {alert.verdict !== null && <span class={`mark verdict-${alert.verdict}`}>{VERDICT_WORDS[alert.verdict]}</span>}

@@ -36,7 +36,7 @@ function Row({ event }: { event: EventView }) {
 }
 
 export function EventTable({ events }: { events: readonly EventView[] }) {
-  if (events.length === 0) return <p class="note">None in the store yet.</p>
+  if (events.length === 0) return <p class="note">Still on the way into the store.</p>
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label="Events">
       <table class="events">

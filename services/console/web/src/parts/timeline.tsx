@@ -11,6 +11,14 @@ type Hour = IdentityView['timeline'][number]
 
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
+/** Dates where the marks are days apart, hours of the day below. */
+function tick(ms: number, stepSeconds: number): string {
+  const at = new Date(ms)
+  const midnight = at.getHours() === 0 && at.getMinutes() === 0
+  if (stepSeconds >= 86_400 || midnight) return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+  return at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+}
+
 function options(width: number, mark: number | undefined, cursorAt: (index: number | null) => void): uPlot.Options {
   const axis = {
     stroke: () => colour('--muted'),
@@ -26,7 +34,7 @@ function options(width: number, mark: number | undefined, cursorAt: (index: numb
     cursor: { y: false, points: { show: false } },
     scales: { x: { time: true }, events: { range: (_u, _min, max) => [0, Math.max(4, max * 1.1)] }, score: { range: [0, 105] } },
     axes: [
-      { ...axis, size: 26, space: 70 },
+      { ...axis, size: 26, space: 76, values: (_plot, splits, _axis, _space, step) => splits.map((at) => tick(at * 1000, step)) },
       { ...axis, scale: 'events', size: 46, space: 34 },
       { ...axis, scale: 'score', side: 1, size: 34, grid: { show: false }, splits: [0, 50, 100] },
     ],
@@ -47,7 +55,7 @@ function options(width: number, mark: number | undefined, cursorAt: (index: numb
         fill: () => colour('--critical'),
         width: 0,
         paths: () => null,
-        points: { show: true, size: 8 },
+        points: { show: true, size: 7, width: 0, fill: () => colour('--critical') },
       },
     ],
     hooks: {

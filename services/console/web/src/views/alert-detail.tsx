@@ -2,7 +2,7 @@ import type { AlertDetail, AlertView, EventView, Technique } from '@plumbline/sc
 import { useEffect } from 'preact/hooks'
 import { get, words } from '../api.ts'
 import { clock, peers, quantity, subject, typical } from '../format.ts'
-import { Marks, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
+import { Count, Marks, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
 import { EventTable } from '../parts/event-table.tsx'
 import { IdentityTimeline } from '../parts/timeline.tsx'
 import { Verdicts } from '../parts/verdicts.tsx'
@@ -94,7 +94,7 @@ function Evidence({ events, pending, alert }: { events: readonly EventView[] | n
     <section class="block">
       <h3>The events behind it</h3>
       {events === null ? <Waiting lines={3} /> : <EventTable events={events} />}
-      {pending && <p class="note">Some are still on their way into the store.</p>}
+      {pending && events !== null && events.length > 0 && <p class="note">Some are still on their way into the store.</p>}
       {alert.count > alert.evidence.length && (
         <p class="note">
           {alert.evidence.length} of {alert.count.toLocaleString('en-US')} events are kept as evidence.
@@ -154,6 +154,7 @@ export function AlertDetailView({ id }: { id: string }) {
       </a>
       <div class="detail-head">
         <SeverityTag severity={alert.severity} />
+        <Count alert={alert} />
         <Marks alert={alert} />
       </div>
       <h2>

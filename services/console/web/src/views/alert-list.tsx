@@ -1,6 +1,6 @@
 import type { AlertView, Severity } from '@plumbline/schemas'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { Empty, Marks, Name, Problem, SEVERITY_WORDS, SeverityTag, Time, Waiting } from '../parts/bits.tsx'
+import { Count, Empty, Marks, Name, Problem, SEVERITY_WORDS, SeverityTag, Time, Waiting } from '../parts/bits.tsx'
 import { alertLink, route } from '../route.ts'
 import { SEVERITY_ORDER } from '../filter.ts'
 import { cursor, filter, listError, load, loading, shown, status } from '../state.ts'
@@ -17,7 +17,8 @@ function Row({ alert, chosen }: { alert: AlertView; chosen: boolean }) {
         <span class="row-top">
           <SeverityTag severity={alert.severity} />
           <Name>{alert.facts.identity.id}</Name>
-          <Time ms={alert.lastSeen} />
+          <Count alert={alert} />
+          <Time ms={alert.firstSeen} />
         </span>
         <bdi class="row-headline">{alert.text.headline}</bdi>
         <span class="row-marks">

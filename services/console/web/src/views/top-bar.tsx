@@ -96,9 +96,9 @@ function Figures() {
         warn={(now?.deadLetters ?? 0) > 0}
       />
       <Figure
-        label="To store"
+        label="Recorder lag"
         value={show(now?.recorderLag)}
-        hint="Scored rows on their way into ClickHouse"
+        hint="Scored rows that are not in ClickHouse yet"
         warn={(now?.recorderLag ?? 0) > 100_000}
       />
     </dl>

