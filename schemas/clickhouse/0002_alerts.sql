@@ -36,7 +36,6 @@ SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
 CREATE TABLE IF NOT EXISTS {db}.capsules (
   alert_id   String,
   revision   UInt32,
-  tenant     LowCardinality(String),
   capsule    String CODEC(ZSTD(3)),
   stored_at  DateTime('UTC') DEFAULT now()
 ) ENGINE = ReplacingMergeTree

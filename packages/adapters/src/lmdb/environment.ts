@@ -1,5 +1,5 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { PlumblineError } from '@plumbline/schemas'
 import { type Database, type RootDatabase, open } from 'lmdb'
@@ -92,4 +92,13 @@ export const masterKey = async (dir: string, env: Environment): Promise<Uint8Arr
   }
   if (known === undefined) await env.kv.put(kvKey('master-key-sha256'), Buffer.from(print))
   return key
+}
+
+/** Made once per data folder: positions kept elsewhere (ClickHouse) are kept under it. */
+export const logId = async (env: Environment): Promise<string> => {
+  const known = env.kv.get(kvKey('log-id'))
+  if (known !== undefined) return known.toString()
+  const id = randomUUID()
+  await env.kv.put(kvKey('log-id'), Buffer.from(id))
+  return id
 }

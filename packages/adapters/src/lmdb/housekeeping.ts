@@ -45,7 +45,6 @@ export interface TenantRemoval {
   readonly events: number
   readonly slots: number
   readonly states: number
-  readonly entries: number
 }
 
 /** Removes keys in steps, each its own transaction, so that other writers get their turn. */
@@ -73,11 +72,11 @@ const removeWhere = async (
 }
 
 /**
- * Removes everything a tenant left in the log: records, slots, named state, JSON outbox entries. Offsets of other
- * tenants do not move. The tenant's shards must be idle: stop the worker, call `forget` on the detector, then start again.
- * Packed scored rows still in the outbox are removed by the recorder's erasure after it has passed them.
+ * Removes everything a tenant left in the log: records, slots, named state. Offsets of other tenants do not move.
+ * The tenant must be idle: stop the worker, call `forget` on the detector, then start again. What still is in the outbox
+ * goes to ClickHouse first and is removed there by the recorder's erasure.
  */
-export const removeTenant = async (env: Environment, writer: Writer, tenant: string, owns: TenantOwnership): Promise<TenantRemoval> => {
+export const removeTenant = async (env: Environment, writer: Writer, owns: TenantOwnership): Promise<TenantRemoval> => {
   const events = await removeWhere(writer, env.events, (key, value) => {
     const record = decodeRecord(offsetOf(key), value)
     return owns.record(record.key, record.value)
@@ -86,9 +85,7 @@ export const removeTenant = async (env: Environment, writer: Writer, tenant: str
   const states = await removeWhere(writer, env.shards, (key) => key[2] === SHARD_STATE && owns.state(key.subarray(3).toString()))
   const ownKv = owns.kv
   if (ownKv !== undefined) await removeWhere(writer, env.kv, (key) => ownKv(key.toString()))
-  const entries = 0
-  void tenant
-  return { events, slots, states, entries }
+  return { events, slots, states }
 }
 
 /** All slots of a shard, or of all shards, in key order. Iterates over a snapshot; copy what is kept. */

@@ -3,11 +3,12 @@ import type { ChunkCommit, EventSink, LogRecord, ShardLog } from '@plumbline/det
 import { PlumblineError } from '@plumbline/schemas'
 import { MAX_SHARDS, SHARD_STATE, decodeRecord, eventKey, offsetOf, shardKey, slotKeyInto } from './codec.ts'
 import { commitOp, SLOT_KEY_BYTES } from './commit.ts'
-import { type Environment, checkVersion, kvKey, masterKey, openTables } from './environment.ts'
+import { type Environment, checkVersion, kvKey, logId, masterKey, openTables } from './environment.ts'
 import { type TenantOwnership, type TenantRemoval, iterateSlots, removeTenant, trimEvents } from './housekeeping.ts'
 import { type IngestBatch, type IngestResult, ingestOp, publishJson, purgeIdempotencyOp } from './ingest.ts'
 import { claimInProcess, takeOwnership } from './lock.ts'
 import { type Outbox, createOutbox } from './outbox.ts'
+import type { TopicRecord } from './records.ts'
 import { type Heads, type Topic, createHeads } from './staging.ts'
 import { type WritePoint, type Writer, createWriter } from './writer.ts'
 
@@ -33,22 +34,25 @@ export interface EmbeddedLog extends EventSink, ShardLog {
   readonly shards: number
   /** 32 random bytes made once for this data folder; tenant hash keys are derived from it. */
   readonly masterKey: Uint8Array
+  /** Names this data folder's log for ever; a new folder is another log. */
+  readonly id: string
   readonly outbox: Outbox
   readonly kv: KeyValue
   /** Stores a request's records, refused lines and Idempotency-Key together; resolves when on disk. */
   ingest(batch: IngestBatch): Promise<IngestResult>
   /** Appends JSON rows that are no detector output (verdicts, releases, audit) to a topic; resolves when on disk. */
-  publish(topic: Topic, values: readonly object[]): Promise<void>
+  publish<T extends Topic>(topic: T, values: readonly TopicRecord[T][]): Promise<void>
   /** Position after the last durable record of the shard, and the position of its last commit. */
   head(shard: number): { readonly next: number; readonly position: number; readonly first: number }
-  /** Called after each durable write with the shards that got records or moved. */
+  /** Called after each durable write with the shards that got records. */
   onRecords(listener: (shards: readonly number[]) => void): () => void
   slots(shard?: number): Iterable<{ readonly shard: number; readonly key: Uint8Array; readonly bytes: Uint8Array }>
   /** Removes processed events that arrived before `beforeMs` (ms since epoch). Returns how many went. */
   trimEvents(beforeMs: number, floor?: (shard: number) => number): Promise<number>
   /** Forgets Idempotency-Keys whose 24 hours are over. Returns how many went. */
   purgeIdempotency(nowMs: number): Promise<number>
-  removeTenant(tenant: string, owns: TenantOwnership): Promise<TenantRemoval>
+  /** Removes what the predicates claim for a tenant; see TenantOwnership. */
+  removeTenant(owns: TenantOwnership): Promise<TenantRemoval>
   /** Waits for what is under way, then gives the folder free. */
   close(): Promise<void>
 }
@@ -68,10 +72,11 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<Embe
     release = takeOwnership(dir, env)
     await checkVersion(env, shards)
     const key = await masterKey(dir, env)
+    const id = await logId(env)
     const heads = createHeads(env, shards)
     const writer = createWriter(env, heads, onPoint)
     const tables = env
-    return assemble(tables, heads, writer, key, async () => {
+    return assemble(tables, heads, writer, { id, masterKey: key }, async () => {
       await writer.close()
       release()
       await tables.root.close()
@@ -85,9 +90,9 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<Embe
   }
 }
 
-const assemble = (env: Environment, heads: Heads, writer: Writer, key: Uint8Array, close: () => Promise<void>): EmbeddedLog => ({
+const assemble = (env: Environment, heads: Heads, writer: Writer, names: { readonly id: string; readonly masterKey: Uint8Array }, close: () => Promise<void>): EmbeddedLog => ({
   shards: heads.shards,
-  masterKey: key,
+  ...names,
   outbox: createOutbox(env, heads, writer),
   kv: createKeyValue(env, writer),
   ...eventSide(env, heads, writer),
@@ -106,7 +111,7 @@ const assemble = (env: Environment, heads: Heads, writer: Writer, key: Uint8Arra
     for (let last = limit; last === limit; total += last) last = await writer.run(purgeIdempotencyOp(env, nowMs, limit))
     return total
   },
-  removeTenant: (tenant, owns) => removeTenant(env, writer, tenant, owns),
+  removeTenant: (owns) => removeTenant(env, writer, owns),
   slots: (shard) => iterateSlots(env, shard),
   close,
 })
@@ -115,7 +120,7 @@ const eventSide = (env: Environment, heads: Heads, writer: Writer): Pick<Embedde
   append: async (records) => (records.length === 0 ? [] : (await writer.run(ingestOp(env, heads, { records }))).offsets),
   ingest: (batch) => writer.run(ingestOp(env, heads, batch)),
   head: (shard) => ({ next: heads.next(shard), position: heads.position(shard), first: heads.first(shard) }),
-  onRecords: (listener) => heads.onMoved((shards) => shards.length > 0 && listener(shards)),
+  onRecords: (listener) => heads.onGrown((shards) => shards.length > 0 && listener(shards)),
 })
 
 const workerSide = (env: Environment, heads: Heads, writer: Writer): ShardLog => {

@@ -17,8 +17,8 @@ export interface OutboxLag {
 
 /** What recorder, forwarders and the page read. Only what is on disk is ever seen. */
 export interface Outbox {
-  /** Entries after sequence `after`, in order, up to about `maxBytes` (at least one when there is one). */
-  read(topic: Topic, after: number, maxBytes: number): readonly OutboxEntry[]
+  /** Entries after sequence `after`, in order, up to about `maxBytes` (at least one when there is one) and up to `through`. */
+  read(topic: Topic, after: number, maxBytes: number, through?: number): readonly OutboxEntry[]
   /** Called after every durable write with the topics that got entries. */
   onEntries(listener: (topics: readonly Topic[]) => void): () => void
   /** Sequence of the newest entry. */
@@ -59,11 +59,11 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
     })
 
   return {
-    read(topic, after, maxBytes) {
+    read(topic, after, maxBytes, through = Number.POSITIVE_INFINITY) {
       const number = topicNumber(topic)
       const entries: OutboxEntry[] = []
       let bytes = 0
-      const last = heads.topic(topic).sequence
+      const last = Math.min(through, heads.topic(topic).sequence)
       for (const { key, value } of env.outbox.getRange({ start: outboxKey(number, after + 1), end: outboxKey(number, last + 1) })) {
         bytes += value.length
         if (entries.length > 0 && bytes > maxBytes) break
@@ -71,7 +71,7 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
       }
       return entries
     },
-    onEntries: (listener) => heads.onMoved((_, topics) => topics.length > 0 && listener(topics)),
+    onEntries: (listener) => heads.onGrown((_, topics) => topics.length > 0 && listener(topics)),
     head: (topic) => heads.topic(topic).sequence,
     lag(topic, after) {
       const head = heads.topic(topic)

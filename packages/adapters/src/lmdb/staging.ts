@@ -1,5 +1,5 @@
 import { PlumblineError } from '@plumbline/schemas'
-import { SHARD_FIRST, SHARD_NEXT, SHARD_POSITION, encodeEntry, eventKey, numberOf, numberValue, outboxKey, rowsSoFarOf, sequenceOf, shardKey } from './codec.ts'
+import { SHARD_FIRST, SHARD_NEXT, SHARD_POSITION, encodeEntry, numberOf, numberValue, outboxKey, rowsSoFarOf, sequenceOf, shardKey } from './codec.ts'
 import type { OutboxValue } from './codec.ts'
 import type { Environment } from './environment.ts'
 import type { Staged } from './writer.ts'
@@ -30,8 +30,8 @@ export interface Heads extends Staged {
   stagedShard(shard: number): ShardHead
   /** Appends to a topic within the open transaction. */
   publish(topic: Topic, entry: OutboxValue): void
-  /** Called after each durable transaction with what moved. */
-  onMoved(listener: (shards: readonly number[], topics: readonly Topic[]) => void): () => void
+  /** Called after each durable transaction with the shards and topics that grew. */
+  onGrown(listener: (shards: readonly number[], topics: readonly Topic[]) => void): () => void
 }
 
 const topicNumber = (topic: Topic): number => TOPICS.indexOf(topic)
@@ -88,7 +88,7 @@ export const createHeads = (env: Environment, shardCount: number): Heads => {
       head.rows += entry.rows
       env.outbox.putSync(outboxKey(topicNumber(topic), head.sequence), encodeEntry(entry, head.rows))
     },
-    onMoved(listener) {
+    onGrown(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
@@ -97,13 +97,13 @@ export const createHeads = (env: Environment, shardCount: number): Heads => {
       stagedTopics = new Map()
     },
     merge() {
+      const grown = [...stagedShards].filter(([shard, head]) => head.next > shards[shard]!.next).map(([shard]) => shard)
+      const topicsGrown = [...stagedTopics.keys()]
       for (const [shard, head] of stagedShards) shards[shard] = head
       for (const [topic, head] of stagedTopics) topics[topicNumber(topic)] = head
-      const movedShards = [...stagedShards.keys()]
-      const movedTopics = [...stagedTopics.keys()]
       stagedShards = new Map()
       stagedTopics = new Map()
-      for (const listener of listeners) listener(movedShards, movedTopics)
+      if (grown.length + topicsGrown.length > 0) for (const listener of listeners) listener(grown, topicsGrown)
     },
     discard() {
       stagedShards = new Map()
@@ -116,4 +116,4 @@ export const writeShardHead = (env: Environment, shard: number, kind: typeof SHA
   env.shards.putSync(shardKey(shard, kind), numberValue(value))
 }
 
-export { eventKey, topicNumber }
+export { topicNumber }

@@ -1,0 +1,43 @@
+import type { Alert, AlertCapsule, DeadLetter, Verdict } from '@plumbline/schemas'
+import type { Topic } from './staging.ts'
+
+/** A verdict as it goes to the store; its effect travels as a control record. `time` in ms since epoch. */
+export interface FeedbackRecord {
+  readonly time: number
+  readonly tenant: string
+  readonly alertId: string
+  readonly identity: string
+  readonly verdict: Verdict
+  readonly author: string
+  readonly note: string
+}
+
+/** A release that was made, refused or applied. `time` in ms since epoch; `body` is free JSON. */
+export interface ReleaseRecord {
+  readonly time: number
+  readonly tenant: string
+  readonly releaseId: string
+  readonly sha256: string
+  readonly body: unknown
+}
+
+/** Who did what to the service. `time` in ms since epoch; `body` is free JSON without secrets. */
+export interface AuditRecord {
+  readonly time: number
+  readonly tenant: string
+  readonly actor: string
+  readonly action: string
+  readonly target: string
+  readonly body: unknown
+}
+
+/** What each JSON topic of the outbox carries; `scored` carries packed blocks and cannot be published by hand. */
+export interface TopicRecord extends Record<Topic, unknown> {
+  scored: never
+  alerts: Alert
+  capsules: AlertCapsule
+  'dead-letters': DeadLetter
+  feedback: FeedbackRecord
+  releases: ReleaseRecord
+  audit: AuditRecord
+}

@@ -1,0 +1,3 @@
+export { createRecorder, type Recorder, type RecorderHealth, type RecorderOptions } from './recorder.ts'
+export type { RecorderPoint } from './topic.ts'
+export { superviseEngine, type SuperviseOptions, type SupervisedEngine } from './supervise.ts'

@@ -1,0 +1,116 @@
+import { type Topic, type TopicRecord, type OutboxEntry } from '@plumbline/adapters/lmdb'
+import { SCORED_COLUMNS, SCORED_SCHEMA_VERSION, SEVERITIES } from '@plumbline/schemas'
+
+/** Where a topic's entries go and in which columns. */
+export interface Target {
+  readonly table: string
+  readonly format: 'RowBinary' | 'JSONEachRow'
+  readonly columns: readonly string[]
+}
+
+const time = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace('Z', '')
+const text = new TextDecoder()
+
+type Row = Readonly<Record<string, unknown>>
+type JsonTopic = Exclude<Topic, 'scored'>
+
+const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry) => Row } = {
+  alerts: (alert, entry) => ({
+    tenant: alert.facts.tenant,
+    id: alert.id,
+    revision: alert.revision,
+    activity: alert.activity,
+    identity: alert.facts.identity.id,
+    identity_kind: alert.facts.identity.kind,
+    family: alert.family,
+    severity: alert.severity,
+    severity_rank: SEVERITIES.indexOf(alert.severity),
+    score: alert.score,
+    risk: alert.risk,
+    critical: alert.critical ? 1 : 0,
+    historic: alert.historic ? 1 : 0,
+    delivery: (alert as { delivery?: string }).delivery ?? (alert.historic ? 'historic' : 'delivered'),
+    first_seen: time(alert.firstSeen),
+    last_seen: time(alert.lastSeen),
+    count: alert.count,
+    suppressed: alert.suppressed,
+    group_key: alert.groupKey,
+    headline: alert.text.headline,
+    session: alert.facts.session ?? '',
+    release: alert.replay.releaseId,
+    shard: entry.shard,
+    offset: alert.replay.position.offset,
+    alert: JSON.stringify(alert),
+  }),
+  capsules: (capsule) => ({ alert_id: capsule.alertId, revision: capsule.revision, capsule: JSON.stringify(capsule) }),
+  'dead-letters': (letter, entry) => ({
+    // A refusal at the door has no position; elsewhere the position makes a repeated letter the same row.
+    sequence: letter.stage === 'door' ? entry.sequence : 0,
+    tenant: letter.tenant,
+    stage: letter.stage,
+    code: letter.code,
+    field: letter.field,
+    message: letter.message,
+    topic: letter.topic,
+    shard: Math.max(0, letter.shard),
+    offset: Math.max(0, letter.offset),
+    ingest_time: time(letter.ingestTime),
+    payload: letter.payload,
+  }),
+  feedback: (record, entry) => ({
+    sequence: entry.sequence,
+    time: time(record.time),
+    tenant: record.tenant,
+    alert_id: record.alertId,
+    identity: record.identity,
+    verdict: record.verdict,
+    author: record.author,
+    note: record.note,
+    body: JSON.stringify(record),
+  }),
+  releases: (record, entry) => ({
+    sequence: entry.sequence,
+    time: time(record.time),
+    tenant: record.tenant,
+    release_id: record.releaseId,
+    sha256: record.sha256,
+    body: JSON.stringify(record.body ?? null),
+  }),
+  audit: (record, entry) => ({
+    sequence: entry.sequence,
+    time: time(record.time),
+    tenant: record.tenant,
+    actor: record.actor,
+    action: record.action,
+    target: record.target,
+    body: JSON.stringify(record.body ?? null),
+  }),
+}
+
+const TABLES: Readonly<Record<Topic, string>> = {
+  scored: 'scored_events',
+  alerts: 'alerts',
+  capsules: 'capsules',
+  'dead-letters': 'dead_letters',
+  feedback: 'feedback',
+  releases: 'releases',
+  audit: 'audit',
+}
+
+/** Columns that a scored block of a schema version carries; undefined when this build does not know the version. */
+export const scoredColumns = (schemaVersion: number): readonly string[] | undefined =>
+  schemaVersion === SCORED_SCHEMA_VERSION ? SCORED_COLUMNS.map(({ name }) => name) : undefined
+
+/** One entry as the bytes of its rows. Scored blocks pass through unparsed. */
+export const encodeRows = (entry: OutboxEntry): { readonly columns: readonly string[]; readonly bytes: Uint8Array } => {
+  if (entry.topic === 'scored') return { columns: scoredColumns(entry.schemaVersion) ?? [], bytes: entry.payload }
+  const convert = toRow[entry.topic] as (record: unknown, entry: OutboxEntry) => Row
+  const row = convert(JSON.parse(text.decode(entry.payload)), entry)
+  return { columns: Object.keys(row), bytes: Buffer.from(`${JSON.stringify(row)}\n`) }
+}
+
+export const targetOf = (topic: Topic, columns: readonly string[]): Target => ({
+  table: TABLES[topic],
+  format: topic === 'scored' ? 'RowBinary' : 'JSONEachRow',
+  columns,
+})

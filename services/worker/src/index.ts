@@ -1,0 +1,2 @@
+export { createWorker, type Worker, type WorkerOptions, type WorkerPoint, type WorkerStats } from './worker.ts'
+export type { ShardPhase } from './shard.ts'
