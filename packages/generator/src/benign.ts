@@ -1,8 +1,9 @@
 import { carriesPager, dayFactor, isMonthEnd, localDay, rhythmAt, weekday, weekendWork } from './life.ts'
+import type { MadeEvent } from './level.ts'
 import { HOUR } from './options.ts'
 import { mix, type Rng, unitOf } from './prng.ts'
-import type { Cron } from './roles.ts'
-import { chooseTask, gap, type MadeEvent, makeEvent, openSession, runTask } from './session.ts'
+import type { Cron } from './role.ts'
+import { chooseTask, gap, makeEvent, openSession, runTask } from './session.ts'
 import type { Member, World } from './world.ts'
 
 export type Sink = (e: MadeEvent) => void

@@ -19,19 +19,68 @@ interface Habit {
 }
 
 const plain = (d: string): string => d
-const freeMail = ['mailbox.example', 'postly.example', 'inboxx.example', 'webmail.example', 'quickmail.example', 'letterbox.example', 'homepost.example', 'mailo.example']
+const freeMail = [
+  'mailbox.example',
+  'postly.example',
+  'inboxx.example',
+  'webmail.example',
+  'quickmail.example',
+  'letterbox.example',
+  'homepost.example',
+  'mailo.example',
+]
 
 const HABITS: Readonly<Record<DestinationKind, Habit>> = {
   customer: { shared: freeMail, sharedPart: 0.72, own: 60, fresh: 0.06, fromUser: 0.15, fromTool: 0.84, shape: plain },
   contact: { shared: ['acme.example'], sharedPart: 0.58, own: 14, fresh: 0.012, fromUser: 0.8, fromTool: 0.18, shape: plain },
   web: { shared: 40, sharedPart: 0.55, own: 30, fresh: 0.12, fromUser: 0.2, fromTool: 0.72, shape: (d) => `www.${d}` },
-  saas: { shared: ['drive.acme-cloud.example', 'upload.papertrail.example', 'files.boxline.example'], sharedPart: 0.93, own: 2, fresh: 0.004, fromUser: 0.85, fromTool: 0.12, shape: (d) => `files.${d}` },
-  partner: { shared: ['archive.openscience.example', 'data.uni-norden.example'], sharedPart: 0.95, own: 2, fresh: 0.003, fromUser: 0.88, fromTool: 0.1, shape: (d) => `data.${d}` },
+  saas: {
+    shared: ['drive.acme-cloud.example', 'upload.papertrail.example', 'files.boxline.example'],
+    sharedPart: 0.93,
+    own: 2,
+    fresh: 0.004,
+    fromUser: 0.85,
+    fromTool: 0.12,
+    shape: (d) => `files.${d}`,
+  },
+  partner: {
+    shared: ['archive.openscience.example', 'data.uni-norden.example'],
+    sharedPart: 0.95,
+    own: 2,
+    fresh: 0.003,
+    fromUser: 0.88,
+    fromTool: 0.1,
+    shape: (d) => `data.${d}`,
+  },
   git: { shared: ['git.acme.example'], sharedPart: 1, own: 0, fresh: 0.0004, fromUser: 0.7, fromTool: 0.25, shape: (d) => `git.${d}` },
-  registry: { shared: ['registry.packages.example', 'mirror.acme.example', 'crates.packages.example'], sharedPart: 0.98, own: 2, fresh: 0.004, fromUser: 0.3, fromTool: 0.5, shape: (d) => `pkg.${d}` },
-  account: { shared: 25, sharedPart: 0.3, own: 24, fresh: 0.015, fromUser: 0.35, fromTool: 0.65, shape: (d) => `acct/${d.replace('.example', '')}` },
+  registry: {
+    shared: ['registry.packages.example', 'mirror.acme.example', 'crates.packages.example'],
+    sharedPart: 0.98,
+    own: 2,
+    fresh: 0.004,
+    fromUser: 0.3,
+    fromTool: 0.5,
+    shape: (d) => `pkg.${d}`,
+  },
+  account: {
+    shared: 25,
+    sharedPart: 0.3,
+    own: 24,
+    fresh: 0.015,
+    fromUser: 0.35,
+    fromTool: 0.65,
+    shape: (d) => `acct/${d.replace('.example', '')}`,
+  },
   archive: { shared: ['vault.backup.example'], sharedPart: 1, own: 0, fresh: 0, fromUser: 1, fromTool: 0, shape: plain },
-  social: { shared: ['social.birdsong.example', 'feed.mosaic.example'], sharedPart: 0.98, own: 1, fresh: 0.003, fromUser: 0.9, fromTool: 0.1, shape: plain },
+  social: {
+    shared: ['social.birdsong.example', 'feed.mosaic.example'],
+    sharedPart: 0.98,
+    own: 1,
+    fresh: 0.003,
+    fromUser: 0.9,
+    fromTool: 0.1,
+    shape: plain,
+  },
   model: { shared: ['llm.gateway.example'], sharedPart: 1, own: 0, fresh: 0, fromUser: 0, fromTool: 0, shape: plain },
 }
 

@@ -51,7 +51,13 @@ test('every event passes the schema and prints as JSON.stringify would, at each 
   for (const level of LEVELS)
     for (const seed of [1, 2]) {
       let i = 0
-      for (const { event, label } of generate({ ...small, level, seed, arguments: seed === 2, tenant: seed === 2 ? 'quote"d' : 'default' })) {
+      for (const { event, label } of generate({
+        ...small,
+        level,
+        seed,
+        arguments: seed === 2,
+        tenant: seed === 2 ? 'quote"d' : 'default',
+      })) {
         assert.equal(eventJson(event), JSON.stringify(event))
         if (i++ % 5 !== 0 && label === null) continue
         const parsed = Event.safeParse(event)
@@ -62,15 +68,33 @@ test('every event passes the schema and prints as JSON.stringify would, at each 
 
 test('each level carries what it says and tells the same story', () => {
   const [l0, l1, l2] = LEVELS.map((level) => [...generate({ ...small, level })].map((x) => x.event))
-  assert.deepEqual(l0!.map((e) => [e.id, e.time, e.action, e.tokensOut]), l2!.map((e) => [e.id, e.time, e.action, e.tokensOut]))
-  assert.ok(l0!.every((e) => e.bytesOut === undefined && e.source === undefined && e.destination === undefined && e.delegation === undefined && e.resource.id === undefined))
+  assert.deepEqual(
+    l0!.map((e) => [e.id, e.time, e.action, e.tokensOut]),
+    l2!.map((e) => [e.id, e.time, e.action, e.tokensOut]),
+  )
+  assert.ok(
+    l0!.every(
+      (e) =>
+        e.bytesOut === undefined &&
+        e.source === undefined &&
+        e.destination === undefined &&
+        e.delegation === undefined &&
+        e.resource.id === undefined,
+    ),
+  )
   assert.ok(l1!.every((e) => e.content === undefined && e.destinationProvenance === undefined && e.resource.sensitivity === undefined))
   assert.ok(l1!.some((e) => e.bytesOut !== undefined && e.destination !== undefined))
   assert.ok(l2!.some((e) => e.content?.untrusted === true) && l2!.some((e) => e.destinationProvenance === 'tool'))
 })
 
 test('benign life is the same with and without attacks and twins', () => {
-  const benign = (o: GenerateOptions): string => digest([...generate(o)].filter((x) => x.label === null).map((x) => eventJson(x.event)).join('\n'))
+  const benign = (o: GenerateOptions): string =>
+    digest(
+      [...generate(o)]
+        .filter((x) => x.label === null)
+        .map((x) => eventJson(x.event))
+        .join('\n'),
+    )
   const without = benign({ ...small, attacks: 'none' })
   assert.equal(benign(small), without)
   assert.equal(benign({ ...small, twins: false }), without)
@@ -82,20 +106,35 @@ test('every kind has attacks with key events and a twin, at every subtlety', () 
     const cases = generateCases({ seed: 7, attacks: { subtlety } })
     for (const kind of ATTACK_KINDS) {
       const mine = cases.flatMap((x) => (x.label?.attack === kind ? [x.label] : []))
-      assert.ok(mine.some((l) => !l.twin && l.key), `${kind} ${subtlety} has key events`)
-      assert.ok(mine.some((l) => l.twin), `${kind} ${subtlety} has a twin`)
+      assert.ok(
+        mine.some((l) => !l.twin && l.key),
+        `${kind} ${subtlety} has key events`,
+      )
+      assert.ok(
+        mine.some((l) => l.twin),
+        `${kind} ${subtlety} has a twin`,
+      )
       assert.ok(mine.every((l) => l.subtlety === (subtlety as Subtlety)))
     }
-    for (const v of HIJACK_VARIANTS) assert.ok(cases.some((x) => x.label?.variant === v && !x.label.twin && x.label.key), `${v} ${subtlety}`)
+    for (const v of HIJACK_VARIANTS)
+      assert.ok(
+        cases.some((x) => x.label?.variant === v && !x.label.twin && x.label.key),
+        `${v} ${subtlety}`,
+      )
   }
 })
 
 test('sizes follow what was asked', () => {
   const volume = (size: number): number =>
-    generateCases({ days: 8, attacks: [{ kind: 'exfil_overnight', size, spread: 'piece' }], twins: false }).reduce((n, x) => n + (x.label?.key === true ? (x.event.bytesOut ?? 0) : 0), 0)
+    generateCases({ days: 8, attacks: [{ kind: 'exfil_overnight', size, spread: 'piece' }], twins: false }).reduce(
+      (n, x) => n + (x.label?.key === true ? (x.event.bytesOut ?? 0) : 0),
+      0,
+    )
   const ratio = volume(500) / volume(5)
   assert.ok(ratio > 95 && ratio < 105, String(ratio))
-  const reads = generateCases({ days: 8, attacks: [{ kind: 'hr_access', size: 70, spread: 'piece' }], twins: false }).filter((x) => x.event.action === 'hr.read_employee')
+  const reads = generateCases({ days: 8, attacks: [{ kind: 'hr_access', size: 70, spread: 'piece' }], twins: false }).filter(
+    (x) => x.event.action === 'hr.read_employee',
+  )
   assert.equal(reads.length, 210)
 })
 
@@ -132,14 +171,24 @@ test('robots are exactly constant', () => {
 })
 
 const leaves = (v: unknown, path = ''): [string, unknown][] =>
-  typeof v === 'object' && v !== null ? Object.entries(v).flatMap(([k, x]) => leaves(x, Array.isArray(v) ? `${path}[]` : `${path}.${k}`)) : [[path, v]]
-const shape = (v: unknown): string => (typeof v === 'string' ? v.replace(/[0-9a-f]{12,}/g, 'h').replace(/[a-zA-Z]+/g, 'a').replace(/\d+/g, '9').replace(/(-a)+/g, '-a') : typeof v)
+  typeof v === 'object' && v !== null
+    ? Object.entries(v).flatMap(([k, x]) => leaves(x, Array.isArray(v) ? `${path}[]` : `${path}.${k}`))
+    : [[path, v]]
+const shape = (v: unknown): string =>
+  typeof v === 'string'
+    ? v
+        .replace(/[0-9a-f]{12,}/g, 'h')
+        .replace(/[a-zA-Z]+/g, 'a')
+        .replace(/\d+/g, '9')
+        .replace(/(-a)+/g, '-a')
+    : typeof v
 
 test('labels do not leak into events', () => {
   const benign = new Set<string>()
   for (const { event, label } of standard) if (label === null) for (const [path, v] of leaves(event)) benign.add(`${path} ${shape(v)}`)
   const labelled = standard.filter((x) => x.label !== null)
-  for (const { event } of labelled) for (const [path, v] of leaves(event)) assert.ok(benign.has(`${path} ${shape(v)}`), `${path} ${String(v)}`)
+  for (const { event } of labelled)
+    for (const [path, v] of leaves(event)) assert.ok(benign.has(`${path} ${shape(v)}`), `${path} ${String(v)}`)
   const mean = labelled.reduce((s, x) => s + Number.parseInt(x.event.id.slice(0, 6), 16) / 0x1000000, 0) / labelled.length
   assert.ok(Math.abs(mean - 0.5) < 4 * Math.sqrt(1 / 12 / labelled.length), String(mean))
   assert.ok(standard.every((x) => !/attack|twin|hijack|exfil|evil/i.test(eventJson(x.event))))
@@ -149,11 +198,18 @@ test('the label file names the labelled events of the stream, and no others', ()
   const lines: string[] = []
   writeLabels({ seed: 3 }, (c) => lines.push(...c.toString('utf8').trim().split('\n')))
   const named = lines.map((l) => JSON.parse(l) as { event: string; case: string })
-  assert.deepEqual(named.map((l) => [l.event, l.case]), standard.flatMap((x) => (x.label === null ? [] : [[x.event.id, x.label.case]])))
+  assert.deepEqual(
+    named.map((l) => [l.event, l.case]),
+    standard.flatMap((x) => (x.label === null ? [] : [[x.event.id, x.label.case]])),
+  )
 })
 
 test('the asked-for number of events is met within a fifth', () => {
-  for (const [identities, rate] of [[200, 100], [100, 300], [30, 60]] as const) {
+  for (const [identities, rate] of [
+    [200, 100],
+    [100, 300],
+    [30, 60],
+  ] as const) {
     const n = generateNdjson({ days: 7, identities, eventsPerIdentityDay: rate, attacks: 'none' }, () => {})
     const per = n / (7 * identities)
     assert.ok(per > rate * 0.75 && per < rate * 1.25, `${identities} ${rate}: ${per}`)
@@ -165,7 +221,8 @@ test('benign life holds what the options say', () => {
   const lively = [...generate({ days: 12, attacks: 'none' })]
   const releases = (xs: Labelled[]): number => new Set(xs.map((x) => `${x.event.peerGroup} ${x.event.identity.version?.release}`)).size
   assert.ok(releases(lively) > releases(quiet) + 10)
-  const firstDay = (xs: Labelled[]): number => new Set(xs.filter((x) => (x.event.time as number) < (xs[0]!.event.time as number) + 4 * DAY).map((x) => x.event.identity.id)).size
+  const firstDay = (xs: Labelled[]): number =>
+    new Set(xs.filter((x) => (x.event.time as number) < (xs[0]!.event.time as number) + 4 * DAY).map((x) => x.event.identity.id)).size
   assert.ok(firstDay(lively) < 200 && firstDay(lively) > 150)
   assert.ok(new Set(lively.map((x) => x.event.source?.country)).size > new Set(quiet.map((x) => x.event.source?.country)).size)
 })

@@ -38,7 +38,8 @@ const placedInOrder = (options: GenerateOptions): PlacedEvent[] =>
 export const writeLabels = (options: GenerateOptions, write: (chunk: Buffer) => void): number => {
   const out = new LineWriter(write)
   const all = placedInOrder(options)
-  for (const { event: e, label } of all) out.line(JSON.stringify({ event: e.id, time: e.time, identity: e.identity.id, session: e.session ?? null, ...label }))
+  for (const { event: e, label } of all)
+    out.line(JSON.stringify({ event: e.id, time: e.time, identity: e.identity.id, session: e.session ?? null, ...label }))
   out.flush()
   return all.length
 }

@@ -1,7 +1,7 @@
 import type { EventInput } from '@plumbline/schemas'
 import { DAY, HOUR } from './options.ts'
 import { hashText, mix, normalOf, type Rng, unitOf } from './prng.ts'
-import { type Role, RHYTHMS } from './roles.ts'
+import { RHYTHMS, type Role } from './role.ts'
 import { type Tool, tool } from './tools.ts'
 import { ABROAD, type Member, OFFICES, type World } from './world.ts'
 
@@ -70,7 +70,7 @@ const onLeave = (m: Member, day: number): boolean => {
   const h = mix(mix(m.hash, 61), block)
   if (unitOf(h) < 0.35) {
     const start = 2 + ((h >>> 6) % 14)
-    const into = (day + (m.hash & 31)) - block * 28
+    const into = day + (m.hash & 31) - block * 28
     if (into >= start && into < start + 3 + ((h >>> 11) % 8)) return true
   }
   return unitOf(mix(mix(m.hash, 62), day)) < 0.015
@@ -105,11 +105,14 @@ export const rhythmAt = (m: Member, time: number): number => {
   return RHYTHMS[m.role.rhythm][(((local + 72) % 168) + 168) % 168]!
 }
 
-/** Whether this engineer carries the pager in the week of `time`. */
+/** Whether this engineer carries the pager at `time`: three days in turn, and some help out. */
 export const carriesPager = (w: World, m: Member, time: number): boolean => {
   if (m.role.name !== 'oncall' || !w.settings.benign.onCall) return false
   const team = Math.min(3, Math.max(1, w.byRole[m.role.index]!.length))
-  return (Math.floor(time / (7 * DAY)) + (m.rank % team)) % team === 0 || (m.rank % 3 === 0 && unitOf(mix(mix(m.hash, 66), Math.floor(time / DAY))) < 0.2)
+  return (
+    (Math.floor(time / (3 * DAY)) + (m.rank % team)) % team === 0 ||
+    (m.rank % 3 === 0 && unitOf(mix(mix(m.hash, 66), Math.floor(time / DAY))) < 0.2)
+  )
 }
 
 const UA = (os: string, major: number): string => `Mozilla/5.0 (${os}) Chrome/${major}`
@@ -173,11 +176,22 @@ const personPlaces = (_w: World, m: Member, time: number, day: number): Places =
   const ua = browser(m, time)
   const trip = tripAt(m, day)
   const abroad = trip === null ? null : publicSource(trip, mix(mix(m.hash, 73), day), ua)
-  const office: SourceInfo = { ip: `198.51.100.${10 + OFFICES.findIndex((o) => o.code === m.country)}`, userAgent: ua, country: m.country, asn: 64_501 }
+  const office: SourceInfo = {
+    ip: `198.51.100.${10 + OFFICES.findIndex((o) => o.code === m.country)}`,
+    userAgent: ua,
+    country: m.country,
+    asn: 64_501,
+  }
   const home = publicSource(m.country, mix(mix(m.hash, 74), Math.floor(day / 40)), ua)
-  const phone = publicSource(m.country, mix(mix(m.hash, 75), day), `Acme-Mobile/5.${Math.floor(day / 25) % 9} (${(m.hash & 64) === 0 ? 'iPhone' : 'Android'})`)
+  const phone = publicSource(
+    m.country,
+    mix(mix(m.hash, 75), day),
+    `Acme-Mobile/5.${Math.floor(day / 25) % 9} (${(m.hash & 64) === 0 ? 'iPhone' : 'Android'})`,
+  )
   const exit = ABROAD[(m.hash >>> 7) % 4]!
-  const vpn: SourceInfo | null = m.traits.vpn ? { ip: `203.0.113.${20 + ((m.hash >>> 7) % 4)}`, userAgent: ua, country: exit, asn: 64_505 } : null
+  const vpn: SourceInfo | null = m.traits.vpn
+    ? { ip: `203.0.113.${20 + ((m.hash >>> 7) % 4)}`, userAgent: ua, country: exit, asn: 64_505 }
+    : null
   return { day, release: 0, main: abroad ?? office, home: abroad ?? home, mobile: abroad ?? phone, vpn }
 }
 

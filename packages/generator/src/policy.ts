@@ -3,7 +3,7 @@ import { ROLES } from './roles.ts'
 import { TOOLS } from './tools.ts'
 
 const OWNERS: Readonly<Record<string, readonly [owner: string, purpose: string, criticality: 1 | 2 | 3]>> = {
-  'support-bot': ['CX Platform', 'Answers customers\' tickets', 2],
+  'support-bot': ['CX Platform', "Answers customers' tickets", 2],
   'research-assistant': ['Research', 'Surveys literature and prepares data', 2],
   'hr-assistant': ['People Operations', 'Answers staff about their records and runs onboarding', 3],
   'finance-agent': ['Finance Systems', 'Checks and pays invoices', 3],
@@ -30,7 +30,15 @@ const OWNERS: Readonly<Record<string, readonly [owner: string, purpose: string, 
 export const companyPolicy = (): PolicyInput => ({
   identities: ROLES.filter((r) => !r.person).map((r) => {
     const [owner, purpose, criticality] = OWNERS[r.name]!
-    return { match: `${r.name}-*`, owner, purpose, criticality, contact: `${owner.toLowerCase().replaceAll(' ', '-')}@acme.example`, peerGroup: r.name, segment: r.segment }
+    return {
+      match: `${r.name}-*`,
+      owner,
+      purpose,
+      criticality,
+      contact: `${owner.toLowerCase().replaceAll(' ', '-')}@acme.example`,
+      peerGroup: r.name,
+      segment: r.segment,
+    }
   }),
   resources: [
     ...TOOLS.map((t) => ({
@@ -40,6 +48,9 @@ export const companyPolicy = (): PolicyInput => ({
       segment: t.segment,
       ...(t.untrusted >= 0.5 ? { untrusted: true } : {}),
     })),
-    ...['acme.example', '*.acme.example', 'llm.gateway.example', 'vault.backup.example'].map((destination) => ({ match: { destination }, external: false })),
+    ...['acme.example', '*.acme.example', 'llm.gateway.example', 'vault.backup.example'].map((destination) => ({
+      match: { destination },
+      external: false,
+    })),
   ],
 })

@@ -1,73 +1,5 @@
-import type { IdentityKind } from '@plumbline/schemas'
-import { type Tool, tool } from './tools.ts'
-
-export interface Step {
-  readonly tool: Tool
-  readonly chance: number
-  readonly min: number
-  readonly max: number
-}
-
-/** A script that sessions follow. */
-export interface Task {
-  readonly name: string
-  readonly weight: number
-  readonly steps: readonly Step[]
-  /** Mean number of events of one run. */
-  readonly length: number
-}
-
-/** Work at fixed hours instead of, or beside, demand. */
-export interface Cron {
-  readonly task: Task
-  /** Local hours it runs at. */
-  readonly hours: readonly number[]
-  /** `monthEnd`: last two days of a month and the first. `habit`: only identities with the trait, every third night. */
-  readonly when: 'daily' | 'monthEnd' | 'habit'
-  /** Runs of the task, before scaling to the asked-for rate. */
-  readonly runs: number
-}
-
-export type Rhythm = 'office' | 'early' | 'demand' | 'assistant' | 'flat' | 'none'
-
-export interface Role {
-  readonly index: number
-  readonly name: string
-  readonly kind: IdentityKind
-  /** Share among identities, relative. */
-  readonly share: number
-  readonly segment: string
-  readonly rhythm: Rhythm
-  /** Events on an ordinary day, relative to the other roles; scaled to the asked-for mean. */
-  readonly rate: number
-  readonly tasks: readonly Task[]
-  readonly crons: readonly Cron[]
-  /** Tools used now and then outside any script. */
-  readonly rare: readonly Tool[]
-  /** Exactly constant: one event each period, nothing ever varies. */
-  readonly constant: boolean
-  /** Comes in bursts: some hours carry so many times the rest. */
-  readonly burst: number
-  /** Median gap between events of a session, ms. */
-  readonly gapMs: number
-  readonly model: string | null
-  /** Role of the people an agent acts for. */
-  readonly actsFor: string | null
-  /** Joins mid-way, goes on leave, travels. */
-  readonly person: boolean
-}
-
-/** `tool?.7*1-3`: used with chance .7, one to three times. */
-const parseStep = (text: string): Step => {
-  const m = /^([a-z0-9_.]+?)(?:\?(\.\d+))?(?:\*(\d+)-(\d+))?$/.exec(text)
-  if (m === null) throw new RangeError(`not a step: ${text}`)
-  return { tool: tool(m[1]!), chance: m[2] === undefined ? 1 : Number(m[2]), min: Number(m[3] ?? 1), max: Number(m[4] ?? 1) }
-}
-
-const task = (name: string, weight: number, steps: string): Task => {
-  const parsed = steps.split(' ').map(parseStep)
-  return { name, weight, steps: parsed, length: parsed.reduce((n, s) => n + (s.chance * (s.min + s.max)) / 2, 0) }
-}
+import { type Role, task } from './role.ts'
+import { tool } from './tools.ts'
 
 const roles: Role[] = []
 type Shape = Pick<Role, 'kind' | 'share' | 'segment' | 'rate' | 'tasks'> & Partial<Omit<Role, 'rare'>> & { readonly rare?: string }
@@ -86,12 +18,19 @@ const role = (name: string, shape: Shape): void => {
     actsFor: null,
     person,
     ...shape,
-    rare: (shape.rare ?? '').split(' ').filter((x) => x !== '').map(tool),
+    rare: (shape.rare ?? '')
+      .split(' ')
+      .filter((x) => x !== '')
+      .map(tool),
   })
 }
 
 role('support-bot', {
-  kind: 'agent', share: 14, segment: 'support', rate: 190, rhythm: 'demand',
+  kind: 'agent',
+  share: 14,
+  segment: 'support',
+  rate: 190,
+  rhythm: 'demand',
   tasks: [
     task('answer', 7, 'ticket.read chat crm.read_contact?.8 kb.search?.6 kb.read*0-3 chat ticket.reply?.9 ticket.update'),
     task('order', 3, 'ticket.read crm.read_contact order.lookup*1-2 chat order.refund?.25 ticket.reply ticket.update'),
@@ -100,7 +39,11 @@ role('support-bot', {
   rare: 'crm.search crm.update_contact file.read calendar.read translate.text pdf.convert',
 })
 role('research-assistant', {
-  kind: 'agent', share: 8, segment: 'research', rate: 120, actsFor: 'analyst',
+  kind: 'agent',
+  share: 8,
+  segment: 'research',
+  rate: 120,
+  actsFor: 'analyst',
   tasks: [
     task('survey', 5, 'chat web.search*1-3 web.fetch*2-7 paper.read*0-3 chat*1-3 file.write'),
     task('data', 4, 'dw.query?.5 dataset.read*1-2 chat*1-2 file.write?.6 dataset.upload?.3 file.share?.12'),
@@ -110,7 +53,11 @@ role('research-assistant', {
   rare: 'mail.send kb.search repo.read object.get pdf.convert ocr.extract',
 })
 role('hr-assistant', {
-  kind: 'agent', share: 4, segment: 'hr', rate: 90, actsFor: 'hr',
+  kind: 'agent',
+  share: 4,
+  segment: 'hr',
+  rate: 90,
+  actsFor: 'hr',
   tasks: [
     task('question', 5, 'msg.read chat hr.read_employee*1-3 chat msg.send'),
     task('onboarding', 1.2, 'hr.list_employees*1-2 hr.read_employee*8-45 hr.update_employee*2-12 chat mail.send?.6 calendar.create*1-4'),
@@ -119,17 +66,32 @@ role('hr-assistant', {
   rare: 'payroll.read file.read kb.search pdf.convert ocr.extract',
 })
 role('finance-agent', {
-  kind: 'agent', share: 5, segment: 'finance', rate: 110, actsFor: 'finance',
+  kind: 'agent',
+  share: 5,
+  segment: 'finance',
+  rate: 110,
+  actsFor: 'finance',
   tasks: [
     task('invoices', 6, 'invoice.read*1-4 chat ledger.read?.6 invoice.approve?.7 ledger.post?.7'),
     task('pay', 2, 'ledger.read payment.create*1-4 ledger.post'),
     task('report', 1, 'ledger.read*2-5 report.export?.5 chat file.write'),
   ],
-  crons: [{ task: task('close', 1, 'ledger.read*8-20 ledger.post*6-14 report.export*1-3 file.write'), hours: [18, 19, 20], when: 'monthEnd', runs: 3 }],
+  crons: [
+    {
+      task: task('close', 1, 'ledger.read*8-20 ledger.post*6-14 report.export*1-3 file.write'),
+      hours: [18, 19, 20],
+      when: 'monthEnd',
+      runs: 3,
+    },
+  ],
   rare: 'mail.send crm.read_contact contract.read ocr.extract pdf.convert',
 })
 role('coding-agent', {
-  kind: 'agent', share: 10, segment: 'dev', rate: 210, actsFor: 'engineer',
+  kind: 'agent',
+  share: 10,
+  segment: 'dev',
+  rate: 210,
+  actsFor: 'engineer',
   tasks: [
     task('change', 6, 'issue.read?.6 chat repo.search*1-3 repo.read*2-8 chat*1-3 shell.exec*1-5 ci.run?.5 repo.push?.6'),
     task('review', 3, 'repo.read*2-6 chat pr.comment*1-3'),
@@ -138,7 +100,11 @@ role('coding-agent', {
   rare: 'web.fetch log.search k8s.get kb.read secret.read',
 })
 role('sre-bot', {
-  kind: 'agent', share: 4, segment: 'prod', rate: 230, rhythm: 'flat',
+  kind: 'agent',
+  share: 4,
+  segment: 'prod',
+  rate: 230,
+  rhythm: 'flat',
   tasks: [
     task('watch', 8, 'metrics.query*2-5 log.search?.5 chat'),
     task('repair', 2, 'incident.read metrics.query*1-3 log.search*1-3 chat k8s.get*1-3 k8s.exec?.5 host.ssh*0-3 host.restart?.3 msg.send'),
@@ -147,7 +113,11 @@ role('sre-bot', {
   rare: 'incident.page iam.list_roles repo.read kb.search',
 })
 role('sales-copilot', {
-  kind: 'agent', share: 7, segment: 'sales', rate: 100, actsFor: 'sales',
+  kind: 'agent',
+  share: 7,
+  segment: 'sales',
+  rate: 100,
+  actsFor: 'sales',
   tasks: [
     task('prepare', 5, 'crm.search crm.read_contact*1-4 web.fetch*0-2 chat file.write?.4'),
     task('follow-up', 5, 'mail.read chat crm.read_contact mail.send?.8 crm.update_contact?.6'),
@@ -156,7 +126,11 @@ role('sales-copilot', {
   rare: 'calendar.create file.share contract.read kb.read translate.text pdf.convert',
 })
 role('marketing-writer', {
-  kind: 'agent', share: 4, segment: 'marketing', rate: 80, actsFor: 'marketing',
+  kind: 'agent',
+  share: 4,
+  segment: 'marketing',
+  rate: 80,
+  actsFor: 'marketing',
   tasks: [
     task('draft', 6, 'campaign.read chat*2-6 file.write web.fetch*0-3'),
     task('post', 2, 'chat social.post*1-3'),
@@ -165,7 +139,11 @@ role('marketing-writer', {
   rare: 'file.upload mail.send translate.text pdf.convert',
 })
 role('exec-agent', {
-  kind: 'agent', share: 4, segment: 'corp', rate: 95, actsFor: 'exec-assistant',
+  kind: 'agent',
+  share: 4,
+  segment: 'corp',
+  rate: 95,
+  actsFor: 'exec-assistant',
   tasks: [
     task('mail', 6, 'mail.list mail.read*2-6 chat mail.send*0-2 calendar.create?.3'),
     task('brief', 3, 'calendar.read file.read*1-3 web.fetch*0-2 chat*1-2 file.write'),
@@ -173,7 +151,11 @@ role('exec-agent', {
   rare: 'file.share contract.read report.export pdf.convert',
 })
 role('legal-reviewer', {
-  kind: 'agent', share: 3, segment: 'legal', rate: 60, actsFor: 'finance',
+  kind: 'agent',
+  share: 3,
+  segment: 'legal',
+  rate: 60,
+  actsFor: 'finance',
   tasks: [
     task('review', 6, 'contract.read*1-3 kb.search?.4 chat*2-5 contract.redline?.7'),
     task('answer', 2, 'mail.read contract.read chat mail.send?.7'),
@@ -181,7 +163,12 @@ role('legal-reviewer', {
   rare: 'file.read file.share ocr.extract pdf.convert',
 })
 role('helpdesk-bot', {
-  kind: 'agent', share: 4, segment: 'support', rate: 110, rhythm: 'assistant', actsFor: 'support-staff',
+  kind: 'agent',
+  share: 4,
+  segment: 'support',
+  rate: 110,
+  rhythm: 'assistant',
+  actsFor: 'support-staff',
   tasks: [
     task('help', 7, 'ticket.read chat kb.search?.7 kb.read*0-2 msg.send ticket.update'),
     task('onboarding', 1.2, 'ticket.read hr.read_employee*1-6 iam.list_roles?.5 msg.send ticket.update*1-2'),
@@ -190,26 +177,49 @@ role('helpdesk-bot', {
   rare: 'token.refresh file.read mail.send translate.text',
 })
 role('pipeline', {
-  kind: 'service', share: 8, segment: 'data', rate: 180, rhythm: 'flat',
+  kind: 'service',
+  share: 8,
+  segment: 'data',
+  rate: 180,
+  rhythm: 'flat',
   tasks: [task('stream', 1, 'object.get*1-6 object.put*1-4 table.load?.3')],
   crons: [{ task: task('nightly', 1, 'object.get*20-60 table.load*4-10 object.put*10-30'), hours: [2, 3], when: 'daily', runs: 1 }],
   rare: 'dw.query secret.read',
 })
 role('backup', {
-  kind: 'service', share: 2, segment: 'data', rate: 70, rhythm: 'none', gapMs: 28_000,
+  kind: 'service',
+  share: 2,
+  segment: 'data',
+  rate: 70,
+  rhythm: 'none',
+  gapMs: 28_000,
   tasks: [task('nightly', 1, 'backup.read*2-3 backup.write*2-3')],
   crons: [{ task: task('nightly', 1, 'backup.read*16-34 backup.write*16-34'), hours: [1], when: 'daily', runs: 1.4 }],
 })
 role('monitor', {
-  kind: 'service', share: 5, segment: 'prod', rate: 240, rhythm: 'none', constant: true,
+  kind: 'service',
+  share: 5,
+  segment: 'prod',
+  rate: 240,
+  rhythm: 'none',
+  constant: true,
   tasks: [task('probe', 1, 'probe.ping')],
 })
 role('line-robot', {
-  kind: 'service', share: 5, segment: 'plant', rate: 144, rhythm: 'none', constant: true,
+  kind: 'service',
+  share: 5,
+  segment: 'plant',
+  rate: 144,
+  rhythm: 'none',
+  constant: true,
   tasks: [task('report', 1, 'sensor.report')],
 })
 role('billing-batch', {
-  kind: 'service', share: 2, segment: 'finance', rate: 120, rhythm: 'none',
+  kind: 'service',
+  share: 2,
+  segment: 'finance',
+  rate: 120,
+  rhythm: 'none',
   tasks: [task('run', 1, 'billing.read billing.charge')],
   crons: [
     { task: task('daily', 1, 'billing.read*30-40 billing.charge*20-30'), hours: [4], when: 'daily', runs: 2 },
@@ -217,16 +227,36 @@ role('billing-batch', {
   ],
 })
 role('crawler', {
-  kind: 'service', share: 3, segment: 'dmz', rate: 160, rhythm: 'flat', burst: 25,
+  kind: 'service',
+  share: 3,
+  segment: 'dmz',
+  rate: 160,
+  rhythm: 'flat',
+  burst: 25,
   tasks: [task('crawl', 1, 'site.crawl*4-16 index.put*1-3')],
 })
 role('scanner', {
-  kind: 'service', share: 2, segment: 'prod', rate: 110, rhythm: 'none', gapMs: 3_000,
+  kind: 'service',
+  share: 2,
+  segment: 'prod',
+  rate: 110,
+  rhythm: 'none',
+  gapMs: 3_000,
   tasks: [task('scan', 1, 'scan.host*4-8')],
-  crons: [{ task: task('sweep', 1, 'iam.assume_role scan.host*20-30 host.ssh*3-8 secret.read*0-2'), hours: [0, 6, 12, 18], when: 'daily', runs: 1 }],
+  crons: [
+    {
+      task: task('sweep', 1, 'iam.assume_role scan.host*20-30 host.ssh*3-8 secret.read*0-2'),
+      hours: [0, 6, 12, 18],
+      when: 'daily',
+      runs: 1,
+    },
+  ],
 })
 role('sales', {
-  kind: 'user', share: 18, segment: 'sales', rate: 70,
+  kind: 'user',
+  share: 18,
+  segment: 'sales',
+  rate: 70,
   tasks: [
     task('mail', 6, 'mail.list mail.read*1-5 mail.send*0-2'),
     task('crm', 5, 'crm.search crm.read_contact*1-5 crm.update_contact?.5'),
@@ -236,7 +266,10 @@ role('sales', {
   rare: 'web.fetch calendar.create dw.query kb.read file.upload',
 })
 role('engineer', {
-  kind: 'user', share: 22, segment: 'dev', rate: 95,
+  kind: 'user',
+  share: 22,
+  segment: 'dev',
+  rate: 95,
   tasks: [
     task('code', 6, 'repo.read*2-7 repo.search*0-2 ci.run?.4 repo.push?.5'),
     task('review', 3, 'repo.read*1-4 pr.comment*1-3'),
@@ -246,7 +279,10 @@ role('engineer', {
   rare: 'package.fetch web.fetch secret.read shell.exec dw.query file.upload kb.write',
 })
 role('oncall', {
-  kind: 'user', share: 7, segment: 'prod', rate: 85,
+  kind: 'user',
+  share: 7,
+  segment: 'prod',
+  rate: 85,
   tasks: [
     task('ops', 5, 'metrics.query*1-4 log.search*1-3 k8s.get*0-2'),
     task('deploy', 2, 'repo.read ci.run deploy.apply metrics.query*1-3'),
@@ -256,17 +292,26 @@ role('oncall', {
   rare: 'secret.read iam.assume_role iam.list_roles repo.push mail.send',
 })
 role('hr', {
-  kind: 'user', share: 8, segment: 'hr', rate: 65,
+  kind: 'user',
+  share: 8,
+  segment: 'hr',
+  rate: 65,
   tasks: [
     task('records', 4, 'hr.read_employee*1-5 hr.update_employee?.4'),
     task('recruit', 4, 'applicant.read*1-6 mail.send*0-2 calendar.create?.5'),
     task('mail', 4, 'mail.list mail.read*1-4 mail.send?.6'),
   ],
-  crons: [{ task: task('payroll', 1, 'hr.list_employees*2-4 payroll.read*20-50 payroll.submit'), hours: [10, 14], when: 'monthEnd', runs: 0.5 }],
+  crons: [
+    { task: task('payroll', 1, 'hr.list_employees*2-4 payroll.read*20-50 payroll.submit'), hours: [10, 14], when: 'monthEnd', runs: 0.5 },
+  ],
   rare: 'payroll.read file.share hr.list_employees file.upload',
 })
 role('support-staff', {
-  kind: 'user', share: 9, segment: 'support', rate: 90, rhythm: 'early',
+  kind: 'user',
+  share: 9,
+  segment: 'support',
+  rate: 90,
+  rhythm: 'early',
   tasks: [
     task('tickets', 7, 'ticket.list?.4 ticket.read*1-3 crm.read_contact?.6 order.lookup?.4 ticket.reply?.8 ticket.update'),
     task('talk', 2, 'msg.read*1-3 msg.send'),
@@ -274,18 +319,26 @@ role('support-staff', {
   rare: 'order.refund kb.read kb.write mail.send crm.update_contact',
 })
 role('finance', {
-  kind: 'user', share: 7, segment: 'finance', rate: 70,
+  kind: 'user',
+  share: 7,
+  segment: 'finance',
+  rate: 70,
   tasks: [
     task('books', 5, 'ledger.read*1-5 ledger.post*0-3'),
     task('invoices', 4, 'invoice.read*1-5 invoice.approve?.6'),
     task('mail', 3, 'mail.read*1-4 mail.send?.5'),
     task('reports', 0.7, 'report.export file.share?.4'),
   ],
-  crons: [{ task: task('close', 1, 'ledger.read*10-25 ledger.post*5-12 report.export*1-3'), hours: [15, 17, 19], when: 'monthEnd', runs: 1 }],
+  crons: [
+    { task: task('close', 1, 'ledger.read*10-25 ledger.post*5-12 report.export*1-3'), hours: [15, 17, 19], when: 'monthEnd', runs: 1 },
+  ],
   rare: 'payment.create contract.read dw.query file.upload',
 })
 role('marketing', {
-  kind: 'user', share: 7, segment: 'marketing', rate: 60,
+  kind: 'user',
+  share: 7,
+  segment: 'marketing',
+  rate: 60,
   tasks: [
     task('campaign', 4, 'campaign.read*1-3 file.read*0-2 file.write campaign.send?.15'),
     task('mail', 4, 'mail.list mail.read*1-4 mail.send?.6'),
@@ -294,7 +347,10 @@ role('marketing', {
   rare: 'crm.export dw.query calendar.create file.share',
 })
 role('exec-assistant', {
-  kind: 'user', share: 5, segment: 'corp', rate: 70,
+  kind: 'user',
+  share: 5,
+  segment: 'corp',
+  rate: 70,
   tasks: [
     task('mail', 5, 'mail.list mail.read*2-7 mail.send*1-2'),
     task('plan', 4, 'calendar.read*1-3 calendar.create*1-3 msg.send?.5'),
@@ -303,7 +359,10 @@ role('exec-assistant', {
   rare: 'report.export contract.read web.fetch file.upload',
 })
 role('analyst', {
-  kind: 'user', share: 7, segment: 'research', rate: 75,
+  kind: 'user',
+  share: 7,
+  segment: 'research',
+  rate: 75,
   tasks: [
     task('query', 5, 'dw.query*1-6 file.write?.4'),
     task('read', 3, 'paper.read*1-3 web.fetch*0-3'),
@@ -321,25 +380,3 @@ export const roleNamed = (name: string): Role => {
   if (r === undefined) throw new RangeError(`no role named ${name}`)
   return r
 }
-
-const DAYTIME = [0.02, 0.01, 0.01, 0.01, 0.01, 0.03, 0.12, 0.4, 0.85, 1.15, 1.25, 1.2, 0.7, 0.95, 1.2, 1.15, 1.0, 0.7, 0.3, 0.14, 0.1, 0.08, 0.06, 0.03]
-const OFFICE = [0, 0, 0, 0, 0, 0, 0.03, 0.25, 0.9, 1.3, 1.35, 1.15, 0.5, 0.95, 1.3, 1.2, 1.0, 0.55, 0.14, 0.05, 0.03, 0.02, 0.01, 0]
-const DEMAND = [0.35, 0.28, 0.24, 0.22, 0.24, 0.32, 0.5, 0.8, 1.2, 1.5, 1.6, 1.5, 1.35, 1.4, 1.5, 1.5, 1.4, 1.3, 1.3, 1.25, 1.15, 0.95, 0.7, 0.45]
-
-/** Weight of each hour of the week (Monday 00:00 first), mean 1. */
-export const RHYTHMS: Readonly<Record<Rhythm, Float64Array>> = (() => {
-  const week = (hours: readonly number[], weekend: number): Float64Array => {
-    const w = Float64Array.from({ length: 168 }, (_, i) => hours[i % 24]! * (i >= 120 ? weekend : 1))
-    const mean = w.reduce((a, b) => a + b, 0) / 168
-    return w.map((x) => x / mean)
-  }
-  const flat = new Float64Array(168).fill(1)
-  return {
-    office: week(OFFICE, 0.03),
-    early: week([...OFFICE.slice(2), 0, 0], 0.25),
-    demand: week(DEMAND, 0.75),
-    assistant: week(DAYTIME, 0.12),
-    flat,
-    none: new Float64Array(168),
-  }
-})()

@@ -1,14 +1,13 @@
-import type { EventInput, Outcome, Provenance } from '@plumbline/schemas'
-import { chooseDestination, chooseProvenance, edgeHash, freshDestination } from './destinations.ts'
+import type { Outcome, Provenance } from '@plumbline/schemas'
+import { argumentsOf, contentOf, type TextPin } from './content.ts'
+import { chooseDestination, chooseProvenance } from './destinations.ts'
+import { type MadeEvent, thin } from './level.ts'
 import { chooseSource, releaseAt, releaseFactor, releaseTool, type SourceInfo, type VersionInfo, versionOf } from './life.ts'
-import { HOUR, type Level } from './options.ts'
+import { HOUR } from './options.ts'
 import { hashText, hex32, mix, type Rng, unitOf } from './prng.ts'
-import type { Step, Task } from './roles.ts'
+import type { Step, Task } from './role.ts'
 import { type Tool, tool } from './tools.ts'
 import type { Member, Who, World } from './world.ts'
-
-/** `time` is always epoch ms here, so that events sort without parsing. */
-export type MadeEvent = EventInput & { readonly time: number }
 
 /** What stays the same over one session. */
 export interface Session {
@@ -23,7 +22,7 @@ export interface Session {
 }
 
 /** What a caller may pin instead of leaving it to the member's habits. */
-export interface Pin {
+export interface Pin extends TextPin {
   readonly destination?: string
   readonly provenance?: Provenance
   readonly bytesIn?: number
@@ -35,12 +34,6 @@ export interface Pin {
   readonly tokensOut?: number
   readonly tokensIn?: number
   readonly durationMs?: number
-  /** Likeness to instructions of what is read, 0 to 1; makes the read untrusted. */
-  readonly instructions?: number
-  /** A destination that stands in what is read. */
-  readonly mentions?: string
-  /** Bits per byte of what is sent. */
-  readonly entropy?: number
 }
 
 const NO_PIN: Pin = {}
@@ -68,9 +61,11 @@ const onBehalf = (m: Member, rng: Rng): readonly Who[] | undefined => {
 /** A resource the member would touch: half the time one of its own working set, else any; tickets count up. */
 const resourceId = (m: Member, t: Tool, time: number, rng: Rng): string | undefined => {
   if (t.item === null) return undefined
-  if (t.space === 0) return `${t.item}/${Math.floor(time / 90_000) % 10_000_000 - rng.rank(400)}`
+  if (t.space === 0) return `${t.item}/${(Math.floor(time / 90_000) % 10_000_000) - rng.rank(400)}`
   const own = rng.chance(0.6)
-  const n = own ? Math.floor(unitOf(mix(mix(m.hash, 8_000 + t.index), rng.rank(40) + Math.floor(time / (9 * 24 * HOUR)) * 7)) * t.space) : rng.below(t.space)
+  const n = own
+    ? Math.floor(unitOf(mix(mix(m.hash, 8_000 + t.index), rng.rank(40) + Math.floor(time / (9 * 24 * HOUR)) * 7)) * t.space)
+    : rng.below(t.space)
   return `${t.item}/${n + 1}`
 }
 
@@ -88,36 +83,6 @@ const drawOutcome = (s: Session, t: Tool): Outcome => {
   const u = s.rng.unit()
   const denied = 0.003 * tuning.denials * (t.sensitivity >= 2 ? 2 : 1)
   return u < denied ? 'denied' : u < denied + 0.014 * tuning.failures ? 'failure' : 'success'
-}
-
-type Content = NonNullable<EventInput['content']>
-
-/** Features of text as the edge would send them: only for agents, only where there is text. */
-const contentOf = (s: Session, t: Tool, destination: string | undefined, provenance: Provenance | undefined, pin: Pin): Content | undefined => {
-  if (s.member.role.kind !== 'agent') return undefined
-  const { rng } = s
-  if (t.op === 'read') {
-    if (pin.instructions === undefined && (t.untrusted === 0 || !rng.chance(t.untrusted))) return undefined
-    const u = rng.unit()
-    // Mail and web pages ask for things too: a few look much like instructions.
-    const likeness = pin.instructions ?? u * u * u * 0.5 + (rng.chance(0.012) ? 0.35 * rng.unit() : 0)
-    const seed = s.world.settings.seed
-    const mentioned: string[] = []
-    for (let i = rng.below(3); i > 0; i--) mentioned.push(edgeHash(seed, freshDestination('contact', rng)))
-    if (pin.mentions !== undefined) mentioned.splice(rng.below(mentioned.length + 1), mentioned.length > 1 ? 1 : 0, edgeHash(seed, pin.mentions))
-    const base: Content = { untrusted: true, instructionLikeness: Math.round(likeness * 1000) / 1000 }
-    return mentioned.length === 0 ? base : { ...base, destinationHashes: mentioned }
-  }
-  if (t.op === 'chat') return undefined
-  const args = 1 + rng.below(4)
-  const fromTool = provenance === 'tool' ? 1 + rng.below(2) : rng.chance(0.3) ? 1 : 0
-  const entropy = pin.entropy ?? (rng.chance(0.06) ? 7.2 + 0.7 * rng.unit() : 4.4 + 0.3 * rng.normal())
-  return {
-    entropy: Math.round(Math.min(7.99, Math.max(1, entropy)) * 100) / 100,
-    argumentsFromUser: provenance === 'user' ? args + 1 : args,
-    argumentsFromTool: fromTool,
-    argumentsNew: provenance === 'new' ? 1 : rng.chance(0.1) ? 1 : 0,
-  }
 }
 
 /** One event of a session at `time`. The same function makes benign life, attacks and twins. */
@@ -147,16 +112,6 @@ export const makeEvent = (s: Session, t: Tool, time: number, pin: Pin = NO_PIN):
   return thin(event as MadeEvent, s.world.full ? 'L2' : m.traits.stock ? 'L0' : settings.level)
 }
 
-const WORDS = 'open emea last quarter status priority customer renewal draft region apac pending review owner team invoice order refund weekly summary'.split(' ')
-
-/** Arguments of the call as an instrumented tool would report them. Follows from the event's id, so it draws nothing. */
-const argumentsOf = (t: Tool, h: number): Record<string, string | number | boolean> => {
-  const word = (i: number): string => WORDS[(mix(h, i) >>> 0) % WORDS.length]!
-  if (t.op === 'chat') return { 'arg.temperature': ((h >>> 4) % 10) / 10, 'arg.prompt_name': `${word(1)}-${word(2)}`, 'arg.max_tokens': 256 << (h & 3), 'arg.stream': (h & 8) !== 0 }
-  const query = `${word(1)} ${word(2)} ${word(3)} ${word(4)}`
-  return { 'arg.query': query, 'arg.limit': 10 + ((h >>> 3) % 190), 'arg.format': (h & 16) !== 0 ? 'json' : 'text', 'arg.include_archived': (h & 32) !== 0, 'arg.page': (h >>> 9) % 7 }
-}
-
 /** Large things and long answers take longer. */
 const duration = (s: Session, t: Tool, e: MadeEvent): number =>
   Math.round(t.ms * s.factor * Math.exp(0.5 * s.rng.normal()) + (e.tokensOut ?? 0) * 9 + ((e.bytesIn ?? 0) + (e.bytesOut ?? 0)) / 80_000)
@@ -174,46 +129,25 @@ const fillAccess = (event: Record<string, unknown>, s: Session, t: Tool, time: n
   const destination = pin.destination ?? (t.to === null ? undefined : chooseDestination(s.world, m, t.to, rng))
   let provenance: Provenance | undefined
   if (destination !== undefined) event['destination'] = destination
-  if (destination !== undefined && m.role.kind === 'agent') provenance = pin.provenance ?? (t.to === null ? undefined : (chooseProvenance(t.to, rng) ?? undefined))
+  if (destination !== undefined && m.role.kind === 'agent')
+    provenance = pin.provenance ?? (t.to === null ? undefined : (chooseProvenance(t.to, rng) ?? undefined))
   if (provenance !== undefined) event['destinationProvenance'] = provenance
   const ok = outcome === 'success'
   if (!ok) event['outcome'] = outcome
   event['bytesIn'] = !ok ? 120 : (pin.bytesIn ?? size(t.bytesIn, t.sigma, m, s))
   event['bytesOut'] = !ok ? 90 : (pin.bytesOut ?? size(t.bytesOut, t.op === 'write' ? t.sigma : Math.min(t.sigma, 0.4), m, s))
-  const content = contentOf(s, t, destination, provenance, pin)
+  if (m.role.kind !== 'agent') return
+  const content = contentOf(s.world.settings.seed, rng, t, provenance, pin)
   if (content !== undefined) event['content'] = content
-}
-
-/**
- * The same event as thinner telemetry shows it. Every level draws the same random numbers, so a seed tells the same
- * story at each level.
- */
-const thin = (e: MadeEvent, level: Level): MadeEvent => {
-  if (level === 'L2') return e
-  if (level === 'L1') {
-    const { sensitivity: _, ...bare } = e.resource
-    const out: Record<string, unknown> = {}
-    for (const [k, v] of Object.entries(e)) if (k !== 'content' && k !== 'destinationProvenance') out[k] = k === 'resource' ? bare : v
-    return out as MadeEvent
-  }
-  const out: Record<string, unknown> = { id: e.id, time: e.time }
-  if (e.tenant !== undefined) out['tenant'] = e.tenant
-  out['identity'] = { id: e.identity.id, kind: e.identity.kind }
-  if (e.session !== undefined) out['session'] = e.session
-  out['action'] = e.action
-  out['resource'] = { class: e.resource.class === 'model' ? 'model' : 'tool' }
-  if (e.outcome !== undefined) out['outcome'] = e.outcome
-  if (e.tokensIn !== undefined) out['tokensIn'] = e.tokensIn
-  if (e.tokensOut !== undefined) out['tokensOut'] = e.tokensOut
-  if (e.durationMs !== undefined) out['durationMs'] = e.durationMs
-  return out as MadeEvent
 }
 
 /** Time between two events of a session, ms. */
 export const gap = (s: Session): number => Math.round(Math.min(20 * 60_000, 40 + s.rng.logNormal(s.member.role.gapMs, 0.9)))
 
 const stepChance = (m: Member, step: Step, i: number): number =>
-  step.chance === 1 ? 0.985 : Math.min(0.99, Math.max(0.01, step.chance + 0.3 * (unitOf(mix(mix(m.hash, 9_000 + i), step.tool.index)) - 0.5)))
+  step.chance === 1
+    ? 0.985
+    : Math.min(0.99, Math.max(0.01, step.chance + 0.3 * (unitOf(mix(mix(m.hash, 9_000 + i), step.tool.index)) - 0.5)))
 
 /** The task a member would take up now. */
 export const chooseTask = (m: Member, time: number, rng: Rng): Task => {

@@ -1,7 +1,7 @@
 import { DayFactors, memberHour } from './benign.ts'
 import { HOUR, type Label, type Labelled } from './options.ts'
 import { Rng } from './prng.ts'
-import type { MadeEvent } from './session.ts'
+import type { MadeEvent } from './level.ts'
 import type { World } from './world.ts'
 
 export interface PlacedEvent {

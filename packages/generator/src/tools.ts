@@ -1,5 +1,16 @@
 /** Where a tool sends data: how such destinations are chosen is in destinations.ts. */
-export type DestinationKind = 'customer' | 'contact' | 'web' | 'saas' | 'partner' | 'git' | 'registry' | 'account' | 'archive' | 'social' | 'model'
+export type DestinationKind =
+  | 'customer'
+  | 'contact'
+  | 'web'
+  | 'saas'
+  | 'partner'
+  | 'git'
+  | 'registry'
+  | 'account'
+  | 'archive'
+  | 'social'
+  | 'model'
 
 export interface Tool {
   readonly index: number
@@ -27,7 +38,9 @@ export interface Tool {
 const tools: Tool[] = []
 const byAction = new Map<string, Tool>()
 
-type Shape = Partial<Pick<Tool, 'sensitivity' | 'op' | 'segment' | 'item' | 'space' | 'bytesIn' | 'bytesOut' | 'sigma' | 'ms' | 'to' | 'untrusted'>>
+type Shape = Partial<
+  Pick<Tool, 'sensitivity' | 'op' | 'segment' | 'item' | 'space' | 'bytesIn' | 'bytesOut' | 'sigma' | 'ms' | 'to' | 'untrusted'>
+>
 
 const add = (action: string, cls: string, shape: Shape): void => {
   const t: Tool = {
@@ -51,10 +64,24 @@ const add = (action: string, cls: string, shape: Shape): void => {
   byAction.set(action, t)
 }
 
-const read = (action: string, cls: string, sensitivity: Tool['sensitivity'], item: string | null, space: number, bytesIn: number, more: Shape = {}): void =>
-  add(action, cls, { sensitivity, item, space, bytesIn, ...more })
-const write = (action: string, cls: string, sensitivity: Tool['sensitivity'], item: string | null, space: number, bytesOut: number, more: Shape = {}): void =>
-  add(action, cls, { op: 'write', sensitivity, item, space, bytesOut, bytesIn: 200, ...more })
+const read = (
+  action: string,
+  cls: string,
+  sensitivity: Tool['sensitivity'],
+  item: string | null,
+  space: number,
+  bytesIn: number,
+  more: Shape = {},
+): void => add(action, cls, { sensitivity, item, space, bytesIn, ...more })
+const write = (
+  action: string,
+  cls: string,
+  sensitivity: Tool['sensitivity'],
+  item: string | null,
+  space: number,
+  bytesOut: number,
+  more: Shape = {},
+): void => add(action, cls, { op: 'write', sensitivity, item, space, bytesOut, bytesIn: 200, ...more })
 
 add('chat', 'model', { op: 'chat', item: null, bytesIn: 2_200, bytesOut: 9_000, ms: 2_600, to: 'model', sigma: 0.8 })
 

@@ -2,7 +2,8 @@ import type { EventInput } from '@plumbline/schemas'
 import { personName } from './names.ts'
 import { DAY, HOUR, type Settings } from './options.ts'
 import { hashText, mix, normalOf, unitOf } from './prng.ts'
-import { ROLES, type Role, type Task } from './roles.ts'
+import type { Role, Task } from './role.ts'
+import { ROLES } from './roles.ts'
 
 export type Who = NonNullable<EventInput['delegation']>[number]
 
@@ -20,7 +21,28 @@ export const OFFICES: readonly Country[] = [
   { code: 'IN', zone: 5 },
 ]
 /** Where its people travel, its networks exit, and strangers come from. */
-export const ABROAD: readonly string[] = ['NL', 'FR', 'ES', 'PL', 'SE', 'IT', 'CH', 'AT', 'BR', 'JP', 'SG', 'ZA', 'CA', 'AU', 'TR', 'MX', 'RO', 'VN', 'NG', 'KR']
+export const ABROAD: readonly string[] = [
+  'NL',
+  'FR',
+  'ES',
+  'PL',
+  'SE',
+  'IT',
+  'CH',
+  'AT',
+  'BR',
+  'JP',
+  'SG',
+  'ZA',
+  'CA',
+  'AU',
+  'TR',
+  'MX',
+  'RO',
+  'VN',
+  'NG',
+  'KR',
+]
 
 export interface Traits {
   /** Uses a VPN with an exit abroad now and then. */

@@ -10,12 +10,16 @@ export const eventJson = (e: EventInput): string => {
   if (e.tenant !== undefined) t += `,"tenant":${JSON.stringify(e.tenant)}`
   t += `,"identity":{"id":"${i.id}","kind":"${i.kind}"`
   const v = i.version
-  if (v !== undefined) t += v.model === undefined ? `,"version":{"release":"${v.release}"}` : `,"version":{"release":"${v.release}","model":"${v.model}"}`
+  if (v !== undefined)
+    t += v.model === undefined ? `,"version":{"release":"${v.release}"}` : `,"version":{"release":"${v.release}","model":"${v.model}"}`
   t += '}'
   if (e.delegation !== undefined) t += `,"delegation":[{"id":"${e.delegation[0]!.id}","kind":"${e.delegation[0]!.kind}"}]`
   if (e.peerGroup !== undefined) t += `,"peerGroup":"${e.peerGroup}"`
   if (e.session !== undefined) t += `,"session":"${e.session}"`
-  t += r.id === undefined ? `,"action":"${e.action}","resource":{"class":"${r.class}"` : `,"action":"${e.action}","resource":{"id":"${r.id}","class":"${r.class}"`
+  t +=
+    r.id === undefined
+      ? `,"action":"${e.action}","resource":{"class":"${r.class}"`
+      : `,"action":"${e.action}","resource":{"id":"${r.id}","class":"${r.class}"`
   if (r.sensitivity !== undefined) t += `,"sensitivity":${r.sensitivity}`
   t += r.segment === undefined ? '}' : `,"segment":"${r.segment}"}`
   if (e.segment !== undefined) t += `,"segment":"${e.segment}"`

@@ -17,9 +17,10 @@ const ordinaryWork = (c: Case, s: Session, start: number, events: number, key: b
   let n = 0
   let t = start
   while (n < events)
-    t = runTask(s, chooseTask(s.member, t, c.rng), t, (e) => {
-      if (n++ < events) sink(e)
-    }) + gap(s)
+    t =
+      runTask(s, chooseTask(s.member, t, c.rng), t, (e) => {
+        if (n++ < events) sink(e)
+      }) + gap(s)
   return t
 }
 
@@ -64,8 +65,10 @@ export const impossibleTravel = (c: Case): void => {
   const m = c.member([...OFFICE_WORKERS, 'engineer'], (x) => !x.traits.traveller && !x.traits.vpn)
   if (m === null) return
   const seen = c.seen(m, (s) => s.last.source?.country === m.country)
-  const after = c.spec.at ?? (seen === null ? c.at(m, 10, 15) : seen.last.time + c.by(8, 25, 60, 100, 160) * MINUTE * (0.7 + 0.6 * c.rng.unit()))
-  if (c.spec.at !== undefined) ordinaryWork(c, openSession(c.world, m, after - 20 * MINUTE, c.rng, mainSource(c.world, m, after)), after - 20 * MINUTE, 4, false)
+  const after =
+    c.spec.at ?? (seen === null ? c.at(m, 10, 15) : seen.last.time + c.by(8, 25, 60, 100, 160) * MINUTE * (0.7 + 0.6 * c.rng.unit()))
+  if (c.spec.at !== undefined)
+    ordinaryWork(c, openSession(c.world, m, after - 20 * MINUTE, c.rng, mainSource(c.world, m, after)), after - 20 * MINUTE, 4, false)
   const country = c.spec.subtlety === 5 ? NEAR[m.country]! : c.rng.pick(ABROAD.filter((x) => c.spec.subtlety <= 3 || x.length === 2))
   const ownAgent = seen?.last.source?.userAgent ?? mainSource(c.world, m, after).userAgent!
   const agent = c.spec.subtlety <= 2 ? otherMachine(ownAgent, c.rng) : ownAgent
@@ -85,7 +88,10 @@ export const impossibleTravelTwin = (c: Case): void => {
 
 /** Somebody else's credential: the identity is the victim's; network, client and habits are the thief's. */
 export const credentialMisuse = (c: Case): void => {
-  const m = c.member(['sales', 'hr', 'finance', 'support-staff', 'analyst', 'sales-copilot', 'finance-agent', 'pipeline'], (x) => !x.traits.vpn && !x.traits.traveller && !x.traits.stock)
+  const m = c.member(
+    ['sales', 'hr', 'finance', 'support-staff', 'analyst', 'sales-copilot', 'finance-agent', 'pipeline'],
+    (x) => !x.traits.vpn && !x.traits.traveller && !x.traits.stock,
+  )
   const thief = c.member(['engineer', 'marketing', 'oncall'], (x) => x !== m)
   if (m === null || thief === null) return
   const seen = c.seen(m)
@@ -118,9 +124,9 @@ const SEGMENTS = ['prod', 'data', 'finance', 'hr', 'plant']
 
 /** From host to host, across segments the identity has no business in. */
 export const lateralMovement = (c: Case): void => {
-  const m = c.member(['engineer', 'support-staff', 'coding-agent', 'pipeline', 'analyst'], (x) => !x.traits.stock)
-  const joined = m === null ? null : c.join(m)
-  if (m === null || joined === null) return
+  const joined = c.joinOne(['engineer', 'support-staff', 'coding-agent', 'pipeline', 'analyst'], (x) => !x.traits.stock)
+  if (joined === null) return
+  const m = joined.member
   const reach = SEGMENTS.filter((x) => x !== m.role.segment).slice(0, c.by(4, 4, 3, 2, 1))
   let t = joined.time
   for (let n = Math.min(300, Math.max(2, Math.round(2 * c.spec.size))); n > 0; n--) {
@@ -143,26 +149,26 @@ const GUARDED: readonly Tool[] = TOOLS.filter((t) => t.sensitivity === 3 && t.op
 
 /** Tries doors until one opens. */
 export const probing = (c: Case): void => {
-  const m = c.member(['engineer', 'sales', 'support-bot', 'coding-agent', 'support-staff', 'marketing'], (x) => !x.traits.stock)
-  const joined = m === null ? null : c.join(m)
-  if (m === null || joined === null) return
+  const joined = c.joinOne(['engineer', 'sales', 'support-bot', 'coding-agent', 'support-staff', 'marketing'], (x) => !x.traits.stock)
+  if (joined === null) return
+  const m = joined.member
   const foreign = GUARDED.filter((t) => t.segment !== m.role.segment)
   const doors = foreign.slice(0, c.by(4, 4, 3, 2, 1))
   let t = joined.time
-  for (let n = Math.min(300, Math.max(1, Math.round(2 * c.spec.size))); n > 0; n--) t = c.put(joined.session, c.rng.pick(doors), t, true, { outcome: 'denied' })
+  for (let n = Math.min(300, Math.max(1, Math.round(2 * c.spec.size))); n > 0; n--)
+    t = c.put(joined.session, c.rng.pick(doors), t, true, { outcome: 'denied' })
   const open = c.rng.pick(doors)
   for (let n = c.by(5, 4, 2, 1, 1); n > 0; n--) t = c.put(joined.session, open, t, true, { outcome: 'success' })
 }
 
 /** Twin: a token has expired: a few denials on one's own tools, a refresh, and on with the work. */
 export const probingTwin = (c: Case): void => {
-  const m = c.member(ROLES.filter((r) => r.person || r.kind === 'agent').map((r) => r.name))
-  const joined = m === null ? null : c.join(m)
-  if (m === null || joined === null) return
+  const joined = c.joinOne(ROLES.filter((r) => r.person || r.kind === 'agent').map((r) => r.name))
+  if (joined === null) return
+  const m = joined.member
   const first = m.role.tasks[0]!.steps[0]!.tool
   let t = joined.time
   for (let n = c.rng.between(2, 4); n > 0; n--) t = c.put(joined.session, first, t, true, { outcome: 'denied' })
   t = c.put(joined.session, tool('token.refresh'), t, true, { outcome: 'success' })
   for (let n = 2; n > 0; n--) t = c.put(joined.session, first, t, true, { outcome: 'success' })
 }
-

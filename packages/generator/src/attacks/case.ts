@@ -1,8 +1,9 @@
 import { DayFactors, memberHour } from '../benign.ts'
+import type { MadeEvent } from '../level.ts'
 import { localDay, weekday } from '../life.ts'
 import { type AttackKind, DAY, HOUR, type Label, type Subtlety } from '../options.ts'
 import { type Rng, Rng as RngClass } from '../prng.ts'
-import { type MadeEvent, makeEvent, openSession, type Pin, type Session } from '../session.ts'
+import { makeEvent, openSession, type Pin, type Session } from '../session.ts'
 import type { PlacedEvent } from '../stream.ts'
 import { type Tool, tool } from '../tools.ts'
 import type { Member, World } from '../world.ts'
@@ -110,17 +111,32 @@ export class Case {
 
   /** A benign session of `m` in the labelled time that ends early enough to go on from, or null. */
   seen(m: Member, fits: (s: Seen) => boolean = () => true): Seen | null {
-    const all = sessionsIn(observe(this.world, m, this.from, this.to - HOUR)).filter((s) => s.last.time < this.to - HOUR / 2 && s.last.session !== undefined && fits(s))
+    const all = sessionsIn(observe(this.world, m, this.from, this.to - HOUR)).filter(
+      (s) => s.last.time < this.to - HOUR / 2 && s.last.session !== undefined && fits(s),
+    )
     return all.length === 0 ? null : this.rng.pick(all)
   }
 
   /** Goes on in a real session of `m` after its last event; or opens a new one at the pinned time. */
-  join(m: Member, fits?: (s: Seen) => boolean): { readonly session: Session; readonly time: number } | null {
+  join(m: Member): { readonly session: Session; readonly time: number } | null {
     const { at } = this.spec
     if (at !== undefined) return { session: openSession(this.world, m, at, this.rng), time: at }
-    const seen = this.seen(m, fits)
+    const seen = this.seen(m)
     if (seen === null) return null
     return { session: this.resume(m, seen.last), time: seen.last.time + 400 + this.rng.logNormal(m.role.gapMs, 0.6) }
+  }
+
+  /** A member of one of the roles together with a session to go on in; looks at several until one has been at work. */
+  joinOne(
+    roles: readonly string[],
+    fits?: (m: Member) => boolean,
+  ): { readonly member: Member; readonly session: Session; readonly time: number } | null {
+    for (let i = 0; i < 12; i++) {
+      const member = this.member(roles, fits)
+      const joined = member === null ? null : this.join(member)
+      if (member !== null && joined !== null) return { member, ...joined }
+    }
+    return null
   }
 
   /** The session that event `e` of `m` belongs to, to go on in. */

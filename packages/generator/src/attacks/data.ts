@@ -9,11 +9,12 @@ import { type Case, observe, sessionsIn } from './case.ts'
 export const hrAccess = (c: Case): void => {
   const parts = c.spec.variant === 'piece' ? 1 : 3
   const records = Math.min(1_500, Math.max(parts, Math.round(3 * c.spec.size)))
-  let victim = c.member(['support-bot'], (m) => !m.traits.stock)
-  for (let part = 0; part < parts && victim !== null; part++) {
-    const joined = c.join(victim)
-    if (joined !== null) readRecords(c, joined.session, joined.time + (c.spec.at === undefined ? 0 : part * 20 * 60_000), Math.ceil(records / parts))
-    if (c.spec.variant === 'identities') victim = c.member(['support-bot'], (m) => !m.traits.stock)
+  const plain = (m: Member): boolean => !m.traits.stock
+  let joined = c.joinOne(['support-bot'], plain)
+  for (let part = 0; part < parts && joined !== null; part++) {
+    readRecords(c, joined.session, joined.time + (c.spec.at === undefined ? 0 : part * 20 * 60_000), Math.ceil(records / parts))
+    const again = c.spec.variant === 'identities' ? null : c.join(joined.member)
+    joined = again === null ? c.joinOne(['support-bot'], plain) : { member: joined.member, ...again }
   }
 }
 
@@ -47,7 +48,13 @@ export const exfilOvernight = (c: Case): void => {
   if (victim === null) return
   const total = c.spec.size * Math.max(2_000_000, c.usualDay(victim, sent))
   const own = ownDestination(victim, 'partner', 0)
-  const to = c.by(freshDestination('partner', c.rng), freshDestination('partner', c.rng), freshDestination('saas', c.rng), own, sharedDestination(c.world, victim, 'partner', c.rng))
+  const to = c.by(
+    freshDestination('partner', c.rng),
+    freshDestination('partner', c.rng),
+    freshDestination('saas', c.rng),
+    own,
+    sharedDestination(c.world, victim, 'partner', c.rng),
+  )
   const pieces = c.by(2, 6, 14, 30, 60)
   for (let part = 0; part < parts && victim !== null; part++) {
     const night = c.at(victim, 0.5, 4, true)
@@ -64,7 +71,12 @@ const sendPieces = (c: Case, m: Member, start: number, to: string, total: number
   for (const w of weights) {
     const bytes = Math.round((total * w) / sum)
     if (c.rng.chance(0.5)) t = c.put(s, 'dataset.read', t, false, { bytesIn: bytes, outcome: 'success' })
-    const pin = { destination: to, provenance: c.by('new', 'new', 'tool', 'user', 'user') as 'new', bytesOut: bytes, outcome: 'success' as const }
+    const pin = {
+      destination: to,
+      provenance: c.by('new', 'new', 'tool', 'user', 'user') as 'new',
+      bytesOut: bytes,
+      outcome: 'success' as const,
+    }
     t = c.put(s, 'dataset.upload', t, true, pin) + bytes / 80_000
   }
 }
@@ -86,7 +98,12 @@ export const exfilOvernightTwin = (c: Case): void => {
   for (let i = 0; i < 3; i++) t = runTask(s, m.role.tasks[0]!, t, c.sink(true))
 }
 
-const RAMP_TOOL: Readonly<Record<string, string>> = { sales: 'file.upload', analyst: 'file.upload', engineer: 'file.upload', 'sales-copilot': 'file.share' }
+const RAMP_TOOL: Readonly<Record<string, string>> = {
+  sales: 'file.upload',
+  analyst: 'file.upload',
+  engineer: 'file.upload',
+  'sales-copilot': 'file.share',
+}
 
 /** Sends a little more every day, to places it has always sent to, in its own working hours. */
 export const slowRamp = (c: Case): void => {
@@ -126,5 +143,3 @@ const ramp = (c: Case, m: Member, action: string, final: number): void => {
     }
   }
 }
-
-

@@ -4,7 +4,6 @@ import { releaseAt, versionOf } from '../life.ts'
 import { ROLES } from '../roles.ts'
 import { openSession, type Session } from '../session.ts'
 import { tool } from '../tools.ts'
-import type { Member } from '../world.ts'
 import type { Case } from './case.ts'
 
 /** What a hijacked agent of a role has at hand. Of the three sensitive reads the first is foreign to it, the last its daily bread. */
@@ -18,22 +17,55 @@ interface Means {
 }
 
 const MEANS: Readonly<Record<string, Means>> = {
-  'support-bot': { untrusted: 'ticket.read', sensitive: ['hr.read_employee', 'crm.export', 'crm.read_contact'], out: ['file.upload', 'ticket.reply'], misuse: ['crm.export', 'order.refund'] },
-  'research-assistant': { untrusted: 'web.fetch', sensitive: ['payroll.read', 'crm.export', 'dw.query'], out: ['mail.send', 'file.share'], misuse: ['object.put', 'dw.query'] },
-  'exec-agent': { untrusted: 'mail.read', sensitive: ['payroll.read', 'report.export', 'contract.read'], out: ['file.share', 'mail.send'], misuse: ['file.write', 'calendar.create'] },
-  'sales-copilot': { untrusted: 'mail.read', sensitive: ['report.export', 'contract.read', 'crm.export'], out: ['file.upload', 'mail.send'], misuse: ['order.refund', 'crm.update_contact'] },
-  'coding-agent': { untrusted: 'issue.read', sensitive: ['dw.query', 'secret.read', 'secret.read'], out: ['web.fetch', 'repo.push'], misuse: ['deploy.apply', 'shell.exec'] },
-  'helpdesk-bot': { untrusted: 'ticket.read', sensitive: ['payroll.read', 'secret.read', 'hr.read_employee'], out: ['file.upload', 'mail.send'], misuse: ['iam.assume_role', 'ticket.update'] },
-  'legal-reviewer': { untrusted: 'mail.read', sensitive: ['payroll.read', 'report.export', 'contract.read'], out: ['file.upload', 'mail.send'], misuse: ['file.write', 'contract.redline'] },
+  'support-bot': {
+    untrusted: 'ticket.read',
+    sensitive: ['hr.read_employee', 'crm.export', 'crm.read_contact'],
+    out: ['file.upload', 'ticket.reply'],
+    misuse: ['crm.export', 'order.refund'],
+  },
+  'research-assistant': {
+    untrusted: 'web.fetch',
+    sensitive: ['payroll.read', 'crm.export', 'dw.query'],
+    out: ['mail.send', 'file.share'],
+    misuse: ['object.put', 'dw.query'],
+  },
+  'exec-agent': {
+    untrusted: 'mail.read',
+    sensitive: ['payroll.read', 'report.export', 'contract.read'],
+    out: ['file.share', 'mail.send'],
+    misuse: ['file.write', 'calendar.create'],
+  },
+  'sales-copilot': {
+    untrusted: 'mail.read',
+    sensitive: ['report.export', 'contract.read', 'crm.export'],
+    out: ['file.upload', 'mail.send'],
+    misuse: ['order.refund', 'crm.update_contact'],
+  },
+  'coding-agent': {
+    untrusted: 'issue.read',
+    sensitive: ['dw.query', 'secret.read', 'secret.read'],
+    out: ['web.fetch', 'repo.push'],
+    misuse: ['deploy.apply', 'shell.exec'],
+  },
+  'helpdesk-bot': {
+    untrusted: 'ticket.read',
+    sensitive: ['payroll.read', 'secret.read', 'hr.read_employee'],
+    out: ['file.upload', 'mail.send'],
+    misuse: ['iam.assume_role', 'ticket.update'],
+  },
+  'legal-reviewer': {
+    untrusted: 'mail.read',
+    sensitive: ['payroll.read', 'report.export', 'contract.read'],
+    out: ['file.upload', 'mail.send'],
+    misuse: ['file.write', 'contract.redline'],
+  },
 }
 const MINUTE = 60_000
 const PREY = Object.keys(MEANS)
 
-const victim = (c: Case): { readonly member: Member; readonly means: Means } | null => {
-  const member = c.member(PREY, (m) => m.traits.stock === (c.spec.variant === 'stock'))
-  if (member === null) return null
-  const means = MEANS[member.role.name] ?? MEANS['exec-agent']!
-  return { member, means }
+const victim = (c: Case): { readonly means: Means; readonly session: Session; readonly time: number } | null => {
+  const joined = c.joinOne(PREY, (m) => m.traits.stock === (c.spec.variant === 'stock'))
+  return joined === null ? null : { ...joined, means: MEANS[joined.member.role.name] ?? MEANS['exec-agent']! }
 }
 
 const readPlant = (c: Case, s: Session, means: Means, time: number, mentions?: string): number => {
@@ -44,14 +76,13 @@ const readPlant = (c: Case, s: Session, means: Means, time: number, mentions?: s
 /** Untrusted read, sensitive read, write to a destination that first stood in what was read. */
 export const hijack = (c: Case): void => {
   const v = victim(c)
-  const joined = v === null ? null : c.join(v.member)
-  if (v === null || joined === null) return
-  const { session: s } = joined
-  if (c.spec.variant === 'internal') return misuse(c, s, v.means, joined.time)
-  if (c.spec.variant === 'model_output') return modelOutput(c, s, v.means, joined.time)
+  if (v === null) return
+  const { session: s } = v
+  if (c.spec.variant === 'internal') return misuse(c, s, v.means, v.time)
+  if (c.spec.variant === 'model_output') return modelOutput(c, s, v.means, v.time)
   const out = tool(v.means.out[c.by(0, 0, c.rng.below(2), 1, 1)]!)
   const to = freshDestination(out.to ?? 'contact', c.rng)
-  let t = readPlant(c, s, v.means, joined.time, to)
+  let t = readPlant(c, s, v.means, v.time, to)
   t = c.put(s, 'chat', t, false)
   const sensitive = v.means.sensitive[c.by(0, 0, 1, 2, 2)]!
   for (let n = c.by(12, 8, 3, 2, 1); n > 0; n--) t = c.put(s, sensitive, t, true, { outcome: 'success' })
@@ -79,10 +110,8 @@ const modelOutput = (c: Case, s: Session, means: Means, start: number): void => 
 export const hijackTwin = (c: Case): void => {
   const v = victim(c)
   if (v === null) return
-  const joined = c.join(v.member)
-  if (joined === null) return
-  const { session: s } = joined
-  let t = c.put(s, 'chat', joined.time, false)
+  const { session: s } = v
+  let t = c.put(s, 'chat', v.time, false)
   if (c.spec.variant === 'internal') {
     for (let n = Math.round(c.rng.logBetween(2, 5)); n > 0; n--) t = c.put(s, v.means.misuse[1], t, true)
     return
@@ -95,7 +124,12 @@ export const hijackTwin = (c: Case): void => {
   const out = tool(v.means.out[1])
   if (c.rng.chance(0.6)) t = c.put(s, v.means.untrusted, t, false)
   t = c.put(s, v.means.sensitive[2], t, true)
-  c.put(s, out, t, true, { destination: freshDestination(out.to ?? 'contact', c.rng), provenance: 'user', bytesOut: Math.round(out.bytesOut * c.spec.size), outcome: 'success' })
+  c.put(s, out, t, true, {
+    destination: freshDestination(out.to ?? 'contact', c.rng),
+    provenance: 'user',
+    bytesOut: Math.round(out.bytesOut * c.spec.size),
+    outcome: 'success',
+  })
 }
 
 const SHARED_TOOL = 'pdf.convert'
@@ -114,7 +148,12 @@ export const badToolFleet = (c: Case): void => {
     const s = openSession(c.world, m, t0, c.rng)
     let t = c.put(s, 'chat', t0, false)
     for (let n = c.rng.between(1, 3); n > 0; n--)
-      t = c.put(s, SHARED_TOOL, t, true, { destination: to, provenance: 'tool', bytesOut: Math.round(c.rng.logNormal(bytes, 0.4)), outcome: 'success' })
+      t = c.put(s, SHARED_TOOL, t, true, {
+        destination: to,
+        provenance: 'tool',
+        bytesOut: Math.round(c.rng.logNormal(bytes, 0.4)),
+        outcome: 'success',
+      })
   }
 }
 

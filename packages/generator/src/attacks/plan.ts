@@ -13,7 +13,18 @@ import {
 import { hashText, Rng } from '../prng.ts'
 import type { PlacedEvent } from '../stream.ts'
 import type { World } from '../world.ts'
-import { credentialMisuse, credentialMisuseTwin, impossibleTravel, impossibleTravelTwin, lateralMovement, lateralMovementTwin, offHours, offHoursTwin, probing, probingTwin } from './access.ts'
+import {
+  credentialMisuse,
+  credentialMisuseTwin,
+  impossibleTravel,
+  impossibleTravelTwin,
+  lateralMovement,
+  lateralMovementTwin,
+  offHours,
+  offHoursTwin,
+  probing,
+  probingTwin,
+} from './access.ts'
 import { Case, type CaseSpec } from './case.ts'
 import { exfilOvernight, exfilOvernightTwin, hrAccess, hrAccessTwin, slowRamp, slowRampTwin } from './data.ts'
 import { badToolFleet, badToolFleetTwin, hijack, hijackTwin } from './flow.ts'
@@ -34,26 +45,163 @@ const ANYHOW: readonly Spread[] = ['piece', 'piece', 'piece', 'days', 'identitie
 const WHOLE: readonly Spread[] = ['piece']
 
 const MAKERS: Readonly<Record<AttackKind, Maker>> = {
-  hr_access: { attack: hrAccess, twin: hrAccessTwin, sizes: [[100, 500], [30, 150], [8, 80], [2, 8], [1.2, 2]], twinSizes: [1, 2], spreads: ANYHOW },
-  exfil_overnight: { attack: exfilOvernight, twin: exfilOvernightTwin, sizes: [[300, 1000], [100, 400], [30, 200], [5, 30], [1.2, 5]], twinSizes: [1, 2], spreads: ANYHOW },
-  hijack: { attack: hijack, twin: hijackTwin, sizes: [[100, 1000], [20, 200], [5, 50], [2, 6], [1.2, 2]], twinSizes: [1, 2.5], spreads: WHOLE },
-  burst: { attack: burst, twin: burstTwin, sizes: [[300, 1000], [50, 300], [8, 60], [2, 8], [1.2, 2]], twinSizes: [1, 2], spreads: WHOLE },
-  slow_ramp: { attack: slowRamp, twin: slowRampTwin, sizes: [[30, 100], [12, 30], [5, 12], [2, 5], [1.2, 2]], twinSizes: [1.2, 1.6], spreads: ['days'] },
-  off_hours: { attack: offHours, twin: offHoursTwin, sizes: [[20, 60], [8, 20], [3, 10], [1.5, 4], [1.2, 2]], twinSizes: [1, 2], spreads: WHOLE },
-  impossible_travel: { attack: impossibleTravel, twin: impossibleTravelTwin, sizes: [[10, 50], [5, 20], [2, 8], [1.5, 4], [1.2, 2]], twinSizes: [1, 2], spreads: WHOLE },
-  credential_misuse: { attack: credentialMisuse, twin: credentialMisuseTwin, sizes: [[20, 60], [8, 20], [3, 10], [1.5, 4], [1.2, 2]], twinSizes: [1, 2], spreads: WHOLE },
-  lateral_movement: { attack: lateralMovement, twin: lateralMovementTwin, sizes: [[30, 100], [10, 40], [4, 15], [2, 4], [1.2, 2]], twinSizes: [1, 2], spreads: WHOLE },
-  bad_tool_fleet: { attack: badToolFleet, twin: badToolFleetTwin, sizes: [[20, 100], [8, 40], [2, 15], [1.5, 4], [1.2, 2]], twinSizes: [1, 1.5], spreads: ['identities'] },
-  probing: { attack: probing, twin: probingTwin, sizes: [[30, 100], [10, 40], [4, 15], [2, 4], [1.2, 2]], twinSizes: [1, 2], spreads: WHOLE },
+  hr_access: {
+    attack: hrAccess,
+    twin: hrAccessTwin,
+    sizes: [
+      [100, 500],
+      [30, 150],
+      [8, 80],
+      [2, 8],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: ANYHOW,
+  },
+  exfil_overnight: {
+    attack: exfilOvernight,
+    twin: exfilOvernightTwin,
+    sizes: [
+      [300, 1000],
+      [100, 400],
+      [30, 200],
+      [5, 30],
+      [1.2, 5],
+    ],
+    twinSizes: [1, 2],
+    spreads: ANYHOW,
+  },
+  hijack: {
+    attack: hijack,
+    twin: hijackTwin,
+    sizes: [
+      [100, 1000],
+      [20, 200],
+      [5, 50],
+      [2, 6],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2.5],
+    spreads: WHOLE,
+  },
+  burst: {
+    attack: burst,
+    twin: burstTwin,
+    sizes: [
+      [300, 1000],
+      [50, 300],
+      [8, 60],
+      [2, 8],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
+  slow_ramp: {
+    attack: slowRamp,
+    twin: slowRampTwin,
+    sizes: [
+      [30, 100],
+      [12, 30],
+      [5, 12],
+      [2, 5],
+      [1.2, 2],
+    ],
+    twinSizes: [1.2, 1.6],
+    spreads: ['days'],
+  },
+  off_hours: {
+    attack: offHours,
+    twin: offHoursTwin,
+    sizes: [
+      [20, 60],
+      [8, 20],
+      [3, 10],
+      [1.5, 4],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
+  impossible_travel: {
+    attack: impossibleTravel,
+    twin: impossibleTravelTwin,
+    sizes: [
+      [10, 50],
+      [5, 20],
+      [2, 8],
+      [1.5, 4],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
+  credential_misuse: {
+    attack: credentialMisuse,
+    twin: credentialMisuseTwin,
+    sizes: [
+      [20, 60],
+      [8, 20],
+      [3, 10],
+      [1.5, 4],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
+  lateral_movement: {
+    attack: lateralMovement,
+    twin: lateralMovementTwin,
+    sizes: [
+      [30, 100],
+      [10, 40],
+      [4, 15],
+      [2, 4],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
+  bad_tool_fleet: {
+    attack: badToolFleet,
+    twin: badToolFleetTwin,
+    sizes: [
+      [20, 100],
+      [8, 40],
+      [2, 15],
+      [1.5, 4],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 1.5],
+    spreads: ['identities'],
+  },
+  probing: {
+    attack: probing,
+    twin: probingTwin,
+    sizes: [
+      [30, 100],
+      [10, 40],
+      [4, 15],
+      [2, 4],
+      [1.2, 2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
 }
 
 const isList = (a: Settings['attacks']): a is readonly AttackSpec[] => Array.isArray(a)
 
 const planSpecs = (plan: AttackPlan): AttackSpec[] => {
   const perKind = plan.perKind ?? 2
-  const base = { ...(plan.size === undefined ? {} : { size: plan.size }), ...(plan.subtlety === undefined || plan.subtlety === 'mixed' ? {} : { subtlety: plan.subtlety }) }
+  const base = {
+    ...(plan.size === undefined ? {} : { size: plan.size }),
+    ...(plan.subtlety === undefined || plan.subtlety === 'mixed' ? {} : { subtlety: plan.subtlety }),
+  }
   return (plan.kinds ?? ATTACK_KINDS).flatMap((kind): AttackSpec[] =>
-    kind === 'hijack' ? HIJACK_VARIANTS.map((variant) => ({ ...base, kind, variant, count: Math.ceil(perKind / 2) })) : [{ ...base, kind, count: perKind }],
+    kind === 'hijack'
+      ? HIJACK_VARIANTS.map((variant) => ({ ...base, kind, variant, count: Math.ceil(perKind / 2) }))
+      : [{ ...base, kind, count: perKind }],
   )
 }
 
@@ -97,7 +245,14 @@ export const placeAttacks = (world: World): PlacedEvent[] => {
       const run = (twin: boolean, size: number): void => {
         const name = twin ? `${stem}-${n}-twin` : `${stem}-${n}`
         const own = new Rng(s.seed, hashText(name), 7)
-        const c = new Case(world, { ...shape, name, twin, size, victim: twin && spec.twinOnly !== true ? undefined : shape.victim }, own, from, s.endTime, taken)
+        const c = new Case(
+          world,
+          { ...shape, name, twin, size, victim: twin && spec.twinOnly !== true ? undefined : shape.victim },
+          own,
+          from,
+          s.endTime,
+          taken,
+        )
         ;(twin ? maker.twin : maker.attack)(c)
         placed.push(...c.placed.filter((p) => p.event.time >= s.startTime && p.event.time < s.endTime))
       }
