@@ -53,7 +53,12 @@ export const superviseEngine = async (options: SuperviseOptions): Promise<Superv
     engine = await launch(Number(new URL(engine.url).port)).catch(() => launch())
     await closeStores()
     restarts++
-    await prepare()
+    try {
+      await prepare()
+    } catch (error) {
+      await engine.kill()
+      throw error
+    }
   }
 
   const watch = async (): Promise<void> => {
@@ -87,6 +92,8 @@ export const superviseEngine = async (options: SuperviseOptions): Promise<Superv
       await closeStores()
       await engine.stop()
       await watching
+      // A restart may have been under way: then there is another engine now.
+      await engine.stop()
       await closeStores()
     },
   }

@@ -4,7 +4,7 @@ import { SHARD_POSITION, SHARD_STATE, shardKey, slotKey } from './codec.ts'
 import type { Environment } from './environment.ts'
 import { publishJson } from './ingest.ts'
 import { type Heads, writeShardHead } from './staging.ts'
-import type { WriteOp } from './writer.ts'
+import type { WriteOp, Writer } from './writer.ts'
 
 export const SLOT_KEY_BYTES = 8
 const MAX_STATE_NAME = 400
@@ -34,8 +34,9 @@ const checkCommit = (heads: Heads, commit: ChunkCommit, positions: Map<number, n
   positions.set(shard, nextOffset)
 }
 
-const writeChunk = (env: Environment, heads: Heads, commit: ChunkCommit): void => {
-  const { shard, nextOffset } = commit
+/** What a chunk puts out: slots, named state, outbox. */
+export const writeOutputs = (env: Environment, heads: Heads, commit: ChunkCommit): void => {
+  const { shard } = commit
   for (const slot of commit.slots) env.slots.putSync(slotKey(shard, slot.key), Buffer.from(slot.bytes.buffer, slot.bytes.byteOffset, slot.bytes.length))
   for (const { name, bytes } of commit.meta) env.shards.putSync(shardKey(shard, SHARD_STATE, name), Buffer.from(bytes))
   if (commit.scored !== null && commit.scored.rows > 0) {
@@ -45,6 +46,9 @@ const writeChunk = (env: Environment, heads: Heads, commit: ChunkCommit): void =
   for (const alert of commit.alerts) publishJson(heads, 'alerts', shard, alert.replay.position.offset, alert)
   for (const capsule of commit.capsules) publishJson(heads, 'capsules', shard, capsule.replay.position.offset, capsule)
   for (const letter of commit.deadLetters) publishJson(heads, 'dead-letters', shard, letter.offset, letter)
+}
+
+export const writePosition = (env: Environment, heads: Heads, { shard, nextOffset }: ChunkCommit): void => {
   heads.stagedShard(shard).position = nextOffset
   writeShardHead(env, shard, SHARD_POSITION, nextOffset)
 }
@@ -52,14 +56,23 @@ const writeChunk = (env: Environment, heads: Heads, commit: ChunkCommit): void =
 const sizeOf = (commit: ChunkCommit): number =>
   (commit.scored?.bytes.length ?? 0) + commit.slots.reduce((sum, slot) => sum + slot.bytes.length + 64, 0) + commit.capsules.length * 16_384
 
+/** How chunks reach the tables. The only one in use is `storeTogether`; the negative control of the fault tests has another. */
+export type StoreChunks = (env: Environment, heads: Heads, writer: Writer, commits: readonly ChunkCommit[]) => Promise<void>
+
+export const storeTogether: StoreChunks = (env, heads, writer, commits) => writer.run(commitOp(env, heads, commits))
+
 /** All chunks in one transaction: slots, named state, outbox and position of each, or nothing of any. */
-export const commitOp = (env: Environment, heads: Heads, commits: readonly ChunkCommit[]): WriteOp<void> => ({
+const commitOp = (env: Environment, heads: Heads, commits: readonly ChunkCommit[]): WriteOp<void> => ({
+  kind: 'commit',
   bytes: commits.reduce((sum, commit) => sum + sizeOf(commit), 0),
   check() {
     const positions = new Map<number, number>()
     for (const commit of commits) checkCommit(heads, commit, positions)
   },
   apply() {
-    for (const commit of commits) writeChunk(env, heads, commit)
+    for (const commit of commits) {
+      writeOutputs(env, heads, commit)
+      writePosition(env, heads, commit)
+    }
   },
 })

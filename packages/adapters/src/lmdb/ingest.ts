@@ -58,6 +58,7 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch): Wr
   const { records, deadLetters = [], idempotency } = batch
   const hash = idempotency === undefined ? undefined : idempotencyHash(idempotency.tenant, idempotency.key)
   return {
+    kind: 'append',
     bytes: records.reduce((sum, record) => sum + record.key.length + record.value.length + 32, 0),
     check() {
       for (const record of records) {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import type { ChunkCommit, EventSink, LogRecord, ShardLog } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import { MAX_SHARDS, SHARD_STATE, decodeRecord, eventKey, offsetOf, shardKey, slotKeyInto } from './codec.ts'
-import { commitOp, SLOT_KEY_BYTES } from './commit.ts'
+import { SLOT_KEY_BYTES, type StoreChunks, storeTogether } from './commit.ts'
 import { type Environment, checkVersion, kvKey, logId, masterKey, openTables } from './environment.ts'
 import { type TenantOwnership, type TenantRemoval, iterateSlots, removeTenant, trimEvents } from './housekeeping.ts'
 import { type IngestBatch, type IngestResult, ingestOp, publishJson, purgeIdempotencyOp } from './ingest.ts'
@@ -60,7 +60,7 @@ export interface EmbeddedLog extends EventSink, ShardLog {
 /**
  * Opens the log of a data folder. Errors: DATA_DIR_LOCKED, STORE_TOO_NEW, SHARDS_FIXED, MASTER_KEY_MISSING, MASTER_KEY_WRONG.
  */
-export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<EmbeddedLog> => {
+export const openEmbeddedLog = async (options: EmbeddedLogOptions, storeChunks: StoreChunks = storeTogether): Promise<EmbeddedLog> => {
   const { dir, shards = 64, onPoint = () => {} } = options
   if (!Number.isInteger(shards) || shards < 1 || shards > MAX_SHARDS) throw new PlumblineError('SHARDS_INVALID', `The number of shards must be 1 to ${MAX_SHARDS}.`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
@@ -76,7 +76,7 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<Embe
     const heads = createHeads(env, shards)
     const writer = createWriter(env, heads, onPoint)
     const tables = env
-    return assemble(tables, heads, writer, { id, masterKey: key }, async () => {
+    return assemble(tables, heads, writer, storeChunks, { id, masterKey: key }, async () => {
       await writer.close()
       release()
       await tables.root.close()
@@ -90,13 +90,20 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions): Promise<Embe
   }
 }
 
-const assemble = (env: Environment, heads: Heads, writer: Writer, names: { readonly id: string; readonly masterKey: Uint8Array }, close: () => Promise<void>): EmbeddedLog => ({
+const assemble = (
+  env: Environment,
+  heads: Heads,
+  writer: Writer,
+  storeChunks: StoreChunks,
+  names: { readonly id: string; readonly masterKey: Uint8Array },
+  close: () => Promise<void>,
+): EmbeddedLog => ({
   shards: heads.shards,
   ...names,
   outbox: createOutbox(env, heads, writer),
   kv: createKeyValue(env, writer),
   ...eventSide(env, heads, writer),
-  ...workerSide(env, heads, writer),
+  ...workerSide(env, heads, writer, storeChunks),
   publish: (topic, values) =>
     writer.run({
       bytes: values.length * 1024,
@@ -123,7 +130,7 @@ const eventSide = (env: Environment, heads: Heads, writer: Writer): Pick<Embedde
   onRecords: (listener) => heads.onGrown((shards) => shards.length > 0 && listener(shards)),
 })
 
-const workerSide = (env: Environment, heads: Heads, writer: Writer): ShardLog => {
+const workerSide = (env: Environment, heads: Heads, writer: Writer, storeChunks: StoreChunks): ShardLog => {
   const lookup = Buffer.alloc(2 + SLOT_KEY_BYTES)
   return {
     load(shard, key, into) {
@@ -155,7 +162,7 @@ const workerSide = (env: Environment, heads: Heads, writer: Writer): ShardLog =>
       }
       return records
     },
-    commit: (commits: readonly ChunkCommit[]) => writer.run(commitOp(env, heads, commits)),
+    commit: (commits: readonly ChunkCommit[]) => storeChunks(env, heads, writer, commits),
   }
 }
 

@@ -1,14 +1,18 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { Environment } from './environment.ts'
 
+/** What a piece of work is, for the names of its points. */
+export type WriteKind = 'append' | 'commit' | 'other'
+
 /** Places in a write where a test may stop the process. */
-export type WritePoint = 'write:begin' | 'write:inside' | 'write:flushing' | 'write:durable'
+export type WritePoint = `${WriteKind}:${'begin' | 'inside' | 'flushing' | 'durable'}`
 
 /**
  * One piece of work in a group commit. `check` refuses this piece alone and must not write; `apply` writes, and a throw
  * takes back the whole transaction; `after` runs once everything is on disk.
  */
 export interface WriteOp<T> {
+  readonly kind?: WriteKind
   readonly bytes: number
   check?(): void
   apply(): T
@@ -57,7 +61,11 @@ export const createWriter = (env: Environment, staged: Staged, onPoint: (point: 
 
   const writeBatch = async (batch: readonly Pending[]): Promise<void> => {
     const accepted: { pending: Pending; value: unknown }[] = []
-    onPoint('write:begin')
+    const kinds = new Set(batch.map(({ op }) => op.kind ?? 'other'))
+    const passed = (place: 'begin' | 'flushing' | 'durable'): void => {
+      for (const kind of kinds) onPoint(`${kind}:${place}`)
+    }
+    passed('begin')
     try {
       await env.root.childTransaction(() => {
         staged.begin()
@@ -69,9 +77,9 @@ export const createWriter = (env: Environment, staged: Staged, onPoint: (point: 
             continue
           }
           accepted.push({ pending, value: pending.op.apply() })
-          onPoint('write:inside')
+          onPoint(`${pending.op.kind ?? 'other'}:inside`)
         }
-        setImmediate(() => onPoint('write:flushing'))
+        setImmediate(() => passed('flushing'))
       })
     } catch (cause) {
       staged.discard()
@@ -83,7 +91,7 @@ export const createWriter = (env: Environment, staged: Staged, onPoint: (point: 
       return
     }
     staged.merge()
-    onPoint('write:durable')
+    passed('durable')
     for (const { pending, value } of accepted) pending.resolve(value)
   }
 

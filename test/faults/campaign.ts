@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type SupervisedEngine, superviseEngine } from '../../services/recorder/src/index.ts'
+import type { ChildPlan } from './child.ts'
+import { type Verdict, judge, runChild } from './harness.ts'
+
+/** Every place a run may die at, in the order of an event's way. */
+export const POINTS = [
+  'sender:before',
+  'append:begin',
+  'append:inside',
+  'append:flushing',
+  'append:durable',
+  'sender:answered',
+  'worker:acquired',
+  'worker:read',
+  'worker:processed',
+  'worker:committing',
+  'commit:begin',
+  'commit:inside',
+  'commit:flushing',
+  'commit:durable',
+  'worker:committed',
+  'worker:settled',
+  'recorder:read',
+  'recorder:intent',
+  'recorder:inserting',
+  'recorder:inserted',
+  'recorder:position',
+  'recorder:advanced',
+] as const
+
+/** Faults that come from outside the process. */
+export const OUTSIDE = ['engine killed during inserts', 'process killed while the engine restarts', 'process killed at a random time'] as const
+
+export interface CampaignResult {
+  readonly fired: ReadonlyMap<string, number>
+  readonly kills: number
+  readonly verdict: Verdict
+}
+
+export interface CampaignOptions {
+  readonly seed: number
+  /** Kills wanted at each point. */
+  readonly perPoint: number
+  readonly perOutside: number
+  readonly points?: readonly string[]
+  readonly broken?: boolean
+  readonly onProgress?: (text: string) => void
+}
+
+interface Run {
+  readonly dir: string
+  readonly engine: SupervisedEngine
+  readonly options: CampaignOptions
+  readonly fired: Map<string, number>
+  next: number
+  random: number
+}
+
+const BATCHES_PER_RUN = 6
+
+const draw = (run: Run, below: number): number => {
+  run.random = (Math.imul(run.random, 1_664_525) + 1_013_904_223) >>> 0
+  return Math.floor((run.random / 2 ** 32) * below)
+}
+
+const planOf = (run: Run, part: Partial<ChildPlan>): ChildPlan => ({
+  dir: join(run.dir, 'log'),
+  seed: run.options.seed,
+  from: run.next,
+  to: run.next + BATCHES_PER_RUN,
+  point: null,
+  hit: 1,
+  delayMs: 0,
+  broken: run.options.broken ?? false,
+  url: run.engine.url(),
+  password: run.engine.passwords().recorder,
+  ...part,
+})
+
+/** Requests up to here were answered; the rest is sent again by the next process. */
+const noteAnswers = (run: Run, plan: ChildPlan, acked: readonly number[]): void => {
+  const answered = new Set(acked)
+  while (run.next < plan.to && answered.has(run.next)) run.next++
+}
+
+const count = (run: Run, name: string): void => void run.fired.set(name, (run.fired.get(name) ?? 0) + 1)
+
+const killAtPoint = async (run: Run, point: string): Promise<void> => {
+  const plan = planOf(run, { point, hit: 1 + draw(run, 5), delayMs: 0 })
+  const result = await runChild(plan)
+  noteAnswers(run, plan, result.acked)
+  if (result.fired === point) count(run, point)
+}
+
+const killOutside = async (run: Run, kind: (typeof OUTSIDE)[number]): Promise<void> => {
+  const plan = planOf(run, {})
+  const after = 1 + draw(run, 3)
+  const lateMs = draw(run, 60)
+  let answers = 0
+  let dead = false
+  const result = await runChild(plan, (line, pid) => {
+    if (!line.startsWith('ack ') || ++answers !== after || dead) return
+    dead = true
+    if (kind !== 'process killed at a random time') process.kill(run.engine.pid(), 'SIGKILL')
+    if (kind !== 'engine killed during inserts') setTimeout(() => process.kill(pid, 'SIGKILL'), lateMs)
+  })
+  noteAnswers(run, plan, result.acked)
+  if (kind === 'engine killed during inserts' ? dead : result.fired === 'outside') count(run, kind)
+}
+
+/** Runs to the end without faults, so that everything has reached the store. */
+const finish = async (run: Run): Promise<void> => {
+  const result = await runChild(planOf(run, {}))
+  if (!result.done) throw new Error(`The last run did not finish: ${result.lines.slice(-3).join(' | ')}`)
+  run.next += BATCHES_PER_RUN
+}
+
+/** Kills a deployment again and again on one data folder, lets it finish, and compares everything with the oracle. */
+export const runCampaign = async (options: CampaignOptions): Promise<CampaignResult> => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-faults-'))
+  const engine = await superviseEngine({ dir: join(dir, 'engine') })
+  const run: Run = { dir, engine, options, fired: new Map(), next: 0, random: options.seed }
+  try {
+    const points = options.points ?? POINTS
+    for (let round = 0; round < options.perPoint; round++) {
+      for (const point of points) await killAtPoint(run, point)
+      options.onProgress?.(`round ${round + 1} of ${options.perPoint}`)
+    }
+    for (let round = 0; round < options.perOutside; round++) for (const kind of OUTSIDE) await killOutside(run, kind)
+    await finish(run)
+    const verdict = await judge(join(dir, 'log'), options.seed, run.next, engine.store('owner'))
+    return { fired: run.fired, kills: [...run.fired.values()].reduce((sum, n) => sum + n, 0), verdict }
+  } finally {
+    await engine.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+export const differences = (verdict: Verdict): number =>
+  verdict.lost + verdict.doubled + verdict.wrong + verdict.alertsWrong + verdict.lettersWrong + verdict.stateWrong + verdict.requestsLostOrDoubled
