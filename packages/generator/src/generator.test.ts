@@ -18,6 +18,7 @@ import {
   HIJACK_VARIANTS,
   type Labelled,
   LEVELS,
+  listCases,
   type Subtlety,
   writeLabels,
 } from './index.ts'
@@ -170,25 +171,34 @@ test('robots are exactly constant', () => {
   }
 })
 
-const leaves = (v: unknown, path = ''): [string, unknown][] =>
-  typeof v === 'object' && v !== null
-    ? Object.entries(v).flatMap(([k, x]) => leaves(x, Array.isArray(v) ? `${path}[]` : `${path}.${k}`))
-    : [[path, v]]
+const visit = (v: unknown, path: string, on: (path: string, leaf: unknown) => void): void => {
+  if (typeof v !== 'object' || v === null) on(path, v)
+  else for (const k in v) visit((v as Record<string, unknown>)[k], Array.isArray(v) ? `${path}[]` : `${path}.${k}`, on)
+}
+/** A string with its letters, digits and hashes made alike. */
 const shape = (v: unknown): string =>
-  typeof v === 'string'
-    ? v
+  typeof v !== 'string'
+    ? typeof v
+    : v
         .replace(/[0-9a-f]{12,}/g, 'h')
         .replace(/[a-zA-Z]+/g, 'a')
         .replace(/\d+/g, '9')
         .replace(/(-a)+/g, '-a')
-    : typeof v
 
 test('labels do not leak into events', () => {
-  const benign = new Set<string>()
-  for (const { event, label } of standard) if (label === null) for (const [path, v] of leaves(event)) benign.add(`${path} ${shape(v)}`)
+  const known = new Set<string>()
+  const seen = new Set<unknown>()
+  standard.forEach(({ event, label }, i) => {
+    if (label !== null) return
+    visit(event, '', (path, v) => {
+      const unique = path === '.id' || path === '.session'
+      if (seen.has(`${path}${typeof v === 'string' ? v : ''}`) || (unique && i > 5_000)) return
+      seen.add(`${path}${typeof v === 'string' ? v : ''}`)
+      known.add(`${path} ${shape(v)}`)
+    })
+  })
   const labelled = standard.filter((x) => x.label !== null)
-  for (const { event } of labelled)
-    for (const [path, v] of leaves(event)) assert.ok(benign.has(`${path} ${shape(v)}`), `${path} ${String(v)}`)
+  for (const { event } of labelled) visit(event, '', (path, v) => assert.ok(known.has(`${path} ${shape(v)}`), `${path} ${String(v)}`))
   const mean = labelled.reduce((s, x) => s + Number.parseInt(x.event.id.slice(0, 6), 16) / 0x1000000, 0) / labelled.length
   assert.ok(Math.abs(mean - 0.5) < 4 * Math.sqrt(1 / 12 / labelled.length), String(mean))
   assert.ok(standard.every((x) => !/attack|twin|hijack|exfil|evil/i.test(eventJson(x.event))))
@@ -237,6 +247,16 @@ test('the demo is small and ends with the three seed cases', () => {
   for (const x of all) if (x.label !== null) assert.ok((x.event.time as number) > end - 12 * 3_600_000)
 })
 
+test('cases are listed with who, when and how much', () => {
+  const cases = listCases({ seed: 3 })
+  const events = standard.filter((x) => x.label !== null).length
+  assert.equal(
+    cases.reduce((n, c) => n + c.events, 0),
+    events,
+  )
+  for (const c of cases) assert.ok(c.from <= c.to && c.identities.length > 0 && c.keyEvents > 0 && c.keyEvents <= c.events, c.case)
+})
+
 test('one attack can be placed on a named identity at a given time', () => {
   const at = Date.UTC(2026, 9, 14, 11)
   const cases = generateCases({ attacks: [{ kind: 'hr_access', identity: 'support-bot-03', at, size: 20, spread: 'piece' }], twins: false })
@@ -258,5 +278,12 @@ test('the policy of the company is valid', () => {
 })
 
 test('options out of range are refused', () => {
-  for (const o of [{ days: 0 }, { identities: 3 }, { eventsPerIdentityDay: -1 }]) assert.throws(() => [...generate(o)], RangeError)
+  const wrong = [
+    { days: 0 },
+    { identities: 3 },
+    { eventsPerIdentityDay: -1 },
+    { attacks: { kinds: ['nap' as 'burst'] } },
+    { level: 'L9' as 'L0' },
+  ]
+  for (const o of wrong) assert.throws(() => [...generate(o)], RangeError)
 })

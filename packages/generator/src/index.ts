@@ -1,5 +1,5 @@
 import { placeAttacks } from './attacks/plan.ts'
-import { DAY, type GenerateOptions, HOUR, type Labelled, settle } from './options.ts'
+import { DAY, type GenerateOptions, HOUR, type Label, type Labelled, settle } from './options.ts'
 import { type PlacedEvent, streamHours } from './stream.ts'
 import { buildWorld } from './world.ts'
 import { eventJson, LineWriter } from './write.ts'
@@ -42,6 +42,34 @@ export const writeLabels = (options: GenerateOptions, write: (chunk: Buffer) => 
     out.line(JSON.stringify({ event: e.id, time: e.time, identity: e.identity.id, session: e.session ?? null, ...label }))
   out.flush()
   return all.length
+}
+
+/** One attack or twin as a whole. */
+export interface CaseSummary extends Omit<Label, 'key'> {
+  readonly identities: readonly string[]
+  readonly sessions: readonly string[]
+  /** Times of the first and the last event, ms since epoch. */
+  readonly from: number
+  readonly to: number
+  readonly events: number
+  readonly keyEvents: number
+}
+
+/** Every case of the options, in order of its first event. */
+export const listCases = (options: GenerateOptions): CaseSummary[] => {
+  const byCase = Map.groupBy(placedInOrder(options), (p) => p.label.case)
+  return [...byCase.values()].map((list): CaseSummary => {
+    const { key: _, ...label } = list[0]!.label
+    return {
+      ...label,
+      identities: [...new Set(list.map((p) => p.event.identity.id))],
+      sessions: [...new Set(list.flatMap((p) => p.event.session ?? []))],
+      from: list[0]!.event.time,
+      to: list[list.length - 1]!.event.time,
+      events: list.length,
+      keyEvents: list.filter((p) => p.label.key).length,
+    }
+  })
 }
 
 /** Events of the attacks and twins alone, in event-time order: for trying one on a live company. */

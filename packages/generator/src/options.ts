@@ -158,7 +158,12 @@ const dynamics = (given: boolean | Partial<BenignDynamics>): BenignDynamics => {
   return { deploys: all, joiners: all, monthEnd: all, leave: all, onCall: all, mess: all, ...part }
 }
 
-/** Fills in the defaults. Throws RangeError for sizes out of range. */
+const kindsOf = (attacks: GenerateOptions['attacks']): readonly AttackKind[] => {
+  if (attacks === undefined || attacks === 'none') return []
+  return Array.isArray(attacks) ? attacks.map((a: AttackSpec) => a.kind) : ((attacks as AttackPlan).kinds ?? [])
+}
+
+/** Fills in the defaults. Throws RangeError for values out of range or unknown names. */
 export const settle = (options: GenerateOptions): Settings => {
   const days = options.days ?? 15
   const identities = options.identities ?? 200
@@ -166,6 +171,9 @@ export const settle = (options: GenerateOptions): Settings => {
   if (!(days > 0 && days <= 3660)) throw new RangeError('days must be above 0 and at most 3660')
   if (!Number.isInteger(identities) || identities < 10 || identities > 200_000) throw new RangeError('identities must be 10 to 200,000')
   if (!(rate > 0 && rate <= 100_000)) throw new RangeError('eventsPerIdentityDay must be above 0 and at most 100,000')
+  if (options.level !== undefined && !LEVELS.includes(options.level)) throw new RangeError(`level must be one of ${LEVELS.join(', ')}`)
+  const kinds = kindsOf(options.attacks)
+  if (!kinds.every((k) => ATTACK_KINDS.includes(k))) throw new RangeError(`attack kinds are ${ATTACK_KINDS.join(', ')}`)
   const startTime = Math.floor((options.startTime ?? Date.UTC(2026, 9, 1)) / HOUR) * HOUR
   return {
     seed: (options.seed ?? 1) | 0,
