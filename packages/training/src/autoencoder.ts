@@ -1,6 +1,7 @@
 import { createAutoencoder, INPUT_CAP, type AutoencoderParameters } from '@plumbline/detector/autoencoder'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Tensor2D } from '@tensorflow/tfjs'
+import { createAdam } from './adam.ts'
 import { chooseBackend, type Backend } from './backend.ts'
 import { createNet, type Net } from './net.ts'
 import { createRandom, shuffle, type Random } from './random.ts'
@@ -130,7 +131,8 @@ const fit = (backend: Backend, net: Net, train: Float32Array, held: Float32Array
   const { tf } = backend
   const width = net.layers[0]!
   const nextBatch = createBatches(train, width, plan.batch, plan.denoise, constant, random)
-  const optimizer = tf.train.adam(plan.learningRate)
+  const variables = [...net.kernels, ...net.biases]
+  const adam = createAdam(backend, variables)
   const heldTensor = tf.tensor2d(held, [held.length / width, width])
   const loss = (input: Tensor2D, target: Tensor2D) => tf.mean(tf.squaredDifference(net.forward(input), target)).asScalar()
   const checkEvery = Math.max(20, Math.ceil(plan.steps / 40))
@@ -138,15 +140,16 @@ const fit = (backend: Backend, net: Net, train: Float32Array, held: Float32Array
   let failures = 0
   let step = 0
   while (step < plan.steps && failures < 8) {
-    ;(optimizer as unknown as { learningRate: number }).learningRate = plan.learningRate * (1 - (0.95 * step) / plan.steps)
+    const rate = plan.learningRate * (1 - (0.95 * step) / plan.steps)
     const { clean, noisy } = nextBatch()
     step++
     const check = step % checkEvery === 0 || step === plan.steps
     const [trainLoss, holdOutLoss] = tf.tidy(() => {
       const target = tf.tensor2d(clean, [plan.batch, width])
       const input = tf.tensor2d(noisy, [plan.batch, width])
-      const value = optimizer.minimize(() => loss(input, target), check)
-      return check ? [value!.dataSync()[0]!, loss(heldTensor, heldTensor).dataSync()[0]!] : [0, 0]
+      const { value, grads } = tf.variableGrads(() => loss(input, target), variables)
+      adam.step(grads, rate)
+      return check ? [value.dataSync()[0]!, loss(heldTensor, heldTensor).dataSync()[0]!] : [0, 0]
     })
     if (!check) continue
     if (holdOutLoss! < best.holdOutLoss) {
@@ -155,7 +158,6 @@ const fit = (backend: Backend, net: Net, train: Float32Array, held: Float32Array
     } else failures++
   }
   heldTensor.dispose()
-  optimizer.dispose()
   return { ...best, steps: step }
 }
 

@@ -39,7 +39,8 @@ const start = async (only: Backend['name'] | undefined): Promise<Backend> => {
       await native.ready()
       return { name: 'native', tf: native }
     }
-    if (only === 'native') throw new Error('The native library of @tensorflow/tfjs-node is not there. Run scripts/setup-tfjs-native.mjs.')
+    if (only === 'native')
+      throw new Error('The native library of @tensorflow/tfjs-node is not there. Run packages/training/scripts/setup-tfjs-native.mjs.')
   }
   const tf = require('@tensorflow/tfjs') as TensorFlow
   if (only !== 'cpu') {

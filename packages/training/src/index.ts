@@ -2,4 +2,7 @@ export { MIN_TRAINING_ROWS, trainAutoencoder, type TrainedAutoencoder, type Trai
 export { chooseBackend, type Backend } from './backend.ts'
 export { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
 export { generateSigningKey, loadSigningKey, signRelease, type SigningKey } from './sign.ts'
-export { trainInWorker } from './train-in-worker.ts'
+export { trainAllInWorkers, trainInWorker } from './train-in-worker.ts'
+export { alignTable, readTable, type Table } from './table.ts'
+export { scoreTabular, type TabularOptions } from './tabular.ts'
+export { type BuiltRelease, buildRelease, type ReleaseInput } from './release-builder.ts'

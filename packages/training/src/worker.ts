@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { trainAutoencoder, type TrainOptions } from './autoencoder.ts'
 
-// Entry of the training thread: one job, given as workerData, one answer.
-const trained = await trainAutoencoder(workerData as TrainOptions)
-parentPort!.postMessage(trained)
+// Entry of the training thread: jobs given as workerData, one message per trained net, in order.
+for (const job of workerData as readonly TrainOptions[]) parentPort!.postMessage(await trainAutoencoder(job))

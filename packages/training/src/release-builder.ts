@@ -1,0 +1,189 @@
+import {
+  CATALOGUE_HASH,
+  configHash,
+  createAutoencoder,
+  DETECTOR_VERSION,
+  jointScore,
+  log1p,
+  packGroup,
+  packRelease,
+  sha256Hex,
+  sumSurprise,
+  tailLog10,
+} from '@plumbline/detector'
+import { type DetectionConfig, FEATURE_COUNT, FEATURES, PlumblineError } from '@plumbline/schemas'
+import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
+import { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
+import { type BuiltGroup, findGroups, groupStats, readMember } from './peer-groups.ts'
+import { trainInWorker } from './train-in-worker.ts'
+
+/** Recorded history of one tenant as the trainer hands it over. */
+export interface ReleaseInput {
+  readonly tenant: string
+  /** Counts up per tenant, from 1. */
+  readonly sequence: number
+  /** Feature vectors as they were scored under a release with groups, one after the other; alerted events left out. */
+  readonly rows: Float32Array
+  /** Event time that `rows` cover, for the alert threshold: events per day of the whole tenant. */
+  readonly eventsPerDay: number
+  /** Packed slots of all identities of the tenant. */
+  readonly slots: Iterable<Uint8Array>
+  /** Declared group names by fingerprint, as the detector met them. */
+  readonly groupNames: ReadonlyMap<number, string>
+  readonly config: DetectionConfig
+  readonly seed: number
+  readonly createdFrom: {
+    readonly positions: Record<string, number>
+    readonly events: number
+    readonly fromTime: number
+    readonly toTime: number
+  }
+  /** Without a net: peer and global statistics only, for the time before the first training. */
+  readonly withModel: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface BuiltRelease {
+  readonly id: string
+  readonly sha256: string
+  readonly bytes: Uint8Array
+}
+
+/** Benign alert groups a day that the threshold aims at, as a share of the budget: a budget is a ceiling, not a quota. */
+const AIM = 0.1
+/** Weight of the learned error beside the surprise in the joint score. */
+const ERROR_WEIGHT = 1
+/** Most rows that train a net; more are thinned evenly. */
+const MAX_ROWS = 60_000
+
+/** Builds a release from recorded history: groups, and with a model also the net, joint scale, calibration, thresholds. */
+export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> => {
+  const members = [...input.slots].map(readMember)
+  const groups = findGroups(members, input.groupNames)
+  const everyone: BuiltGroup['stats'] = groupStats('', members)
+  const sections: Record<string, Float32Array> = { ...packGroup('all', everyone) }
+  groups.forEach((g, i) => {
+    Object.assign(sections, packGroup(`g${i}`, g.stats))
+  })
+  sections.declared = Float32Array.from(groups.flatMap((g, i) => (g.declared === 0 ? [] : [g.declared & 0xffff, g.declared >>> 16, i])))
+  const rows = thin(input.rows)
+  const model = input.withModel ? await fit(input, rows) : null
+  sections.typical = model?.typical ?? meanRow(rows)
+  sections.joint = model?.joint ?? Float32Array.of(0, 1, 0, 1, 0)
+  sections.calibration = model?.calibration ?? unmodelledCalibration(rows, sections.typical)
+  if (model !== null) {
+    const { weights, mean, invStd, residualScale } = model.net.parameters
+    Object.assign(sections, { weights, mean, invStd, residualScale })
+  }
+  const floor = -Math.log10(input.config.tailFloor)
+  const aim = Math.max(0.5, input.config.alertBudgetPerDay * AIM)
+  const id = `${input.tenant}-r${input.sequence}`
+  const bytes = packRelease(
+    {
+      v: 1,
+      id,
+      tenant: input.tenant,
+      sequence: input.sequence,
+      createdFrom: { ...input.createdFrom, identities: members.length },
+      catalogueHash: CATALOGUE_HASH,
+      detectorVersion: DETECTOR_VERSION,
+      configHash: configHash(input.config),
+      layers: model === null ? [] : [...model.net.parameters.layers],
+      peerGroups: groups.map((g) => ({ name: g.name, members: g.stats.members })),
+      thresholds: { tailFloorLog10: floor, alertTailLog10: Math.max(floor, Math.log10(Math.max(1, input.eventsPerDay / aim))) },
+      metrics: { rows: rows.length / FEATURE_COUNT, ...(model === null ? {} : metricsOf(model)) },
+    },
+    sections,
+  )
+  return { id, sha256: sha256Hex(bytes), bytes }
+}
+
+interface Model {
+  readonly net: TrainedAutoencoder
+  readonly typical: Float32Array
+  readonly joint: Float32Array
+  readonly calibration: Float32Array
+  readonly exceedances: readonly number[]
+}
+
+const fit = async (input: ReleaseInput, rows: Float32Array): Promise<Model> => {
+  if (rows.length / FEATURE_COUNT < 2 * MIN_CALIBRATION_SCORES) {
+    throw new PlumblineError(
+      'TRAINING_ROWS',
+      `Training needs at least ${2 * MIN_CALIBRATION_SCORES} recorded events, there are ${rows.length / FEATURE_COUNT}.`,
+    )
+  }
+  const options: TrainOptions = { rows, width: FEATURE_COUNT, seed: input.seed }
+  const net = await trainInWorker(options, input.signal)
+  const typical = meanRow(rows)
+  const { surprise, error } = partsOf(rows, typical, net)
+  const joint = Float32Array.of(mean(surprise), spread(surprise), mean(error), spread(error), ERROR_WEIGHT)
+  const all = input.rows.length > rows.length ? partsOf(input.rows, typical, net) : { surprise, error }
+  const scores = Float32Array.from(all.surprise, (s, i) => jointScore(joint, s, Math.expm1(all.error[i]!)))
+  const calibration = calibrate(scores)
+  const exceedances = [1e-2, 1e-3, 1e-4].map(
+    (p) => scores.reduce((n, s) => n + (tailLog10(calibration, s) >= -Math.log10(p) ? 1 : 0), 0) / (p * scores.length),
+  )
+  return { net, typical, joint, calibration, exceedances }
+}
+
+/** Surprise and log(1 + whitened error) of recorded rows, by the very functions that score. */
+const partsOf = (rows: Float32Array, typical: Float32Array, net: TrainedAutoencoder): { surprise: Float32Array; error: Float32Array } => {
+  const n = rows.length / FEATURE_COUNT
+  const surprise = new Float32Array(n)
+  const error = new Float32Array(n)
+  const scorer = createAutoencoder(net.parameters)
+  const contributions = new Float32Array(FEATURE_COUNT)
+  for (let i = 0; i < n; i++) {
+    const row = rows.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT)
+    surprise[i] = sumSurprise(row, typical, contributions)
+    scorer.input.set(row)
+    error[i] = log1p(scorer.run())
+  }
+  return { surprise, error }
+}
+
+const thin = (rows: Float32Array): Float32Array => {
+  const n = rows.length / FEATURE_COUNT
+  if (n <= MAX_ROWS) return rows
+  const out = new Float32Array(MAX_ROWS * FEATURE_COUNT)
+  for (let i = 0; i < MAX_ROWS; i++) {
+    const from = Math.floor((i * n) / MAX_ROWS)
+    out.set(rows.subarray(from * FEATURE_COUNT, (from + 1) * FEATURE_COUNT), i * FEATURE_COUNT)
+  }
+  return out
+}
+
+const meanRow = (rows: Float32Array): Float32Array => {
+  const n = rows.length / FEATURE_COUNT
+  const sums = new Float64Array(FEATURE_COUNT)
+  for (let i = 0; i < rows.length; i++) sums[i % FEATURE_COUNT]! += rows[i]!
+  return Float32Array.from(sums, (s, i) => (n === 0 ? (FEATURES[i]!.surprise ? 1.5 : 0) : s / n))
+}
+
+/** Before a net: the calibration of the plain sum of surprise where there are rows enough, else a straight line. */
+const unmodelledCalibration = (rows: Float32Array, typical: Float32Array): Float32Array => {
+  const n = rows.length / FEATURE_COUNT
+  if (n < 500) return Float32Array.of(1, 2, 0, 110, 0, 12)
+  const contributions = new Float32Array(FEATURE_COUNT)
+  return calibrate(
+    Float32Array.from({ length: n }, (_, i) =>
+      sumSurprise(rows.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT), typical, contributions),
+    ),
+  )
+}
+
+const metricsOf = (model: Model): Record<string, number> => ({
+  trainLoss: model.net.report.trainLoss,
+  holdOutLoss: model.net.report.holdOutLoss,
+  steps: model.net.report.steps,
+  exceedance2: model.exceedances[0]!,
+  exceedance3: model.exceedances[1]!,
+  exceedance4: model.exceedances[2]!,
+})
+
+const mean = (x: Float32Array): number => x.reduce((a, b) => a + b, 0) / Math.max(1, x.length)
+const spread = (x: Float32Array): number => {
+  const m = mean(x)
+  return Math.max(1e-3, Math.sqrt(x.reduce((a, b) => a + (b - m) ** 2, 0) / Math.max(1, x.length)))
+}
