@@ -18,6 +18,7 @@ export const REJECT_CODES = {
   SHARD_MISMATCH: 'The record stands in a shard its identity does not belong to. Let the gateway or the default partitioner place it.',
   CONTROL_INVALID: 'A control record cannot be read. It is ignored; see the message.',
   STORE_REFUSED: 'The store refused the row for its content. The rest of its block was stored; report the message.',
+  CREDENTIAL_MISMATCH: 'The token is bound to another tenant or identity. Leave the field out, or use the token made for it.',
   FORMAT_UNSUPPORTED: 'The line is of no format that was asked for. Check --format.',
 } as const
 export type RejectCode = keyof typeof REJECT_CODES
