@@ -61,24 +61,35 @@ const checkOptions = ({ rows, width }: TrainOptions): void => {
 }
 
 /**
- * Row numbers to learn from: of k equal rows √k stay. A robot that repeats itself a million times must not be all there is,
- * yet what is frequent stays more frequent than what is rare.
+ * Row numbers to learn from: of k equal rows about √k stay. A robot that repeats itself a million times must not be all there
+ * is, yet what is frequent stays more frequent than what is rare.
  */
 const thinOut = (rows: Float32Array, width: number): Int32Array => {
-  const seen = new Map<string, { count: number; kept: number }>()
-  const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
-  const keep: number[] = []
-  for (let r = 0; r < rows.length / width; r++) {
-    const key = bytes.toString('latin1', r * width * 4, (r + 1) * width * 4)
-    const entry = seen.get(key) ?? { count: 0, kept: 0 }
-    if (entry.count === 0) seen.set(key, entry)
-    entry.count++
-    if (entry.kept * entry.kept < entry.count) {
-      entry.kept++
-      keep.push(r)
-    }
+  const words = new Uint32Array(rows.buffer, rows.byteOffset, rows.length)
+  const counts = new Map<number, number>()
+  const kept = new Int32Array(rows.length / width)
+  let next = 0
+  for (let r = 0; r < kept.length; r++) {
+    const key = hashRow(words.subarray(r * width, (r + 1) * width))
+    const before = counts.get(key) ?? 0
+    counts.set(key, before + 1)
+    // The 1st, 2nd, 5th, 10th … (k² + 1)th copy stays.
+    if (Number.isInteger(Math.sqrt(before))) kept[next++] = r
   }
-  return Int32Array.from(keep)
+  return kept.slice(0, next)
+}
+
+/** 53 bits of a row's content (two multiplicative hashes): a collision would merely thin out one row more. */
+const hashRow = (words: Uint32Array): number => {
+  let a = 0x811c9dc5
+  let b = 0x9e3779b9
+  for (const word of words) {
+    a = Math.imul(a ^ word, 0x01000193)
+    a ^= a >>> 15
+    b = Math.imul(b ^ word, 0x85ebca6b)
+    b ^= b >>> 13
+  }
+  return (a >>> 0) * 0x200000 + (b & 0x1fffff)
 }
 
 /** The rows named by `index`, standardised and clamped as the kernel does it. */

@@ -22,8 +22,10 @@ export interface ReleaseInput {
   readonly tenant: string
   /** Counts up per tenant, from 1. */
   readonly sequence: number
-  /** Feature vectors as they were scored under a release with groups, one after the other; alerted events left out. */
+  /** Feature vectors as they were scored under a release with groups, one after the other. */
   readonly rows: Float32Array
+  /** Per row 1 where the event alerted: such rows do not teach the net, but they do belong to the distribution of scores. */
+  readonly alerted: Uint8Array
   /** Event time that `rows` cover, for the alert threshold: events per day of the whole tenant. */
   readonly eventsPerDay: number
   /** Packed slots of all identities of the tenant. */
@@ -66,11 +68,12 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
     Object.assign(sections, packGroup(`g${i}`, g.stats))
   })
   sections.declared = Float32Array.from(groups.flatMap((g, i) => (g.declared === 0 ? [] : [g.declared & 0xffff, g.declared >>> 16, i])))
-  const rows = thin(input.rows)
+  const quiet = keepQuiet(input)
+  const rows = thin(quiet)
   const model = input.withModel ? await fit(input, rows) : null
   sections.typical = model?.typical ?? meanRow(rows)
   sections.joint = model?.joint ?? Float32Array.of(0, 1, 0, 1, 0)
-  sections.calibration = model?.calibration ?? unmodelledCalibration(rows, sections.typical)
+  sections.calibration = model?.calibration ?? unmodelledCalibration(input.rows, sections.typical)
   if (model !== null) {
     const { weights, mean, invStd, residualScale } = model.net.parameters
     Object.assign(sections, { weights, mean, invStd, residualScale })
@@ -118,7 +121,7 @@ const fit = async (input: ReleaseInput, rows: Float32Array): Promise<Model> => {
   const typical = meanRow(rows)
   const { surprise, error } = partsOf(rows, typical, net)
   const joint = Float32Array.of(mean(surprise), spread(surprise), mean(error), spread(error), ERROR_WEIGHT)
-  const all = input.rows.length > rows.length ? partsOf(input.rows, typical, net) : { surprise, error }
+  const all = input.rows.length === rows.length ? { surprise, error } : partsOf(input.rows, typical, net)
   const scores = Float32Array.from(all.surprise, (s, i) => jointScore(joint, s, Math.expm1(all.error[i]!)))
   const calibration = calibrate(scores)
   const exceedances = [1e-2, 1e-3, 1e-4].map(
@@ -141,6 +144,16 @@ const partsOf = (rows: Float32Array, typical: Float32Array, net: TrainedAutoenco
     error[i] = log1p(scorer.run())
   }
   return { surprise, error }
+}
+
+const keepQuiet = ({ rows, alerted }: ReleaseInput): Float32Array => {
+  const kept = alerted.reduce((n, a) => n + (a === 0 ? 1 : 0), 0)
+  if (kept === alerted.length) return rows
+  const out = new Float32Array(kept * FEATURE_COUNT)
+  let to = 0
+  for (let i = 0; i < alerted.length; i++)
+    if (alerted[i] === 0) out.set(rows.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT), FEATURE_COUNT * to++)
+  return out
 }
 
 const thin = (rows: Float32Array): Float32Array => {

@@ -10,6 +10,19 @@ const WINSOR = 0.005
 /** A value that never changed counts as this many spreads off once it differs by its own size (or by 1, around 0). */
 const CONSTANT_SPREAD = 1
 
+/** Rows looked at for quantiles at most. */
+const MAX_SAMPLE = 50_000
+
+const extremes = (rows: Float32Array, width: number, feature: number): [number, number] => {
+  let low = Infinity
+  let high = -Infinity
+  for (let i = feature; i < rows.length; i += width) {
+    if (rows[i]! < low) low = rows[i]!
+    if (rows[i]! > high) high = rows[i]!
+  }
+  return [low, high]
+}
+
 const quantile = (sorted: Float64Array, q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!
 
 /**
@@ -21,12 +34,13 @@ export const standardise = (rows: Float32Array, width: number): Standard => {
   const mean = new Float32Array(width)
   const invStd = new Float32Array(width)
   const constant = new Uint8Array(width)
-  const column = new Float64Array(n)
+  // Evenly spread rows are enough for centre and spread; whether a feature ever changed is asked of all of them.
+  const stride = Math.ceil(n / MAX_SAMPLE)
+  const column = new Float64Array(Math.ceil(n / stride))
   for (let f = 0; f < width; f++) {
-    for (let r = 0; r < n; r++) column[r] = rows[r * width + f]!
+    for (let i = 0; i < column.length; i++) column[i] = rows[i * stride * width + f]!
     column.sort()
-    const first = column[0]!
-    const last = column[n - 1]!
+    const [first, last] = extremes(rows, width, f)
     if (first === last) {
       constant[f] = 1
       mean[f] = first
@@ -34,8 +48,11 @@ export const standardise = (rows: Float32Array, width: number): Standard => {
       continue
     }
     let [centre, spread] = moments(column, quantile(column, WINSOR), quantile(column, 1 - WINSOR))
-    // A flag set in fewer rows than the cut is not constant: take all of it.
-    if (!(spread > 0)) [centre, spread] = moments(column, first, last)
+    // A flag set in fewer rows than the cut is not constant: take all of it, of all rows.
+    if (!(spread > 0)) {
+      const whole = Float64Array.from({ length: n }, (_, r) => rows[r * width + f]!)
+      ;[centre, spread] = moments(whole, first, last)
+    }
     mean[f] = centre
     invStd[f] = 1 / Math.max(spread, 1e-6 * Math.max(Math.abs(centre), 1e-6))
   }
