@@ -20,8 +20,6 @@ export interface ChildPlan {
   /** Point to die at, and at which of its hits; null runs to the end. */
   readonly point: string | null
   readonly hit: number
-  /** Wait this long at the point before dying, ms, while everything goes on. */
-  readonly delayMs: number
   readonly broken: boolean
   readonly url: string
   readonly password: string
@@ -36,12 +34,8 @@ const plan = JSON.parse(process.argv[2] ?? '') as ChildPlan
 let hits = 0
 const onPoint = (point: string): void => {
   if (point !== plan.point || ++hits !== plan.hit) return
-  const die = (): void => {
-    say(`fired ${point}`)
-    process.kill(process.pid, 'SIGKILL')
-  }
-  if (plan.delayMs > 0) setTimeout(die, plan.delayMs)
-  else die()
+  say(`fired ${point}`)
+  process.kill(process.pid, 'SIGKILL')
 }
 
 const log = await openEmbeddedLog({ dir: plan.dir, shards: SHARDS, onPoint }, plan.broken ? storeApart : undefined)

@@ -41,7 +41,7 @@ export interface Store {
  * ClickHouse's codes for "these bytes can never be stored": broken or out-of-range values, not trouble of the server.
  * Everything else counts as trouble that may pass.
  */
-const DATA_CODES = new Set(['6', '26', '27', '32', '33', '38', '41', '53', '69', '70', '72', '117', '131', '241-data', '349', '522', '691'])
+const DATA_CODES = new Set(['6', '26', '27', '32', '33', '38', '41', '53', '69', '70', '72', '117', '131', '349', '522', '691'])
 
 const SETTINGS = {
   async_insert: 0,
@@ -122,6 +122,8 @@ const send = async (client: ClickHouseClient, database: string, insert: InsertOp
       min_insert_block_size_rows: '0',
       min_insert_block_size_bytes: '0',
       input_format_parallel_parsing: 0,
+      // Blocks hold each row once; collapsing them again would only cost time.
+      optimize_on_insert: 0,
     },
   })
   for await (const _ of answer.stream) void _

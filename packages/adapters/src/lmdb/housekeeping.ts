@@ -84,7 +84,7 @@ export const removeTenant = async (env: Environment, writer: Writer, owns: Tenan
   const slots = await removeWhere(writer, env.slots, (key, value) => owns.slot(key.subarray(2), value))
   const states = await removeWhere(writer, env.shards, (key) => key[2] === SHARD_STATE && owns.state(key.subarray(3).toString()))
   const ownKv = owns.kv
-  if (ownKv !== undefined) await removeWhere(writer, env.kv, (key) => ownKv(key.toString()))
+  if (ownKv !== undefined) await removeWhere(writer, env.kv, (key) => key.toString().startsWith('kv:') && ownKv(key.toString().slice(3)))
   return { events, slots, states }
 }
 

@@ -97,7 +97,7 @@ export const publishJson = (heads: Heads, topic: Parameters<Heads['publish']>[0]
 export const purgeIdempotencyOp = (env: Environment, nowMs: number, limit: number): WriteOp<number> => ({
   bytes: 0,
   apply() {
-    const due = [...env.idempotencyExpiry.getKeys({ end: expiryKey(nowMs, Buffer.alloc(0)), limit })]
+    const due = [...env.idempotencyExpiry.getKeys({ end: expiryKey(nowMs + 1, Buffer.alloc(0)), limit })]
     for (const key of due) {
       const hash = key.subarray(6)
       const stored = env.idempotency.get(hash)
