@@ -1,0 +1,170 @@
+import { canonicalEvent, type Decoded } from '@plumbline/detector/decode'
+import type { AppendRecord } from '@plumbline/detector/ports'
+import { eventKey, shardOfKey } from '@plumbline/detector/shard'
+import {
+  DEAD_LETTER_PAYLOAD_BYTES,
+  type DeadLetter,
+  type Event,
+  type IngestAnswer,
+  type IngestNotice,
+  PlumblineError,
+  type Rejection,
+  rejection,
+} from '@plumbline/schemas'
+import type { Metrics } from '@plumbline/runtime'
+import type { Credential } from './credentials.ts'
+import type { IngestBatch, IngestListener, IngestPort } from './ports.ts'
+
+/** Events may be this much ahead of their arrival, ms (contracts C2). */
+export const FUTURE_TOLERANCE_MS = 5 * 60_000
+const MAX_LISTED_ERRORS = 1000
+const YIELD_EVERY = 500
+
+/** One input of a request: decoded or not, with the bytes that go to the dead letters when it is refused. */
+export interface Candidate {
+  readonly index: number
+  readonly decoded: Decoded
+  readonly bytes: Uint8Array
+}
+
+export interface Admission {
+  readonly answer: IngestAnswer
+  /** The answer given to the first request with this Idempotency-Key. */
+  readonly repeated?: Uint8Array
+}
+
+export interface DoorOptions {
+  readonly port: IngestPort
+  readonly shards: number
+  /** Arrival time; see createIngestClock. */
+  readonly clock: () => number
+  readonly metrics: Pick<Metrics, 'plumbline_ingest_events_total' | 'plumbline_ingest_rejected_total'>
+  readonly onAccepted?: IngestListener | undefined
+}
+
+/** Where every event enters, whatever it came in: binds it to its credential, stamps its arrival, makes it durable. */
+export interface Door {
+  admit(candidates: readonly Candidate[], credential: Credential, via: IngestNotice['via'], idempotencyKey?: string): Promise<Admission>
+}
+
+/** Arrival times of one process never go back, whatever the system clock does. All who append share one. */
+export const createIngestClock = (now: () => number = Date.now): (() => number) => {
+  let last = 0
+  return () => {
+    last = Math.max(last, Math.floor(now()))
+    return last
+  }
+}
+
+interface Refused {
+  readonly index: number
+  readonly rejection: Rejection
+  readonly bytes: Uint8Array
+}
+
+export const createDoor = (options: DoorOptions): Door => ({
+  async admit(candidates, credential, via, idempotencyKey) {
+    // From the stamp to the call of the port nothing waits: records reach the log in the order of their arrival times.
+    const ingestTimeMs = options.clock()
+    const records: AppendRecord[] = []
+    const refused: Refused[] = []
+    const newest = new Map<string, Event>()
+    for (const { index, decoded, bytes } of candidates) {
+      const bound = decoded.ok ? bind(decoded.event, decoded.canonical, credential) : decoded
+      const judged = bound.ok && bound.event.time > ingestTimeMs + FUTURE_TOLERANCE_MS ? tooEarly : bound
+      if (judged.ok) {
+        const key = eventKey(judged.event.tenant, judged.event.identity.id)
+        records.push({ shard: shardOfKey(key, options.shards), ingestTimeMs, key, value: judged.canonical })
+        if (options.onAccepted !== undefined) newest.set(`${judged.event.tenant}\n${judged.event.identity.id}`, judged.event)
+      } else refused.push({ index, rejection: judged.rejection, bytes })
+    }
+    const answer: IngestAnswer = {
+      accepted: records.length,
+      rejected: refused.length,
+      errors: refused.slice(0, MAX_LISTED_ERRORS).map(toError),
+    }
+    const tenant = credential.tenant ?? 'default'
+    const { repeated } = await store(options.port, {
+      records,
+      deadLetters: refused.map((r) => toDeadLetter(r, tenant, ingestTimeMs)),
+      ...(idempotencyKey === undefined
+        ? {}
+        : {
+            idempotency: {
+              tenant,
+              key: `${credential.id}:${idempotencyKey}`,
+              answer: Buffer.from(JSON.stringify(answer)),
+              nowMs: ingestTimeMs,
+            },
+          }),
+    })
+    if (repeated !== undefined) return { answer, repeated }
+    options.metrics.plumbline_ingest_events_total.inc({ source: via }, records.length)
+    for (const { rejection: why } of refused) options.metrics.plumbline_ingest_rejected_total.inc({ code: why.code })
+    if (newest.size > 0) options.onAccepted?.([...newest.values()].map((event) => toNotice(event, ingestTimeMs, via)))
+    return { answer }
+  },
+})
+
+/** Whatever goes wrong in the log, the sender keeps the events: it is told to send them again. */
+const store: (port: IngestPort, batch: IngestBatch) => ReturnType<IngestPort['ingest']> = async (port, batch) => {
+  try {
+    return await port.ingest(batch)
+  } catch (cause) {
+    throw new PlumblineError('STORE_UNAVAILABLE', 'The log cannot take events right now.', { retryable: true, cause })
+  }
+}
+
+/** Decodes in turns, so that a large request does not keep others waiting. */
+export const decodeInTurns = async <T>(inputs: readonly T[], decode: (input: T, index: number) => Candidate): Promise<Candidate[]> => {
+  const out: Candidate[] = []
+  for (let i = 0; i < inputs.length; i++) {
+    if (i > 0 && i % YIELD_EVERY === 0) await new Promise((resolve) => setImmediate(resolve))
+    out.push(decode(inputs[i] as T, i))
+  }
+  return out
+}
+
+const tooEarly: Decoded = { ok: false, rejection: rejection('TIME_FUTURE', 'time') }
+
+const mismatch = (field: string): Decoded => ({ ok: false, rejection: rejection('CREDENTIAL_MISMATCH', field) })
+
+/** The credential outranks the event: it fills in what is open and refuses what contradicts it. */
+const bind = (event: Event, canonical: Uint8Array, credential: Credential): Decoded => {
+  const { tenant, identity, relays } = credential
+  if (tenant !== undefined && event.tenant !== tenant && event.tenant !== 'default') return mismatch('tenant')
+  if (identity !== undefined && event.identity.id !== identity.id) return mismatch('identity.id')
+  if (identity !== undefined && event.identity.kind !== identity.kind) return mismatch('identity.kind')
+  const attested = identity !== undefined ? 'token' : relays === true ? event.identity.attested : undefined
+  const boundTenant = tenant ?? event.tenant
+  if (boundTenant === event.tenant && attested === event.identity.attested) return { ok: true, event, canonical }
+  const { attested: _claimed, ...claimedBy } = event.identity
+  const bound: Event = { ...event, tenant: boundTenant, identity: attested === undefined ? claimedBy : { ...claimedBy, attested } }
+  return { ok: true, event: bound, canonical: canonicalEvent(bound) }
+}
+
+const toError = (refused: Refused): IngestAnswer['errors'][number] => ({ index: refused.index, ...refused.rejection })
+
+const toDeadLetter = (refused: Refused, tenant: string, ingestTime: number): DeadLetter => ({
+  v: 1,
+  stage: 'door',
+  code: refused.rejection.code,
+  field: refused.rejection.field,
+  message: refused.rejection.message,
+  tenant,
+  topic: 'http',
+  shard: 0,
+  offset: refused.index,
+  ingestTime,
+  payload: Buffer.from(refused.bytes.subarray(0, DEAD_LETTER_PAYLOAD_BYTES)).toString('base64'),
+})
+
+const toNotice = (event: Event, receivedAt: number, via: IngestNotice['via']): IngestNotice => ({
+  receivedAt,
+  tenant: event.tenant,
+  identity: event.identity.id,
+  kind: event.identity.kind,
+  attested: event.identity.attested ?? null,
+  action: event.action,
+  via,
+})

@@ -1,0 +1,124 @@
+import helmet from '@fastify/helmet'
+import type { Health, Logger, Metrics } from '@plumbline/runtime'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { createAuthenticator, type Credential } from './credentials.ts'
+import { createDoor } from './door.ts'
+import { eventsRoute } from './events-route.ts'
+import { guardIntake, INTAKE_LIMITS, type IntakeLimits } from './intake.ts'
+import { openApiDocument } from './openapi.ts'
+import type { IngestListener, IngestPort } from './ports.ts'
+import { toProblem } from './problems.ts'
+import { sendOtlpProblem, tracesRoute } from './traces-route.ts'
+
+export interface GatewayOptions {
+  readonly port: IngestPort
+  /** Number of shards of the log behind the port; fixed when that was created (contracts C1). */
+  readonly shards: number
+  readonly credentials: readonly Credential[]
+  /** Arrival time of events: one createIngestClock per process. */
+  readonly clock: () => number
+  readonly metrics: Metrics
+  readonly health: Health
+  readonly log?: Logger
+  readonly limits?: Partial<IntakeLimits>
+  /** Why nothing can be taken in at present, or undefined. */
+  readonly pressure?: () => string | undefined
+  readonly onAccepted?: IngestListener
+  readonly version?: string
+}
+
+/** Limits on connections, which the server itself keeps (B25). */
+const SERVER = {
+  /** A socket on which nothing moves, ms. Longer than the heartbeat of the alert stream. */
+  connectionTimeout: 120_000,
+  /** From the first byte of a request to the last of its body, ms. */
+  requestTimeout: 30_000,
+  keepAliveTimeout: 72_000,
+  http: { headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000 },
+} as const
+const MAX_CONNECTIONS = 4096
+const MAX_HEADERS = 100
+
+/**
+ * The door as a fastify app that is not listening yet: POST /v1/events and /v1/traces, /healthz, /readyz, /metrics,
+ * /v1/openapi.json. Other services' routes can be registered on it as plugins before `listen`.
+ */
+export const createGateway = (options: GatewayOptions): FastifyInstance => {
+  const app = fastify({
+    ...SERVER,
+    ...(options.log === undefined ? { logger: false } : { loggerInstance: options.log as FastifyBaseLogger }),
+    disableRequestLogging: true,
+    bodyLimit: INTAKE_LIMITS.bodyBytes,
+    exposeHeadRoutes: false,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    trustProxy: false,
+  }) as unknown as FastifyInstance
+  app.server.maxConnections = MAX_CONNECTIONS
+  app.server.maxHeadersCount = MAX_HEADERS
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler((_request, reply) => {
+    const problem = toProblem({ statusCode: 404 })
+    return reply
+      .code(404)
+      .send({
+        ...problem.body,
+        code: 'NOT_FOUND',
+        message: 'There is nothing at this address.',
+        remedy: 'See /v1/openapi.json for what there is.',
+      })
+  })
+  app.register((scope) => ingestScope(scope, options))
+  app.register((scope) => operationsScope(scope, options))
+  return app
+}
+
+const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const problem = toProblem(error)
+  if (problem.status >= 500) request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
+  reply.code(problem.status)
+  if (problem.retryAfterS !== undefined) reply.header('retry-after', String(problem.retryAfterS))
+  // The rest of a body nobody will read is not worth waiting for.
+  if (problem.status === 413) reply.header('connection', 'close')
+  return sendOtlpProblem(request, reply, problem) ?? reply.send(problem.body)
+}
+
+const ingestScope = async (app: FastifyInstance, options: GatewayOptions): Promise<void> => {
+  const { metrics } = options
+  const limits = { ...INTAKE_LIMITS, ...options.limits }
+  const door = createDoor({ port: options.port, shards: options.shards, clock: options.clock, metrics, onAccepted: options.onAccepted })
+  await app.register(helmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    metrics.plumbline_ingest_requests_total.inc({ route, status: reply.statusCode })
+    if (reply.statusCode < 300) metrics.plumbline_ingest_seconds.observe({ route }, reply.elapsedTime / 1000)
+  })
+  const intake = await guardIntake(app, {
+    authenticate: createAuthenticator(options.credentials),
+    limits,
+    metrics,
+    pressure: options.pressure,
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) => done(null, body))
+  eventsRoute(app, intake, door, limits)
+  tracesRoute(app, intake, door, metrics)
+}
+
+const operationsScope = async (app: FastifyInstance, options: GatewayOptions): Promise<void> => {
+  const document = openApiDocument(options.version ?? '0.0.0')
+  app.get('/healthz', async (_request, reply) => {
+    const report = await options.health.live()
+    return reply.code(report.ok ? 200 : 503).send(report)
+  })
+  app.get('/readyz', async (_request, reply) => {
+    const report = await options.health.ready()
+    return reply.code(report.ok ? 200 : 503).send(report)
+  })
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(options.metrics.registry.contentType).send(await options.metrics.registry.metrics()),
+  )
+  app.get('/v1/openapi.json', async () => document)
+}

@@ -1,0 +1,70 @@
+import { type ApiError, PlumblineError } from '@plumbline/schemas'
+
+/** What a refused request gets: HTTP status, words, the google.rpc code that OTLP wants, and when to try again. */
+export interface Problem {
+  readonly status: number
+  readonly body: ApiError
+  readonly rpcCode: number
+  readonly retryAfterS?: number
+}
+
+interface Known {
+  readonly status: number
+  readonly rpcCode: number
+  readonly remedy: string
+  readonly retryAfterS?: number
+}
+
+/** Documented in the OpenAPI document; a test holds the two together. */
+export const PROBLEMS: Readonly<Record<string, Known>> = {
+  TOKEN_MISSING_OR_WRONG: {
+    status: 401,
+    rpcCode: 16,
+    remedy: 'Send "Authorization: Bearer <token>". The token is printed when the service starts.',
+  },
+  BODY_EMPTY: { status: 400, rpcCode: 3, remedy: 'Send one JSON object, a JSON list, or one JSON object per line.' },
+  BODY_TOO_LARGE: { status: 413, rpcCode: 3, remedy: 'Send fewer events per request.' },
+  TOO_MANY_EVENTS: { status: 413, rpcCode: 3, remedy: 'Send at most 10,000 events per request.' },
+  ENCODING_UNSUPPORTED: { status: 415, rpcCode: 3, remedy: 'Send the body as it is or with Content-Encoding: gzip.' },
+  MEDIA_TYPE_UNSUPPORTED: { status: 415, rpcCode: 3, remedy: 'Send application/x-protobuf or application/json.' },
+  GZIP_INVALID: { status: 400, rpcCode: 3, remedy: 'Check that the body is packed once, with gzip.' },
+  OTLP_MALFORMED: { status: 400, rpcCode: 3, remedy: 'Send an OTLP ExportTraceServiceRequest.' },
+  IDEMPOTENCY_KEY_INVALID: { status: 400, rpcCode: 3, remedy: 'Send 1 to 200 printable ASCII characters.' },
+  RATE_LIMITED: { status: 429, rpcCode: 8, remedy: 'Wait as long as Retry-After says; send more events per request.', retryAfterS: 1 },
+  OVERLOADED: { status: 503, rpcCode: 14, remedy: 'Wait as long as Retry-After says and send the same request again.', retryAfterS: 1 },
+  STORE_UNAVAILABLE: { status: 503, rpcCode: 14, remedy: 'Nothing was taken in. Send the same request again later.', retryAfterS: 5 },
+  REQUEST_INVALID: { status: 400, rpcCode: 3, remedy: 'Correct the request as the message says.' },
+  NOT_FOUND: { status: 404, rpcCode: 5, remedy: 'See /v1/openapi.json for what there is.' },
+  INTERNAL: { status: 500, rpcCode: 13, remedy: 'See the log of the service.' },
+}
+
+const problem = (code: string, message: string): Problem => {
+  const known = PROBLEMS[code] ?? (PROBLEMS['INTERNAL'] as Known)
+  return {
+    status: known.status,
+    rpcCode: known.rpcCode,
+    body: { code, message, remedy: known.remedy },
+    ...(known.retryAfterS === undefined ? {} : { retryAfterS: known.retryAfterS }),
+  }
+}
+
+const FASTIFY_CODES: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'MEDIA_TYPE_UNSUPPORTED',
+  FST_UNDER_PRESSURE: 'OVERLOADED',
+}
+
+/** Every error as a Problem. Our own failures show no detail: those go to the log. */
+export const toProblem = (error: unknown): Problem => {
+  if (error instanceof PlumblineError) {
+    if (PROBLEMS[error.code] !== undefined) return problem(error.code, error.message)
+    return problem('INTERNAL', 'The request failed inside the service.')
+  }
+  const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
+  const known = FASTIFY_CODES[code ?? '']
+  if (known !== undefined) return problem(known, known === 'OVERLOADED' ? 'The service is too busy.' : (message ?? ''))
+  if (statusCode === 429) return problem('RATE_LIMITED', 'Too many requests.')
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return { ...problem('REQUEST_INVALID', message ?? ''), status: statusCode }
+  return problem('INTERNAL', 'The request failed inside the service.')
+}
