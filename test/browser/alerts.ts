@@ -108,5 +108,6 @@ export function hostileAlert(text: string, index: number, now: number): Alert {
     techniques: [{ uid: text, name: text, framework: 'ATLAS' }],
     firstSeen: now + index,
     lastSeen: now + index,
+    evidence: [{ topic: 'plumbline.events', shard: 9, offset: 5000 + index }],
   }
 }

@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { type Store, connect, engineProblem, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { alertReader, eventReader, identityReader } from '@plumbline/adapters/clickhouse/read'
@@ -23,8 +25,10 @@ export interface Bench {
   readonly console: Console
   readonly store: Store
   status: StatusView
-  /** Pretends nothing: hands a notice to the console as the gateway does after an event is durable. */
+  /** Hands a notice to the console as the gateway does after an event is durable. */
   notice(notice: IngestNotice): void
+  /** Breaks every connection there is, as a failing network does. */
+  dropConnections(): void
   stop(): Promise<void>
 }
 
@@ -33,6 +37,9 @@ export const benchProblem = (): string | undefined => engineProblem()?.message
 
 /** The real page, API and ClickHouse with rows as the recorder writes them; verdicts go to the feedback table. */
 export async function startBench(options: BenchOptions): Promise<Bench> {
+  execFileSync(process.execPath, [fileURLToPath(new URL('../../services/console/scripts/build-web.mjs', import.meta.url))], {
+    stdio: 'pipe',
+  })
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-page-'))
   const engine = await startEngine({ dir })
   const store = connect({ url: engine.url, user: 'owner', password: engine.passwords.owner })
@@ -86,6 +93,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     console,
     store,
     notice: (notice: IngestNotice) => listener(notice),
+    dropConnections: () => app.server.closeAllConnections(),
     stop: async () => {
       await app.close()
       await store.close()

@@ -7,7 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fc from 'fast-check'
 import { AlertDetail, AlertPage, PlumblineError, type Alert, type AlertView, type StatusView, type Verdict } from '@plumbline/schemas'
 import { compareKeys, decodeCursor, encodeCursor } from './cursor.ts'
-import { createConsole, tokenCheck, type Console, type ConsoleDeps } from './index.ts'
+import { CONSOLE_OPERATIONS, createConsole, tokenCheck, type Console, type ConsoleDeps } from './index.ts'
 import { matches } from './live-tail.ts'
 import { sampleAlert } from './sample-alert.testkit.ts'
 
@@ -185,6 +185,20 @@ test('any text is refused or accepted as a cursor, never an error of ours', () =
     }),
     { seed: 1 },
   )
+})
+
+test('the described operations are the routes, one for one', async (t) => {
+  const registered = new Set<string>()
+  const app = Fastify()
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat())
+      if (each !== 'HEAD' && url.startsWith('/v1')) registered.add(`${each.toLowerCase()} ${url.replace(/:(\w+)|\*/, '{id}')}`)
+  })
+  const { console } = await start(t)
+  await app.register(console.routes)
+  await app.ready()
+  await app.close()
+  assert.deepEqual([...registered].sort(), CONSOLE_OPERATIONS.map(({ method, path }) => `${method} ${path}`).sort())
 })
 
 test('a verdict is answered once it is recorded, and shows at once', async (t) => {

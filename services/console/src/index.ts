@@ -16,6 +16,7 @@ export { tokenCheck, type TokenCheck } from './auth.ts'
 export { VERDICT_EFFECTS } from './routes/alerts.ts'
 export { STREAM_LIMITS, type StreamLimits } from './routes/stream.ts'
 export { PAGE_CSP, WEB_DIR } from './static.ts'
+export { CONSOLE_OPERATIONS, type ApiOperation } from './openapi.ts'
 
 export interface ConsoleDeps {
   readonly token: TokenCheck

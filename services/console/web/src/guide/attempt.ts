@@ -44,7 +44,8 @@ async function whyQuiet(answer: DemoTryAnswer): Promise<string> {
   const events = pages.flatMap((page) => page.events)
   if (events.length === 0) return 'Its events are not in the store yet, so the reason cannot be shown.'
   const most = Math.round(Math.max(...events.map((event) => event.score)))
-  const measured = `The most unusual of its ${events.length} events scored ${most} of 100.`
+  const measured =
+    events.length === 1 ? `Its one event scored ${most} of 100.` : `The most unusual of its ${events.length} events scored ${most} of 100.`
   if (events.some((event) => event.flags.includes('excepted'))) return `Covered by your verdict or an exception. ${measured}`
   if (events.some((event) => event.flags.includes('alerted'))) return `It joined an alert that is already open. ${measured}`
   return `${measured} Nothing in it is far from what this identity does.`

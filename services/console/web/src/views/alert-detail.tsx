@@ -12,29 +12,31 @@ import { alerts, upsert } from '../state.ts'
 function Observed({ alert }: { alert: AlertView }) {
   const anyPeers = alert.facts.reasons.some((reason) => reason.peers !== undefined)
   return (
-    <table class="observed">
-      <caption>Observed against typical</caption>
-      <thead>
-        <tr>
-          <th scope="col">What</th>
-          <th scope="col">Observed</th>
-          <th scope="col">Usually</th>
-          {anyPeers && <th scope="col">Who else does it</th>}
-        </tr>
-      </thead>
-      <tbody>
-        {alert.facts.reasons.map((reason, i) => (
-          <tr key={i}>
-            <th scope="row">
-              <bdi>{subject(reason)}</bdi>
-            </th>
-            <td class="strong">{quantity(reason.observed)}</td>
-            <td>{typical(reason)}</td>
-            {anyPeers && <td>{peers(reason)}</td>}
+    <div class="scroll-x">
+      <table class="observed">
+        <caption>Observed against typical</caption>
+        <thead>
+          <tr>
+            <th scope="col">What</th>
+            <th scope="col">Observed</th>
+            <th scope="col">Usually</th>
+            {anyPeers && <th scope="col">Who else does it</th>}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {alert.facts.reasons.map((reason, i) => (
+            <tr key={i}>
+              <th scope="row">
+                <bdi>{subject(reason)}</bdi>
+              </th>
+              <td class="strong">{quantity(reason.observed)}</td>
+              <td>{typical(reason)}</td>
+              {anyPeers && <td>{peers(reason)}</td>}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   )
 }
 

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Reason } from '@plumbline/schemas'
+import { amount, bytes, clock, duration, peers, quantity, subject, typical } from '../web/src/format.ts'
+import { type ServerEvent, eventParser } from '../web/src/sse.ts'
+
+test('amounts have units that people use', () => {
+  assert.equal(quantity({ value: 3.2e9, unit: 'bytes' }), '3.2 GB')
+  assert.equal(quantity({ value: 40e6, unit: 'bytes', perMs: 3_600_000 }), '40 MB an hour')
+  assert.equal(quantity({ value: 214, unit: 'resources', perMs: 360_000 }), '214 records in 6 min')
+  assert.equal(quantity({ value: 1, unit: 'denials', perMs: 86_400_000 }), '1 denial a day')
+  assert.equal(quantity({ value: 0.125, unit: 'share' }), '12.5 %')
+  assert.equal(quantity({ value: 9240, unit: 'km/h' }), '9,240 km/h')
+  assert.equal(quantity({ value: 147, unit: 'hour_of_week' }), 'Sunday 03:00 UTC')
+  assert.equal(quantity({ value: 5000, unit: 'events', perMs: 60_000 }), '5,000 events a minute')
+  assert.deepEqual([0, 999, 1000, 1536, 999_600, 2.5e12].map(bytes), ['0 B', '999 B', '1 kB', '1.5 kB', '1 MB', '2.5 TB'])
+  assert.deepEqual([20, 1500, 90_000, 600_000, 7_200_000, 3 * 86_400_000].map(duration), [
+    '20 ms',
+    '1.5 s',
+    '90 s',
+    '10 min',
+    '2 h',
+    '3 days',
+  ])
+  assert.deepEqual([0.4312, 12.71, 214, 12_400].map(amount), ['0.43', '12.7', '214', '12,400'])
+})
+
+test('a row of observed against typical names no feature', () => {
+  const reason: Reason = {
+    family: 'toxic_flow',
+    feature: 'session_flow_z',
+    trigger: 'email',
+    object: 'drop.example',
+    observed: { value: 2, unit: 'actions' },
+    weight: 1,
+  }
+  assert.equal(subject(reason), 'Flow after email → drop.example')
+  assert.equal(typical(reason), 'never before')
+  assert.equal(peers({ ...reason, peers: { count: 11, doing: 0 } }), 'none of 11 peers')
+  assert.equal(subject({ ...reason, family: 'travel', previous: 'DE', object: 'BR' }), 'Travel DE → BR')
+})
+
+test('times of other days carry their date', () => {
+  const noon = new Date(2026, 10, 24, 12).getTime()
+  assert.equal(clock(noon, noon), '12:00:00')
+  assert.equal(clock(noon - 24 * 3_600_000, noon), '23 Nov, 12:00')
+  assert.equal(clock(new Date(2025, 0, 2, 3, 4).getTime(), noon), '2 Jan 2025, 03:04')
+})
+
+test('server-sent events are read the same however the bytes are cut', () => {
+  const events: ServerEvent[] = [
+    { id: 'a.1', event: 'alert', data: '{"x":"é\\n: y"}' },
+    { id: 'a.1', event: 'status', data: '{}' },
+    { id: 'a.2', event: 'message', data: 'two\nlines' },
+  ]
+  const text =
+    ': comment\n\nretry: 2000\n\nid: a.1\nevent: alert\ndata: {"x":"é\\n: y"}\n\nevent: status\ndata: {}\n\nid: a.2\ndata: two\ndata: lines\n\n'
+  fc.assert(
+    fc.property(fc.array(fc.nat(text.length), { maxLength: 12 }), (cuts) => {
+      const seen: ServerEvent[] = []
+      const parse = eventParser((event) => seen.push(event))
+      let from = 0
+      for (const cut of [...cuts.sort((a, b) => a - b), text.length]) {
+        parse(text.slice(from, cut))
+        from = Math.max(from, cut)
+      }
+      assert.deepEqual(seen, events)
+    }),
+    { seed: 7 },
+  )
+})
