@@ -1,11 +1,15 @@
 import { REASON_FAMILIES, type Policy } from '@plumbline/schemas'
-import type { PolicyProblem } from './read.ts'
+/** Something valid that is most likely not meant. */
+export interface PolicyAdvice {
+  readonly where: string
+  readonly message: string
+}
 
 const SOON_MS = 14 * 86_400_000
 const FAMILIES: ReadonlySet<string> = new Set(REASON_FAMILIES)
 
 /** What is valid and yet most likely not meant: expired, never reached, doubled. */
-export const adviseOn = (policy: Policy, nowMs: number): readonly PolicyProblem[] => [
+export const adviseOn = (policy: Policy, nowMs: number): readonly PolicyAdvice[] => [
   ...exceptions(policy, nowMs),
   ...windows(policy, nowMs),
   ...doubled('rules', policy.rules),
@@ -17,7 +21,7 @@ export const adviseOn = (policy: Policy, nowMs: number): readonly PolicyProblem[
   ...withoutEffect(policy),
 ]
 
-const exceptions = (policy: Policy, nowMs: number): PolicyProblem[] =>
+const exceptions = (policy: Policy, nowMs: number): PolicyAdvice[] =>
   policy.exceptions.flatMap((x) => {
     const where = `exceptions ${x.id}`
     const left = Date.parse(x.expires) - nowMs
@@ -36,20 +40,20 @@ const exceptions = (policy: Policy, nowMs: number): PolicyProblem[] =>
     ]
   })
 
-const windows = (policy: Policy, nowMs: number): PolicyProblem[] =>
+const windows = (policy: Policy, nowMs: number): PolicyAdvice[] =>
   policy.maintenance.flatMap((w) => {
     const where = `maintenance ${w.name}`
     if (Date.parse(w.to) <= Date.parse(w.from)) return [{ where, message: 'ends before it begins: it never applies' }]
     return Date.parse(w.to) < nowMs ? [{ where, message: `is over since ${w.to.slice(0, 10)}` }] : []
   })
 
-const doubled = (list: string, entries: readonly { readonly id: string }[]): PolicyProblem[] => {
+const doubled = (list: string, entries: readonly { readonly id: string }[]): PolicyAdvice[] => {
   const seen = new Set<string>()
   return entries.flatMap(({ id }) => (seen.size === seen.add(id).size ? [{ where: `${list} ${id}`, message: 'the id is used twice' }] : []))
 }
 
 /** A pattern behind the same pattern, or behind a bare `*`, still adds fields that the first left open; equal ones are a slip. */
-const shadowed = (list: string, patterns: readonly string[]): PolicyProblem[] => {
+const shadowed = (list: string, patterns: readonly string[]): PolicyAdvice[] => {
   const seen = new Set<string>()
   return patterns.flatMap((pattern, i) => {
     const key = pattern.toLowerCase()
@@ -59,7 +63,7 @@ const shadowed = (list: string, patterns: readonly string[]): PolicyProblem[] =>
   })
 }
 
-const withoutEffect = (policy: Policy): PolicyProblem[] =>
+const withoutEffect = (policy: Policy): PolicyAdvice[] =>
   policy.resources.flatMap((r, i) => {
     const { match, ...says } = r
     return Object.values(says).some((v) => v !== undefined)
