@@ -19,6 +19,7 @@ import {
   type Labelled,
   LEVELS,
   listCases,
+  listVictims,
   type Subtlety,
   writeLabels,
 } from './index.ts'
@@ -30,7 +31,8 @@ const text = (o: GenerateOptions): string => {
   return Buffer.concat(chunks).toString('utf8')
 }
 const digest = (s: string): string => createHash('sha256').update(s).digest('hex')
-const standard: Labelled[] = [...generate({ seed: 3 })]
+const usual: GenerateOptions = { seed: 3, eventsPerIdentityDay: 40 }
+const standard: Labelled[] = [...generate(usual)]
 
 test('the same options give the same bytes, another seed gives others', () => {
   assert.equal(digest(text(small)), digest(text(small)))
@@ -140,7 +142,7 @@ test('sizes follow what was asked', () => {
 })
 
 test('the hijack goes untrusted read, sensitive read, write to a destination first seen in a tool result', () => {
-  const flow = generateCases({ attacks: [{ kind: 'hijack', variant: 'flow', count: 6 }], twins: false })
+  const flow = generateCases({ ...usual, attacks: [{ kind: 'hijack', variant: 'flow', count: 6 }], twins: false })
   const benign = new Set(standard.flatMap((x) => (x.label === null ? [`${x.event.identity.id} ${x.event.destination}`] : [])))
   const names = new Set(flow.map((x) => x.label!.case))
   assert.equal(names.size, 6)
@@ -206,7 +208,7 @@ test('labels do not leak into events', () => {
 
 test('the label file names the labelled events of the stream, and no others', () => {
   const lines: string[] = []
-  writeLabels({ seed: 3 }, (c) => lines.push(...c.toString('utf8').trim().split('\n')))
+  writeLabels(usual, (c) => lines.push(...c.toString('utf8').trim().split('\n')))
   const named = lines.map((l) => JSON.parse(l) as { event: string; case: string })
   assert.deepEqual(
     named.map((l) => [l.event, l.case]),
@@ -227,8 +229,8 @@ test('the asked-for number of events is met within a fifth', () => {
 })
 
 test('benign life holds what the options say', () => {
-  const quiet = [...generate({ days: 12, attacks: 'none', benign: false })]
-  const lively = [...generate({ days: 12, attacks: 'none' })]
+  const quiet = [...generate({ days: 12, eventsPerIdentityDay: 40, attacks: 'none', benign: false })]
+  const lively = [...generate({ days: 12, eventsPerIdentityDay: 40, attacks: 'none' })]
   const releases = (xs: Labelled[]): number => new Set(xs.map((x) => `${x.event.peerGroup} ${x.event.identity.version?.release}`)).size
   assert.ok(releases(lively) > releases(quiet) + 10)
   const firstDay = (xs: Labelled[]): number =>
@@ -248,7 +250,7 @@ test('the demo is small and ends with the three seed cases', () => {
 })
 
 test('cases are listed with who, when and how much', () => {
-  const cases = listCases({ seed: 3 })
+  const cases = listCases(usual)
   const events = standard.filter((x) => x.label !== null).length
   assert.equal(
     cases.reduce((n, c) => n + c.events, 0),
@@ -261,6 +263,24 @@ test('one attack can be placed on a named identity at a given time', () => {
   const at = Date.UTC(2026, 9, 14, 11)
   const cases = generateCases({ attacks: [{ kind: 'hr_access', identity: 'support-bot-03', at, size: 20, spread: 'piece' }], twins: false })
   assert.ok(cases.length > 50 && cases.every((x) => x.event.identity.id === 'support-bot-03' && (x.event.time as number) >= at))
+})
+
+test('any attack or twin can be placed on any identity it applies to', () => {
+  const at = Date.UTC(2026, 9, 14, 11)
+  for (const kind of ATTACK_KINDS)
+    for (const twinOnly of [false, true]) {
+      const victims = listVictims({}, kind, twinOnly)
+      assert.ok(victims.length > 0)
+      const identity = victims[0]!
+      const cases = generateCases({ attacks: [{ kind, identity, at, twinOnly }], twins: false })
+      assert.ok(cases.length > 0 && cases.every((x) => x.label!.twin === twinOnly), `${kind} ${identity} ${twinOnly}`)
+      if (kind !== 'bad_tool_fleet')
+        assert.ok(
+          cases.some((x) => x.event.identity.id === identity),
+          `${kind} ${identity}`,
+        )
+    }
+  assert.throws(() => generateCases({ attacks: [{ kind: 'burst', identity: 'support-bot-01' }] }), RangeError)
 })
 
 test('accepted reasons are families, and attacks.md says the same', () => {

@@ -1,5 +1,6 @@
 import { placeAttacks } from './attacks/plan.ts'
-import { DAY, type GenerateOptions, HOUR, type Label, type Labelled, settle } from './options.ts'
+import { applies } from './attacks/victims.ts'
+import { type AttackKind, DAY, type GenerateOptions, HOUR, type Label, type Labelled, settle } from './options.ts'
 import { type PlacedEvent, streamHours } from './stream.ts'
 import { buildWorld } from './world.ts'
 import { eventJson, LineWriter } from './write.ts'
@@ -71,6 +72,10 @@ export const listCases = (options: GenerateOptions): CaseSummary[] => {
     }
   })
 }
+
+/** Identities an attack (or with `twin` its benign twin) can be placed on, for `AttackSpec.identity`. */
+export const listVictims = (options: GenerateOptions, kind: AttackKind, twin = false): string[] =>
+  buildWorld(settle(options)).members.flatMap((m) => (applies(kind, twin, m) ? [m.id] : []))
 
 /** Events of the attacks and twins alone, in event-time order: for trying one on a live company. */
 export const generateCases = (options: GenerateOptions): Labelled[] => placedInOrder(options)

@@ -116,11 +116,14 @@ export const carriesPager = (w: World, m: Member, time: number): boolean => {
 }
 
 const UA = (os: string, major: number): string => `Mozilla/5.0 (${os}) Chrome/${major}`
+const PHONES = ['iPhone', 'Android'] as const
 const SYSTEMS = ['Windows NT 10.0', 'Macintosh', 'X11; Linux', 'Windows NT 11.0'] as const
 
-/** The same browser on another kind of machine. */
-export const otherMachine = (userAgent: string, rng: Rng): string =>
-  userAgent.replace(/\(.*?\)/, `(${rng.pick(SYSTEMS.filter((x) => !userAgent.includes(x)))})`)
+/** The same client on another kind of machine. */
+export const otherMachine = (userAgent: string, rng: Rng): string => {
+  const kinds = userAgent.startsWith('Acme-Mobile') ? PHONES : SYSTEMS
+  return userAgent.replace(/\(.*?\)/, `(${rng.pick(kinds.filter((x) => !userAgent.includes(x)))})`)
+}
 
 const browser = (m: Member, time: number): string => {
   const os = SYSTEMS[((m.hash >>> 3) + (time >= m.traits.newLaptopAt ? 1 : 0)) % SYSTEMS.length]!
@@ -186,7 +189,7 @@ const personPlaces = (_w: World, m: Member, time: number, day: number): Places =
   const phone = publicSource(
     m.country,
     mix(mix(m.hash, 75), day),
-    `Acme-Mobile/5.${Math.floor(day / 25) % 9} (${(m.hash & 64) === 0 ? 'iPhone' : 'Android'})`,
+    `Acme-Mobile/5.${Math.floor(day / 25) % 9} (${PHONES[(m.hash >>> 6) & 1]})`,
   )
   const exit = ABROAD[(m.hash >>> 7) % 4]!
   const vpn: SourceInfo | null = m.traits.vpn

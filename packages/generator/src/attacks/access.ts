@@ -2,14 +2,12 @@ import { carriesPager, chooseSource, mainSource, otherMachine, publicSource, typ
 
 import { DAY, HOUR } from '../options.ts'
 import { mix } from '../prng.ts'
-import { ROLES } from '../roles.ts'
 import { chooseTask, gap, openSession, runTask, type Session } from '../session.ts'
 import { type Tool, TOOLS, tool } from '../tools.ts'
 import { ABROAD, type Member } from '../world.ts'
 import { type Case, observe } from './case.ts'
 
 const MINUTE = 60_000
-const OFFICE_WORKERS = ['sales', 'hr', 'finance', 'marketing', 'analyst', 'support-staff', 'exec-assistant']
 
 /** Runs ordinary tasks until about `events` have happened; returns when. */
 const ordinaryWork = (c: Case, s: Session, start: number, events: number, key: boolean): number => {
@@ -29,7 +27,7 @@ const amount = (c: Case): number => Math.min(400, Math.max(2, Math.round(4 * c.s
 
 /** A person's ordinary tools at hours that are not theirs. */
 export const offHours = (c: Case): void => {
-  const m = c.member(OFFICE_WORKERS, (x) => !x.traits.traveller)
+  const m = c.member((x) => !x.traits.traveller)
   if (m === null) return
   const [from, to] = c.by([2, 4], [2, 4], [1, 4.5], [23, 24], [21, 22.5])
   const start = c.at(m, from, to, c.spec.subtlety === 1)
@@ -48,12 +46,14 @@ const nightsBefore = (c: Case, m: Member): number => {
 
 /** Twin: the engineer on call is paged at 3 a.m. */
 export const offHoursTwin = (c: Case): void => {
-  let start = 0
-  const m = c.member(['oncall'], (x) => {
-    start = c.at(x, 2, 4, true)
+  const starts = new Map<Member, number>()
+  const m = c.member((x) => {
+    const start = c.at(x, 2, 4, true)
+    starts.set(x, start)
     return carriesPager(c.world, x, start) && nightsBefore(c, x) >= 2
   })
-  if (m === null || start === 0) return
+  if (m === null) return
+  const start = starts.get(m) ?? c.at(m, 2, 4, true)
   const s = openSession(c.world, m, start, c.rng)
   runTask(s, m.role.tasks[2]!, runTask(s, m.role.tasks[2]!, start, c.sink(true)) + gap(s), c.sink(true))
 }
@@ -62,7 +62,7 @@ const NEAR: Readonly<Record<string, string>> = { DE: 'PL', US: 'CA', GB: 'FR', I
 
 /** At work here, and minutes or hours later far away. */
 export const impossibleTravel = (c: Case): void => {
-  const m = c.member([...OFFICE_WORKERS, 'engineer'], (x) => !x.traits.traveller && !x.traits.vpn)
+  const m = c.member((x) => !x.traits.traveller && !x.traits.vpn)
   if (m === null) return
   const seen = c.seen(m, (s) => s.last.source?.country === m.country)
   const after =
@@ -78,7 +78,7 @@ export const impossibleTravel = (c: Case): void => {
 
 /** Twin: the VPN exit abroad that the person has used before. */
 export const impossibleTravelTwin = (c: Case): void => {
-  const m = c.member([...OFFICE_WORKERS, 'engineer', 'oncall'], (x) => x.traits.vpn && !x.traits.traveller)
+  const m = c.member((x) => !x.traits.traveller)
   if (m === null) return
   const seen = c.seen(m)
   const start = seen === null ? c.at(m, 10, 15) : seen.last.time + c.rng.between(5, 40) * MINUTE
@@ -88,11 +88,10 @@ export const impossibleTravelTwin = (c: Case): void => {
 
 /** Somebody else's credential: the identity is the victim's; network, client and habits are the thief's. */
 export const credentialMisuse = (c: Case): void => {
-  const m = c.member(
-    ['sales', 'hr', 'finance', 'support-staff', 'analyst', 'sales-copilot', 'finance-agent', 'pipeline'],
-    (x) => !x.traits.vpn && !x.traits.traveller && !x.traits.stock,
-  )
-  const thief = c.member(['engineer', 'marketing', 'oncall'], (x) => x !== m)
+  const m = c.member((x) => !x.traits.vpn && !x.traits.traveller && !x.traits.stock)
+  // A careful thief sits in the same country.
+  const far = c.spec.subtlety <= 2
+  const thief = c.other(['engineer', 'marketing', 'oncall'], (x) => x !== m && (far || x.country === m?.country))
   if (m === null || thief === null) return
   const seen = c.seen(m)
   const start = c.spec.at ?? (seen === null ? c.at(m, 9, 16) : seen.last.time + c.rng.between(2, 30) * MINUTE)
@@ -112,7 +111,7 @@ export const credentialMisuse = (c: Case): void => {
 
 /** Twin: a replaced laptop: another client in the same places, for the same work. */
 export const credentialMisuseTwin = (c: Case): void => {
-  const m = c.member(['sales', 'hr', 'finance', 'engineer', 'analyst'], (x) => !x.traits.traveller)
+  const m = c.member((x) => !x.traits.traveller)
   if (m === null) return
   const seen = c.seen(m)
   const start = seen === null ? c.at(m, 9, 16) : seen.last.time + c.rng.between(20, 60) * MINUTE
@@ -124,7 +123,7 @@ const SEGMENTS = ['prod', 'data', 'finance', 'hr', 'plant']
 
 /** From host to host, across segments the identity has no business in. */
 export const lateralMovement = (c: Case): void => {
-  const joined = c.joinOne(['engineer', 'support-staff', 'coding-agent', 'pipeline', 'analyst'], (x) => !x.traits.stock)
+  const joined = c.joinOne((x) => !x.traits.stock)
   if (joined === null) return
   const m = joined.member
   const reach = SEGMENTS.filter((x) => x !== m.role.segment).slice(0, c.by(4, 4, 3, 2, 1))
@@ -138,7 +137,7 @@ export const lateralMovement = (c: Case): void => {
 
 /** Twins: the scanner sweeps, the SRE bot repairs and rotates: both cross segments every day. */
 export const lateralMovementTwin = (c: Case): void => {
-  const m = c.member(['scanner', 'sre-bot'])
+  const m = c.member()
   if (m === null) return
   const start = c.at(m, 6, 18, true)
   const script = m.role.name === 'scanner' ? m.role.crons[0]!.task : m.role.tasks[2]!
@@ -149,7 +148,7 @@ const GUARDED: readonly Tool[] = TOOLS.filter((t) => t.sensitivity === 3 && t.op
 
 /** Tries doors until one opens. */
 export const probing = (c: Case): void => {
-  const joined = c.joinOne(['engineer', 'sales', 'support-bot', 'coding-agent', 'support-staff', 'marketing'], (x) => !x.traits.stock)
+  const joined = c.joinOne((x) => !x.traits.stock)
   if (joined === null) return
   const m = joined.member
   const foreign = GUARDED.filter((t) => t.segment !== m.role.segment)
@@ -163,7 +162,7 @@ export const probing = (c: Case): void => {
 
 /** Twin: a token has expired: a few denials on one's own tools, a refresh, and on with the work. */
 export const probingTwin = (c: Case): void => {
-  const joined = c.joinOne(ROLES.filter((r) => r.person || r.kind === 'agent').map((r) => r.name))
+  const joined = c.joinOne()
   if (joined === null) return
   const m = joined.member
   const first = m.role.tasks[0]!.steps[0]!.tool

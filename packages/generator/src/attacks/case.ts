@@ -7,6 +7,7 @@ import { makeEvent, openSession, type Pin, type Session } from '../session.ts'
 import type { PlacedEvent } from '../stream.ts'
 import { type Tool, tool } from '../tools.ts'
 import type { Member, World } from '../world.ts'
+import { applies, TWIN_ROLES, VICTIM_ROLES } from './victims.ts'
 
 /** A session of benign life as it will be in the stream. */
 export interface Seen {
@@ -89,17 +90,24 @@ export class Case {
     return (event) => this.placed.push({ event, label: key ? this.keyed : this.around })
   }
 
-  /** A member of one of the roles, not yet used by another case, that satisfies `fits`; the best there is if none does. */
-  member(roles: readonly string[], fits: (m: Member) => boolean = () => true): Member | null {
-    if (this.spec.victim !== undefined) {
-      const named = this.world.members.find((m) => m.id === this.spec.victim)
-      if (named !== undefined) return named
-    }
+  /** The pinned victim; else a member the kind applies to that satisfies `fits`, if possible not used by another case. */
+  member(fits?: (m: Member) => boolean): Member | null {
+    const { kind, twin, victim } = this.spec
+    if (victim === undefined)
+      return this.other((twin ? TWIN_ROLES : VICTIM_ROLES)[kind], (m) => applies(kind, twin, m) && (fits?.(m) ?? true))
+    const named = this.world.members.find((m) => m.id === victim)
+    if (named === undefined || !applies(kind, twin, named)) throw new RangeError(`${kind} does not apply to ${victim}; see listVictims`)
+    return named
+  }
+
+  /** A member of one of the roles that satisfies `fits`, whoever is pinned. */
+  other(roles: readonly string[], fits: (m: Member) => boolean = () => true): Member | null {
+    const { startTime } = this.world.settings
     const pool = this.world.byRole.flatMap((list) => (list.length > 0 && roles.includes(list[0]!.role.name) ? list : []))
     let spare: Member | null = null
     for (let i = 0; i < 60 && pool.length > 0; i++) {
       const m = this.rng.pick(pool)
-      if (m.joinedAt > this.world.settings.startTime + 0.5 * (this.from - this.world.settings.startTime) || !fits(m)) continue
+      if (m.joinedAt > startTime + 0.5 * (this.from - startTime) || !fits(m)) continue
       if (!this.taken.has(m.index)) {
         this.taken.add(m.index)
         return m
@@ -126,13 +134,10 @@ export class Case {
     return { session: this.resume(m, seen.last), time: seen.last.time + 400 + this.rng.logNormal(m.role.gapMs, 0.6) }
   }
 
-  /** A member of one of the roles together with a session to go on in; looks at several until one has been at work. */
-  joinOne(
-    roles: readonly string[],
-    fits?: (m: Member) => boolean,
-  ): { readonly member: Member; readonly session: Session; readonly time: number } | null {
+  /** As `member`, together with a session to go on in; looks at several until one has been at work. */
+  joinOne(fits?: (m: Member) => boolean): { readonly member: Member; readonly session: Session; readonly time: number } | null {
     for (let i = 0; i < 12; i++) {
-      const member = this.member(roles, fits)
+      const member = this.member(fits)
       const joined = member === null ? null : this.join(member)
       if (member !== null && joined !== null) return { member, ...joined }
     }

@@ -10,11 +10,11 @@ export const hrAccess = (c: Case): void => {
   const parts = c.spec.variant === 'piece' ? 1 : 3
   const records = Math.min(1_500, Math.max(parts, Math.round(3 * c.spec.size)))
   const plain = (m: Member): boolean => !m.traits.stock
-  let joined = c.joinOne(['support-bot'], plain)
+  let joined = c.joinOne(plain)
   for (let part = 0; part < parts && joined !== null; part++) {
     readRecords(c, joined.session, joined.time + (c.spec.at === undefined ? 0 : part * 20 * 60_000), Math.ceil(records / parts))
     const again = c.spec.variant === 'identities' ? null : c.join(joined.member)
-    joined = again === null ? c.joinOne(['support-bot'], plain) : { member: joined.member, ...again }
+    joined = again === null ? c.joinOne(plain) : { member: joined.member, ...again }
   }
 }
 
@@ -32,7 +32,7 @@ const readRecords = (c: Case, s: Parameters<Case['put']>[0], start: number, reco
 
 /** Twins: an onboarding round of the HR agent; an onboarding case at the help desk. */
 export const hrAccessTwin = (c: Case): void => {
-  const m = c.member(c.rng.chance(0.5) ? ['hr-assistant'] : ['helpdesk-bot'])
+  const m = c.member()
   if (m === null) return
   const start = c.at(m, 9, 16)
   runTask(openSession(c.world, m, start, c.rng), m.role.tasks[1]!, start, c.sink(true))
@@ -44,7 +44,7 @@ const sent = (e: { readonly bytesOut?: number | undefined }): number => e.bytesO
 export const exfilOvernight = (c: Case): void => {
   const parts = c.spec.variant === 'piece' ? 1 : 3
   const plain = (m: Member): boolean => !m.traits.habit && !m.traits.stock
-  let victim = c.member(['research-assistant'], plain)
+  let victim = c.member(plain)
   if (victim === null) return
   const total = c.spec.size * Math.max(2_000_000, c.usualDay(victim, sent))
   const own = ownDestination(victim, 'partner', 0)
@@ -59,7 +59,7 @@ export const exfilOvernight = (c: Case): void => {
   for (let part = 0; part < parts && victim !== null; part++) {
     const night = c.at(victim, 0.5, 4, true)
     sendPieces(c, victim, night, to, total / parts, Math.ceil(pieces / parts))
-    if (c.spec.variant === 'identities') victim = c.member(['research-assistant'], plain)
+    if (c.spec.variant === 'identities') victim = c.member(plain)
   }
 }
 
@@ -83,13 +83,12 @@ const sendPieces = (c: Case, m: Member, start: number, to: string, total: number
 
 /** Twins: the nightly backup, a little larger; an overnight archive export by an assistant that makes them. */
 export const exfilOvernightTwin = (c: Case): void => {
-  const exporter = c.rng.chance(0.6) ? c.member(['research-assistant'], (m) => m.traits.habit) : null
-  const m = exporter ?? c.member(['backup'])
+  const m = c.member()
   if (m === null) return
   const cron = m.role.crons[0]!
   const start = c.at(m, cron.hours[0]! + 0.1, cron.hours[0]! + 0.7, true)
   const s = openSession(c.world, m, start, c.rng)
-  if (exporter !== null) {
+  if (m.role.name !== 'backup') {
     runTask(s, cron.task, start, c.sink(true))
     return
   }
@@ -98,23 +97,16 @@ export const exfilOvernightTwin = (c: Case): void => {
   for (let i = 0; i < 3; i++) t = runTask(s, m.role.tasks[0]!, t, c.sink(true))
 }
 
-const RAMP_TOOL: Readonly<Record<string, string>> = {
-  sales: 'file.upload',
-  analyst: 'file.upload',
-  engineer: 'file.upload',
-  'sales-copilot': 'file.share',
-}
-
 /** Sends a little more every day, to places it has always sent to, in its own working hours. */
 export const slowRamp = (c: Case): void => {
-  const m = c.member(Object.keys(RAMP_TOOL), (x) => !x.traits.stock)
-  if (m !== null) ramp(c, m, RAMP_TOOL[m.role.name] ?? 'file.upload', c.spec.size)
+  const m = c.member((x) => !x.traits.stock && c.seen(x) !== null)
+  if (m !== null) ramp(c, m, m.role.kind === 'agent' ? 'file.share' : 'file.upload', c.spec.size)
 }
 
 /** Twin: a team whose work grows a little, all of it together. */
 export const slowRampTwin = (c: Case): void => {
   for (let i = 0; i < 3; i++) {
-    const m = c.member(['marketing'])
+    const m = c.member((x) => c.seen(x) !== null)
     if (m !== null) ramp(c, m, 'file.upload', c.spec.size)
   }
 }

@@ -5,6 +5,7 @@ import { ROLES } from '../roles.ts'
 import { openSession, type Session } from '../session.ts'
 import { tool } from '../tools.ts'
 import type { Case } from './case.ts'
+import { TWIN_ROLES, VICTIM_ROLES } from './victims.ts'
 
 /** What a hijacked agent of a role has at hand. Of the three sensitive reads the first is foreign to it, the last its daily bread. */
 interface Means {
@@ -61,10 +62,9 @@ const MEANS: Readonly<Record<string, Means>> = {
   },
 }
 const MINUTE = 60_000
-const PREY = Object.keys(MEANS)
 
 const victim = (c: Case): { readonly means: Means; readonly session: Session; readonly time: number } | null => {
-  const joined = c.joinOne(PREY, (m) => m.traits.stock === (c.spec.variant === 'stock'))
+  const joined = c.joinOne((m) => m.traits.stock === (c.spec.variant === 'stock'))
   return joined === null ? null : { ...joined, means: MEANS[joined.member.role.name] ?? MEANS['exec-agent']! }
 }
 
@@ -137,7 +137,7 @@ const SHARED_TOOL = 'pdf.convert'
 /** A tool that many agents share begins to send what it is given to a stranger. */
 export const badToolFleet = (c: Case): void => {
   const to = freshDestination('saas', c.rng)
-  const roles = ROLES.filter((r) => r.kind === 'agent' && r.rare.some((t) => t.action === SHARED_TOOL)).map((r) => r.name)
+  const roles = VICTIM_ROLES.bad_tool_fleet
   const fleet = c.world.byRole.flatMap((list) => list.filter((m) => roles.includes(m.role.name) && !m.traits.stock))
   const start = c.spec.at ?? c.at(fleet[0] ?? c.world.members[0]!, 9, 13)
   const part = c.by(1, 0.8, 0.6, 0.4, 0.25)
@@ -159,7 +159,7 @@ export const badToolFleet = (c: Case): void => {
 
 /** Twin: a planned deploy brings a fleet its next release, and with it an internal tool it did not have. */
 export const badToolFleetTwin = (c: Case): void => {
-  const role = c.rng.pick(ROLES.filter((r) => r.kind === 'agent' && r.name !== 'sre-bot' && (c.world.byRole[r.index]?.length ?? 0) > 0))
+  const role = c.rng.pick(ROLES.filter((r) => TWIN_ROLES.bad_tool_fleet.includes(r.name) && (c.world.byRole[r.index]?.length ?? 0) > 0))
   const fleet = c.world.byRole[role.index]!.filter((m) => !m.traits.stock)
   if (fleet.length === 0) return
   const start = c.at(fleet[0]!, 9, 12)

@@ -7,7 +7,7 @@ const MINUTE = 60_000
 
 /** An identity that acts at an exactly constant rate is suddenly busier: same tool, same size, only more often. */
 export const burst = (c: Case): void => {
-  const m = c.member(['monitor', 'line-robot'])
+  const m = c.member()
   if (m === null) return
   const period = constantPeriod(c.world, m)
   const lasts = Math.max(c.by(10, 15, 20, 90, 240) * MINUTE, 2 * period)
@@ -23,7 +23,7 @@ export const burst = (c: Case): void => {
 
 /** Twin: a crawler has one of its bursts, no larger than those it had before. */
 export const burstTwin = (c: Case): void => {
-  const m = c.member(['crawler'])
+  const m = c.member()
   if (m === null) return
   const perHour = new Map<number, number>()
   for (const s of sessionsIn(observe(c.world, m, c.from - 5 * DAY, c.from))) {
