@@ -1,6 +1,6 @@
 import helmet from '@fastify/helmet'
 import type { Health, Logger, Metrics } from '@plumbline/runtime'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { createAuthenticator, type Credential } from './credentials.ts'
 import { createDoor } from './door.ts'
 import { eventsRoute } from './events-route.ts'
@@ -47,7 +47,7 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
   const app = fastify({
     ...SERVER,
     ...(options.log === undefined ? { logger: false } : { loggerInstance: options.log as FastifyBaseLogger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: INTAKE_LIMITS.bodyBytes,
     exposeHeadRoutes: false,
     return503OnClosing: true,

@@ -81,7 +81,8 @@ export const guardIntake = async (app: FastifyInstance, options: IntakeOptions):
     max: (_request, key) => (key.startsWith('ip:') ? limits.strangersPerSecond : limits.requestsPerSecond),
   })
   await app.register(underPressure, { maxEventLoopDelay: limits.loopDelayMs, retryAfter: 1 })
-  app.addHook('onRequest', async (request, reply) => {
+  // Not onRequest: the rate limit must come first, so that guessing tokens is slow.
+  app.addHook('preParsing', async (request, reply, payload) => {
     if (!credentials.has(request)) {
       reply.header('www-authenticate', 'Bearer')
       throw new PlumblineError('TOKEN_MISSING_OR_WRONG', 'This address needs a token.')
@@ -92,6 +93,7 @@ export const guardIntake = async (app: FastifyInstance, options: IntakeOptions):
     const stated = Number(request.headers['content-length'] ?? limits.bodyBytes)
     if (stated > limits.bodyBytes) throw new PlumblineError('BODY_TOO_LARGE', `The body is larger than ${limits.bodyBytes} bytes.`)
     hold(stated, reply)
+    return payload
   })
 
   return {
