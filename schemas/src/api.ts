@@ -37,6 +37,7 @@ export type AlertView = z.infer<typeof AlertView>
 export const AlertPage = z.strictObject({
   alerts: z.array(AlertView),
   cursor: z.string().nullable().meta({ description: 'Pass it back to read on; null at the end.' }),
+  partial: z.boolean().meta({ description: 'The store cannot answer right now: only the newest alerts, from memory. Ask again.' }),
 })
 export type AlertPage = z.infer<typeof AlertPage>
 

@@ -7,7 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fc from 'fast-check'
 import { AlertDetail, AlertPage, PlumblineError, type Alert, type AlertView, type StatusView, type Verdict } from '@plumbline/schemas'
 import { compareKeys, decodeCursor, encodeCursor } from './cursor.ts'
-import { CONSOLE_OPERATIONS, createConsole, tokenCheck, type Console, type ConsoleDeps } from './index.ts'
+import { createConsole, tokenCheck, type Console, type ConsoleDeps } from './index.ts'
 import { matches } from './live-tail.ts'
 import { sampleAlert } from './sample-alert.testkit.ts'
 
@@ -187,20 +187,6 @@ test('any text is refused or accepted as a cursor, never an error of ours', () =
   )
 })
 
-test('the described operations are the routes, one for one', async (t) => {
-  const registered = new Set<string>()
-  const app = Fastify()
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const each of [method].flat())
-      if (each !== 'HEAD' && url.startsWith('/v1')) registered.add(`${each.toLowerCase()} ${url.replace(/:(\w+)|\*/, '{id}')}`)
-  })
-  const { console } = await start(t)
-  await app.register(console.routes)
-  await app.ready()
-  await app.close()
-  assert.deepEqual([...registered].sort(), CONSOLE_OPERATIONS.map(({ method, path }) => `${method} ${path}`).sort())
-})
-
 test('a verdict is answered once it is recorded, and shows at once', async (t) => {
   const { app, stored, verdicts } = await start(t)
   stored.push(view(sampleAlert({ id: 'one' })))
@@ -223,6 +209,22 @@ test('a verdict that is not durable is not answered with success', async (t) => 
   const answer = await app.inject({ method: 'POST', url: '/v1/alerts/one/verdict', headers: AUTH, payload: { verdict: 'safe' } })
   assert.equal(answer.statusCode, 503)
   assert.equal((await app.inject({ url: '/v1/alerts/one', headers: AUTH })).json().alert.verdict, null)
+})
+
+test('while the store is away, what is in memory is shown and said to be partial', async (t) => {
+  const away = async () => Promise.reject(new PlumblineError('STORE_UNAVAILABLE', 'starting', { retryable: true }))
+  const { app, console } = await start(t, {
+    alerts: { page: away, find: away },
+    events: { at: away, newest: away, deadLetters: away },
+  })
+  console.publish(sampleAlert({ id: 'one' }), 'delivered')
+  const page = AlertPage.parse((await app.inject({ url: '/v1/alerts', headers: AUTH })).json())
+  assert.deepEqual([page.alerts.map((alert) => alert.id), page.partial, page.cursor], [['one'], true, null])
+  const detail = AlertDetail.parse((await app.inject({ url: '/v1/alerts/one', headers: AUTH })).json())
+  assert.deepEqual([detail.events, detail.eventsPending], [[], true])
+  const verdict = await app.inject({ method: 'POST', url: '/v1/alerts/one/verdict', headers: AUTH, payload: { verdict: 'safe' } })
+  assert.equal(verdict.statusCode, 202)
+  assert.equal((await app.inject({ url: '/v1/dead-letters', headers: AUTH })).statusCode, 503)
 })
 
 interface Viewer {

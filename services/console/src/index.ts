@@ -16,7 +16,6 @@ export { tokenCheck, type TokenCheck } from './auth.ts'
 export { VERDICT_EFFECTS } from './routes/alerts.ts'
 export { STREAM_LIMITS, type StreamLimits } from './routes/stream.ts'
 export { PAGE_CSP, WEB_DIR } from './static.ts'
-export { CONSOLE_OPERATIONS, type ApiOperation } from './openapi.ts'
 
 export interface ConsoleDeps {
   readonly token: TokenCheck
@@ -48,13 +47,21 @@ export interface Console {
   publish(alert: Alert, delivery: AlertView['delivery']): void
 }
 
+/** Answers are data: never cached, never taken for a page. */
+const ANSWER_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+} as const
+
 /** The read API and the page. Holds no state that matters: everything comes back from the ports. */
 export function createConsole(deps: ConsoleDeps): Console {
   const tail = new LiveTail(deps.epoch)
   const routes: FastifyPluginAsync = async (app: FastifyInstance) => {
     await app.register(async (api) => {
+      api.addHook('onRequest', async (_request, reply) => void reply.headers(ANSWER_HEADERS))
       api.addHook('onRequest', requireToken(deps.token))
-      api.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
       api.setErrorHandler(answerProblem)
       streamRoute(api, { tail, status: deps.status, limits: { ...STREAM_LIMITS, ...deps.limits } })
       alertRoutes(api, { alerts: withTail(deps.alerts, tail), events: deps.events, verdicts: deps.verdicts, tail })

@@ -1,4 +1,12 @@
-import { SEVERITIES, type Alert, type AlertView, type IngestNotice, type StatusView, type Verdict } from '@plumbline/schemas'
+import {
+  PlumblineError,
+  SEVERITIES,
+  type Alert,
+  type AlertView,
+  type IngestNotice,
+  type StatusView,
+  type Verdict,
+} from '@plumbline/schemas'
 import { compareKeys } from './cursor.ts'
 import type { AlertFilter, AlertKey, AlertStore } from './ports.ts'
 
@@ -122,8 +130,29 @@ function dropOldest<K, V>(map: Map<K, V>, capacity: number): V | undefined {
   return value
 }
 
+export interface TailedPage {
+  readonly alerts: readonly AlertView[]
+  /** The store could not be asked: this is what memory holds. */
+  readonly partial: boolean
+}
+
+export interface TailedAlerts {
+  page(filter: AlertFilter, after: AlertKey | null, limit: number): Promise<TailedPage>
+  find(id: string): Promise<AlertView | null>
+}
+
+/** What the store answers, or undefined while it is away (starting, restarting). Other errors are thrown. */
+export async function unlessAway<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof PlumblineError && error.retryable) return undefined
+    throw error
+  }
+}
+
 /** The store with the live tail laid over it: what either of them knows, newest revision first. */
-export function withTail(store: AlertStore, tail: LiveTail): AlertStore {
+export function withTail(store: AlertStore, tail: LiveTail): TailedAlerts {
   const newest = (stored: AlertView): AlertView => {
     const live = tail.get(stored.id)
     const base = live !== undefined && live.revision >= stored.revision ? live : stored
@@ -132,13 +161,13 @@ export function withTail(store: AlertStore, tail: LiveTail): AlertStore {
   }
   return {
     async page(filter, after, limit) {
-      const stored = await store.page(filter, after, limit)
+      const stored = await unlessAway(store.page(filter, after, limit))
       const byId = new Map(tail.matching(filter, after).map((alert) => [alert.id, alert]))
-      for (const alert of stored) {
+      for (const alert of stored ?? []) {
         const view = newest(alert)
         if (matches(view, filter)) byId.set(view.id, view)
       }
-      return [...byId.values()].sort(compareKeys).slice(0, limit)
+      return { alerts: [...byId.values()].sort(compareKeys).slice(0, limit), partial: stored === undefined }
     },
     async find(id) {
       const live = tail.get(id)

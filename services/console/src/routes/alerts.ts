@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { AlertQuery, VerdictRequest, type AlertDetail, type AlertPage, type Verdict, type VerdictAnswer } from '@plumbline/schemas'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
-import type { LiveTail } from '../live-tail.ts'
+import { type LiveTail, type TailedAlerts, unlessAway } from '../live-tail.ts'
 import { notFound, parse } from '../problems.ts'
-import type { AlertFilter, AlertStore, EventStore, VerdictSink } from '../ports.ts'
+import type { AlertFilter, EventStore, VerdictSink } from '../ports.ts'
 
 export interface AlertDeps {
-  readonly alerts: AlertStore
+  readonly alerts: TailedAlerts
   readonly events: EventStore
   readonly verdicts: VerdictSink
   readonly tail: LiveTail
@@ -32,25 +32,31 @@ export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
     const query = parse(AlertQuery, request.query, 'query')
     const after = query.cursor === undefined ? null : decodeCursor(query.cursor)
     const found = await deps.alerts.page(toFilter(query), after, query.limit + 1)
-    const alerts = found.slice(0, query.limit)
+    const alerts = found.alerts.slice(0, query.limit)
     const last = alerts.at(-1)
-    return { alerts, cursor: found.length > query.limit && last !== undefined ? encodeCursor(last) : null }
+    // No place to read on from what memory holds: the store decides what comes next.
+    const more = !found.partial && found.alerts.length > query.limit && last !== undefined
+    return { alerts, cursor: more ? encodeCursor(last) : null, partial: found.partial }
   })
 
   app.get<{ Params: { id: string } }>('/v1/alerts/:id', async (request): Promise<AlertDetail> => {
     const alert = await deps.alerts.find(request.params.id)
     if (alert === null) throw notFound('alert')
-    const events = await deps.events.at(alert.facts.tenant, alert.facts.identity.id, alert.evidence)
+    const events = (await unlessAway(deps.events.at(alert.facts.tenant, alert.facts.identity.id, alert.evidence))) ?? []
     return { alert, events: [...events], eventsPending: events.length < alert.evidence.length }
   })
 
-  app.post<{ Params: { id: string } }>('/v1/alerts/:id/verdict', async (request, reply): Promise<VerdictAnswer> => {
-    const body = parse(VerdictRequest, request.body, 'body')
-    const alert = await deps.alerts.find(request.params.id)
-    if (alert === null) throw notFound('alert')
-    await deps.verdicts.record(alert, body.verdict, body.author, body.note)
-    deps.tail.setVerdict(alert, body.verdict)
-    void reply.code(202)
-    return { alertId: alert.id, verdict: body.verdict, effect: VERDICT_EFFECTS[body.verdict] }
-  })
+  app.post<{ Params: { id: string } }>(
+    '/v1/alerts/:id/verdict',
+    { bodyLimit: 16 * 1024 },
+    async (request, reply): Promise<VerdictAnswer> => {
+      const body = parse(VerdictRequest, request.body, 'body')
+      const alert = await deps.alerts.find(request.params.id)
+      if (alert === null) throw notFound('alert')
+      await deps.verdicts.record(alert, body.verdict, body.author, body.note)
+      deps.tail.setVerdict(alert, body.verdict)
+      void reply.code(202)
+      return { alertId: alert.id, verdict: body.verdict, effect: VERDICT_EFFECTS[body.verdict] }
+    },
+  )
 }

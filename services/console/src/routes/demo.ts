@@ -20,7 +20,7 @@ export function demoRoutes(
     return options
   })
 
-  app.post('/v1/demo/try', async (request, reply): Promise<DemoTryAnswer> => {
+  app.post('/v1/demo/try', { bodyLimit: 4 * 1024 }, async (request, reply): Promise<DemoTryAnswer> => {
     const answer = await present().play(parse(DemoTryRequest, request.body, 'body'))
     void reply.code(202)
     return answer

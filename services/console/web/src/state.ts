@@ -9,6 +9,8 @@ export const status = signal<StatusView | null>(null)
 export const alerts = signal<ReadonlyMap<string, AlertView>>(new Map())
 export const loading = signal(true)
 export const listError = signal('')
+/** The store is still away: older alerts are missing from the list. */
+export const partial = signal(false)
 export const cursor = signal<string | null>(null)
 export const filter = signal<AlertFilterState>({ tenant: '', severity: 'low', search: '', historic: false })
 export const notices = signal<readonly IngestNotice[]>([])
@@ -57,6 +59,9 @@ function queryOf(after: string | null): string {
   return `/v1/alerts?${query.toString()}`
 }
 
+const RETRY_MS = 2000
+let retry: ReturnType<typeof setTimeout> | undefined
+
 /** Reads the newest page, or the next one. */
 export async function load(more: boolean): Promise<void> {
   loading.value = true
@@ -65,12 +70,15 @@ export async function load(more: boolean): Promise<void> {
     batch(() => {
       upsert(page.alerts)
       cursor.value = page.cursor
+      partial.value = page.partial
       listError.value = ''
     })
   } catch (error) {
     listError.value = words(error)
   } finally {
     loading.value = false
+    clearTimeout(retry)
+    if (partial.value) retry = setTimeout(() => void load(false), RETRY_MS)
   }
 }
 

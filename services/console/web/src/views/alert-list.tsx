@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { Count, Empty, Marks, Name, Problem, SEVERITY_WORDS, SeverityTag, Time, Waiting } from '../parts/bits.tsx'
 import { alertLink, route } from '../route.ts'
 import { SEVERITY_ORDER } from '../filter.ts'
-import { cursor, filter, listError, load, loading, shown, status } from '../state.ts'
+import { cursor, filter, listError, load, loading, partial, shown, status } from '../state.ts'
 
 function Row({ alert, chosen }: { alert: AlertView; chosen: boolean }) {
   return (
@@ -139,6 +139,7 @@ export function AlertList() {
             ))}
           </ol>
         )}
+        {partial.value && rows.length > 0 && <p class="note later">Older alerts show once the store is ready.</p>}
         {cursor.value !== null && rows.length > 0 && (
           <button type="button" class="more" disabled={loading.value} onClick={() => void load(true)}>
             {loading.value ? 'Loading…' : 'Older alerts'}
