@@ -1,4 +1,4 @@
-import { placeAttacks } from './attacks/plan.ts'
+import { labelledFrom, placeAttacks } from './attacks/plan.ts'
 import { applies } from './attacks/victims.ts'
 import { type AttackKind, DAY, type GenerateOptions, HOUR, type Label, type Labelled, settle } from './options.ts'
 import { type PlacedEvent, streamHours } from './stream.ts'
@@ -43,6 +43,12 @@ export const writeLabels = (options: GenerateOptions, write: (chunk: Buffer) => 
     out.line(JSON.stringify({ event: e.id, time: e.time, identity: e.identity.id, session: e.session ?? null, ...label }))
   out.flush()
   return all.length
+}
+
+/** The time that carries attacks and twins, ms since epoch; a slow ramp begins before it. */
+export const labelledWindow = (options: GenerateOptions): { readonly from: number; readonly to: number } => {
+  const settings = settle(options)
+  return { from: labelledFrom(settings), to: settings.endTime }
 }
 
 /** One attack or twin as a whole. */
