@@ -21,14 +21,10 @@ const restoreUtilHelpers = (): void => {
 /** Its native part is often not there (its installer is never run): then this is simply not the backend. */
 const tryNative = (): TensorFlow | undefined => {
   restoreUtilHelpers()
-  const { error } = console
-  console.error = () => {}
   try {
     return require('@tensorflow/tfjs-node') as TensorFlow
   } catch {
     return undefined
-  } finally {
-    console.error = error
   }
 }
 

@@ -25,7 +25,7 @@ const STEPS = 800
 
 const jobsFor = (train: Table, seed: number): TrainOptions[] => {
   const count = train.rows.length / train.width
-  const batch = Math.min(512, Math.max(32, 2 ** Math.floor(Math.log2(count / 8))))
+  const batch = Math.min(256, Math.max(32, 2 ** Math.floor(Math.log2(count / 8))))
   const perEpoch = Math.max(1, Math.ceil((count * 0.85) / batch))
   return MEMBERS.map(({ hidden, denoise }, i) => ({
     rows: train.rows,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -106,4 +107,17 @@ test('parameters that do not fit are refused', () => {
 test('the embedded kernel is what its source compiles to', async () => {
   const committed = await readFile(new URL('./kernel.generated.ts', import.meta.url), 'utf8')
   assert.equal(committed, renderKernel(await compileKernel()))
+})
+
+test('the bits stay what they are, on every engine', () => {
+  const hash = createHash('sha256')
+  for (const kernel of ['wasm', 'plain'] as const) {
+    const ae = createAutoencoder(net([64, 32, 12, 32, 64], 5, 1), kernel)
+    const r = random(6)
+    for (let row = 0; row < 50; row++) {
+      for (let i = 0; i < ae.width; i++) ae.input[i] = (r() - 0.5) * 6
+      hash.update(new Uint8Array(Float64Array.of(ae.run()).buffer)).update(bits(ae.errors))
+    }
+  }
+  assert.equal(hash.digest('hex').slice(0, 16), 'd660d25096b162b2')
 })
