@@ -29,7 +29,22 @@ export type Severity = (typeof SEVERITIES)[number]
 /** A measured or typical amount, always with its unit. */
 export const Quantity = z.strictObject({
   value: z.number(),
-  unit: z.enum(['events', 'bytes', 'ms', 'tokens', 'resources', 'destinations', 'failures', 'denials', 'share', 'km/h', 'hour_of_week', 'sources', 'times', 'actions']),
+  unit: z.enum([
+    'events',
+    'bytes',
+    'ms',
+    'tokens',
+    'resources',
+    'destinations',
+    'failures',
+    'denials',
+    'share',
+    'km/h',
+    'hour_of_week',
+    'sources',
+    'times',
+    'actions',
+  ]),
   perMs: z.number().optional().meta({ description: 'Length of the window the amount was counted over; absent for one event.', unit: 'ms' }),
 })
 export type Quantity = z.infer<typeof Quantity>
@@ -45,6 +60,9 @@ export const Reason = z.strictObject({
     .strictObject({ count: z.number().int(), doing: z.number().int() })
     .optional()
     .meta({ description: 'Size of the peer group without this identity, and how many of them do this.' }),
+  first: z.boolean().optional().meta({
+    description: 'True when this identity is known never to have done it; absent when that is not known. The words say "never" only then.',
+  }),
   sinceMs: z.number().optional().meta({ description: 'Time since what set it off (an untrusted read, a denial).', unit: 'ms' }),
   trigger: z.string().optional().meta({ description: 'What set it off, like the class that was read.' }),
   weight: z.number().min(0).max(1).meta({ description: 'Share of the score.' }),

@@ -2,6 +2,7 @@ import { nameText } from './words-names.ts'
 import {
   atMost,
   grantStep,
+  isFirst,
   lastAct,
   objectOf,
   possessive,
@@ -25,18 +26,32 @@ export const sensitiveAccess: Teller = (t) => ({
   quiet: t.reason.typical === undefined ? 'had it done this regularly before' : atMost(t, 'had it done this regularly before'),
 })
 
+const HINTED: Readonly<Record<string, string>> = {
+  instruction_likeness: 'the text it read looks like instructions to a model',
+  arguments_untold: 'what it was told to do it with did not come from the request',
+}
+
+/** `sent 20 kB to evil.test (send_email)` where the amount is known. */
+const sentAmount = (t: Telling): string | undefined => {
+  const { observed } = t.reason
+  if (observed.unit !== 'bytes' || !t.act.write || t.facts.destination === undefined) return undefined
+  const what = `${amountText(observed)} to ${nameText(t.facts.destination)} (${nameText(t.facts.action, 60)})`
+  return outcomeOf(t, `send ${what}`, `sent ${what}`)
+}
+
 export const toxicFlow: Teller = (t) => {
-  const steps = t.reason.feature === 'session_flow' ? t.reason.observed.value : 0
+  const { observed } = t.reason
+  const steps = t.reason.feature === 'session_flow' && observed.unit === 'actions' ? observed.value : 0
   const flow =
     steps >= 3
       ? 'in one session it read text from outside, then sensitive data, then sent data out'
       : steps >= 2
         ? 'in one session it read text from outside and then sensitive data'
-        : 'what it read before came from outside'
+        : (HINTED[t.reason.feature] ?? 'what it read before came from outside')
   const stop = t.facts.session === undefined ? 'stop its running task' : `stop session ${nameText(t.facts.session)}`
   return {
-    did: takeText(t),
-    never: steps >= 2 ? 'never went through these steps in one session' : `never ${t.act.past} after reading text from outside`,
+    did: sentAmount(t) ?? takeText(t),
+    never: 'never took this course in a session',
     usually: undefined,
     why: `${flow}; such text can carry planted instructions`,
     step: t.act.write && t.facts.destination !== undefined ? `${stop} and block ${nameText(t.facts.destination)}` : stop,
@@ -100,7 +115,7 @@ export const enumeration: Teller = (t) => ({
 export const newBehaviour: Teller = (t) => {
   const action = nameText(t.reason.object ?? t.facts.action, 60)
   const after = t.reason.previous === undefined ? '' : ` right after ${nameText(t.reason.previous, 60)}`
-  const many = t.reason.observed.unit === 'actions' || t.reason.feature.endsWith('firsts') || t.reason.feature === 'firsts_hour'
+  const many = t.reason.observed.unit === 'actions' && t.reason.observed.value > 1
   const tail = `${after}${repeats(t)}`
   const firsts = `did ${numberText(t.reason.observed.value)} things for the first time${t.reason.observed.perMs === undefined ? ' in one session' : inWindow(t.reason.observed)}${lastAct(t)}`
   return {
@@ -109,7 +124,7 @@ export const newBehaviour: Teller = (t) => {
     usually: undefined,
     why: many
       ? 'many first times at once look like somebody else at work, or a new task nobody announced'
-      : 'a tool it has no history with does what nobody has checked',
+      : `a tool it has ${isFirst(t.reason) ? 'no' : 'little'} history with does what nobody has checked`,
     step: many ? 'read what this session was asked to do, and stop it if nobody asked' : `pause ${possessive(t)} use of ${action}`,
     peers: many ? 'do this' : 'do',
     quiet: many ? 'had it started these one at a time' : `had it used ${action}${after} before`,

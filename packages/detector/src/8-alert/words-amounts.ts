@@ -38,7 +38,7 @@ export const rate: Teller = (t) => {
     why: 'nobody works like this by hand; a loop, a script or a stolen credential does',
     step: 'throttle it, then look for a loop or a second user of its credential',
   }
-  if (feature === 'gap_own')
+  if (feature === 'gap_own' && observed.unit === 'ms')
     return {
       ...common,
       did: outcomeOf(
@@ -59,7 +59,7 @@ export const rate: Teller = (t) => {
       why: 'an act that takes this long does more than it used to',
       quiet: 'at its usual duration',
     }
-  if (feature === 'session_length')
+  if (feature === 'session_length' && observed.perMs === undefined)
     return {
       ...common,
       did: `made ${numberText(observed.value)} calls in one session${lastAct(t)}`,
@@ -79,7 +79,7 @@ export const rate: Teller = (t) => {
 
 export const drift: Teller = (t) => {
   const { reason } = t
-  if (reason.feature === 'silence')
+  if (reason.feature === 'silence' && reason.observed.unit === 'ms')
     return {
       did: `${takeText(t)} after ${amountText(reason.observed)} of silence`,
       never: 'was never silent this long',
@@ -117,13 +117,21 @@ export const probing: Teller = (t) => {
     }
   }
   const denied = reason.observed.unit === 'denials'
-  const counts = reason.observed.unit === 'denials' || reason.observed.unit === 'failures'
+  const counts = (denied || reason.observed.unit === 'failures') && reason.observed.value > 0
+  if (!counts)
+    return {
+      did: takeText(t),
+      never: `never had this outcome with ${t.thing}`,
+      why: 'how an act ends shows whether it is allowed what it tries',
+      step: `look at what was asked of ${t.thing}, and ${grantStep(t)} if nobody can explain it`,
+      quiet: 'with the outcome it usually has',
+    }
   const many = `${amountText(reason.observed)}${inWindow(reason.observed)}`
   return {
-    did: counts ? `ran into ${many}${lastAct(t)}` : takeText(t),
+    did: `ran into ${many}${lastAct(t)}`,
     never: denied ? 'was never denied this often' : 'never failed like this',
     usually:
-      !counts || reason.typical === undefined || reason.typical.value <= 0
+      reason.typical === undefined || reason.typical.value <= 0
         ? undefined
         : `usually ran into ${amountText(reason.typical)}${perWindow(reason.typical)}`,
     why: 'repeated refusals show somebody trying doors',

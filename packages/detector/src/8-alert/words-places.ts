@@ -1,5 +1,5 @@
 import { nameText } from './words-names.ts'
-import { lastAct, objectOf, outcomeOf, personally, repeats, takeText, type Teller } from './words-tools.ts'
+import { lastAct, objectOf, outcomeOf, personally, repeats, takeText, type Teller, type Telling } from './words-tools.ts'
 import { amountText, clockInSentence, durationText, inWindow, perWindow } from './words-units.ts'
 
 export const offHours: Teller = (t) => ({
@@ -14,20 +14,30 @@ export const offHours: Teller = (t) => ({
 
 const SOURCE_KIND: Readonly<Record<string, string>> = { country_own: 'country', user_agent_own: 'program', source_own: 'network' }
 
+/** What kind of source the object names: by its look, for one address can be told for a new country or program. */
+const sourceKind = (t: Telling): string => {
+  const { object, feature } = t.reason
+  if (object !== undefined && /^[A-Z]{2}$/.test(object)) return 'country'
+  if (object !== undefined && /^[0-9.]{7,15}$|^[0-9a-f]*:[0-9a-f:.]*$/i.test(object)) return 'address'
+  return SOURCE_KIND[feature] ?? 'source'
+}
+
 export const source: Teller = (t) => {
-  const kind = SOURCE_KIND[t.reason.feature] ?? 'source'
-  const from = objectOf(t, `a new ${kind}`)
-  const named = t.reason.object === undefined ? from : `${kind} ${from}`
+  const kind = sourceKind(t)
+  const news = SOURCE_KIND[t.reason.feature]
+  const named = t.reason.object === undefined ? `another ${kind}` : `${kind} ${nameText(t.reason.object)}`
+  const other = kind === 'address' && news !== undefined && news !== 'network' ? ` and another ${news}` : ''
   const before = t.reason.previous === undefined ? '' : `, last seen from ${nameText(t.reason.previous)}`
+  const here = other === '' ? (t.reason.object === undefined ? `this ${kind}` : named) : `this ${news}`
   return {
-    did: `${takeText(t)} from ${named}${before}`,
-    never: `never came from ${t.reason.object === undefined ? `this ${kind}` : named}`,
+    did: `${takeText(t)} from ${named}${other}${before}`,
+    never: `never came from ${here}`,
     usually: undefined,
     why: 'a stolen credential shows first in where it is used from',
     step: personally(t)
       ? `ask them whether ${named} is theirs; if not, end their sessions`
       : `check whether ${named} is its own; if not, renew its credential`,
-    quiet: `from a ${kind} it is used to`,
+    quiet: `from a ${other === '' ? kind : news} it is used to`.replace('a address', 'an address'),
   }
 }
 
@@ -47,7 +57,7 @@ export const travel: Teller = (t) => {
 }
 
 export const sharedCredential: Teller = (t) => {
-  if (t.reason.observed.unit === 'sources') {
+  if (t.reason.observed.unit === 'sources' && t.reason.feature !== 'delegation_own') {
     const networks = `${amountText(t.reason.observed)}${inWindow(t.reason.observed)}`
     return {
       did: `was used from ${networks}${lastAct(t)}`,
@@ -59,7 +69,7 @@ export const sharedCredential: Teller = (t) => {
       quiet: 'from one network at a time',
     }
   }
-  const whom = objectOf(t, t.facts.onBehalfOf === undefined ? 'somebody else' : nameText(t.facts.onBehalfOf))
+  const whom = t.facts.onBehalfOf === undefined ? objectOf(t, 'somebody else') : nameText(t.facts.onBehalfOf, 80, 2)
   return {
     did: `${takeText(t)} acting for ${whom}`,
     never: `never acted for ${whom}`,

@@ -24,7 +24,7 @@ export interface Telling {
 export interface Phrases {
   /** Follows the name: `read 214 HR records in 6 min`. */
   readonly did: string
-  /** Follows "it": `never read HR`. */
+  /** Follows "it": `never read HR`; said as `hardly ever read HR` where a first time is not certain. */
   readonly never: string
   /** Follows "it", where a usual amount is known: `usually read 3 HR records an hour`. */
   readonly usually?: string | undefined
@@ -38,6 +38,12 @@ export interface Phrases {
 }
 
 export type Teller = (t: Telling) => Phrases
+
+/** Features that are themselves the statement that something happened for the first time. */
+const SAYS_FIRST: ReadonlySet<string> = new Set(['sensitive_first', 'destination_first', 'version_changed', 'travel_speed'])
+
+/** "Never" is said only where that is known; rare things are "hardly ever". */
+export const isFirst = (r: Reason): boolean => r.first ?? SAYS_FIRST.has(r.feature)
 
 /** Puts the outcome in: `read HR 3 times`, `tried to read HR 3 times and was denied`. */
 export const outcomeOf = (t: Telling, base: string, past: string): string => {

@@ -58,10 +58,10 @@ test('each text says who, what, what is normal and what to do first', () => {
     assert.ok(what.some((w) => headline.includes(w)) || / (used|sent|acted) /.test(headline), `${g.name}: what, in "${headline}"`)
     assert.match(
       normal,
-      /^(In \d+ days? (it|they) (was |were )?(never|usually)|Known for .+ only|Seen for the first time)/,
+      /^(In \d+ days? (it|they) (was |were )?(never|hardly ever|usually)|Known for .+ only|Seen for the first time)/,
       `${g.name}: normal`,
     )
-    assert.match(firstStep, /^(Pause|Stop|Block|Throttle|Cap|Read|Ask|Check|End|Renew|Close|Disable|Compare) /, `${g.name}: next step`)
+    assert.match(firstStep, /^(Pause|Stop|Block|Throttle|Cap|Read|Ask|Check|End|Renew|Close|Disable|Compare|Look) /, `${g.name}: next step`)
   }
 })
 
@@ -70,6 +70,15 @@ test('no feature name, no z-score, nothing undefined in any golden', () => {
     const all = `${paragraphOf(g.text)} ${g.counterfactual}`
     for (const feature of FEATURES) if (feature.name.includes('_')) assert.ok(!all.includes(feature.name), `${g.name}: ${feature.name}`)
     assert.doesNotMatch(all, /undefined|NaN|\bnull\b|Infinity|nats|sigma|z-score|\[object|\s\s| [.,;]|\.\./, g.name)
+  }
+})
+
+test('"never" is said only where a first time is certain', () => {
+  for (const g of goldens) {
+    const reason = g.facts.reasons[0]
+    const certain =
+      reason?.first === true || ['sensitive_first', 'destination_first', 'version_changed', 'travel_speed'].includes(reason?.feature ?? '')
+    if (!certain) assert.doesNotMatch(g.text.normal, /\bnever\b/, g.name)
   }
 })
 

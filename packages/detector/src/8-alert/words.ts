@@ -2,7 +2,7 @@ import type { AlertFacts, AlertText, Reason } from '@plumbline/schemas'
 import { actOf, classText, outsideText } from './words-acts.ts'
 import { asWritten, labelText, nameText, proseText, sentence } from './words-names.ts'
 import { TELLERS } from './words-tellers.ts'
-import { type AlertGroup, type Phrases, personally, possessive, type Telling } from './words-tools.ts'
+import { type AlertGroup, isFirst, type Phrases, personally, possessive, type Telling } from './words-tools.ts'
 import { amountText, clockText, counted, durationText, inWindow, numberText, perWindow, timesText } from './words-units.ts'
 
 export type { AlertGroup } from './words-tools.ts'
@@ -92,8 +92,11 @@ const normalText = (t: Telling, phrases: Phrases): string => {
   const { baseline } = t.facts
   const { observed, typical } = t.reason
   const times = typical === undefined ? undefined : timesText(observed, typical)
-  const habit =
-    phrases.usually === undefined ? `it ${phrases.never}` : `it ${phrases.usually}${times === undefined ? '' : `; this is ${times} that`}`
+  const subject = personally(t) ? 'they' : 'it'
+  const past = (verb: string) => `${subject} ${personally(t) ? verb.replace(/^was /, 'were ') : verb}`
+  const rarely = isFirst(t.reason) ? phrases.never : phrases.never.replace('never', 'hardly ever')
+  const compared = times === undefined ? '' : `; this is ${times} that`
+  const habit = phrases.usually === undefined ? past(rarely) : `${past(phrases.usually)}${compared}`
   const peers = peersText(t, phrases.usually !== undefined ? 'do this' : (phrases.peers ?? 'do'))
   const tail = peers === undefined ? '' : `; ${peers}`
   if (baseline.days <= 0 || baseline.events <= 0)
