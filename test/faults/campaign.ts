@@ -99,18 +99,28 @@ const killAtPoint = async (run: Run, point: string): Promise<void> => {
   }
 }
 
+/** The engine may be between two lives just now; then there is nothing to kill. */
+const killEngine = (run: Run): boolean => {
+  try {
+    return process.kill(run.engine.pid(), 'SIGKILL')
+  } catch {
+    return false
+  }
+}
+
 const killOutside = async (run: Run, kind: (typeof OUTSIDE)[number]): Promise<void> => {
   const plan = planOf(run, {})
   const after = 1 + draw(run, 3)
   const lateMs = draw(run, 60)
   let answers = 0
   let dead = false
+  let timer: NodeJS.Timeout | undefined
   const result = await runChild(plan, (line, pid) => {
-    if (!line.startsWith('ack ') || ++answers !== after || dead) return
-    dead = true
-    if (kind !== 'process killed at a random time') process.kill(run.engine.pid(), 'SIGKILL')
-    if (kind !== 'engine killed during inserts') setTimeout(() => process.kill(pid, 'SIGKILL'), lateMs)
+    if (!line.startsWith('ack ') || ++answers < after || dead) return
+    dead = kind === 'process killed at a random time' || killEngine(run)
+    if (kind !== 'engine killed during inserts') timer = setTimeout(() => process.kill(pid, 'SIGKILL'), lateMs)
   })
+  clearTimeout(timer)
   noteAnswers(run, plan, result.acked)
   if (kind === 'engine killed during inserts' ? dead : result.fired === 'outside') count(run, kind)
 }

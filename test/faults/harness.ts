@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
@@ -19,7 +21,11 @@ export interface ChildResult {
 /** Runs one child to its end; `onLine` sees its output as it comes and may act on its process id. */
 export const runChild = (plan: ChildPlan, onLine: (line: string, pid: number) => void = () => {}, timeoutMs = 60_000): Promise<ChildResult> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Dozens of short processes: most of their time would go into loading the same sources.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'plumbline-compile-cache') },
+    })
     const lines: string[] = []
     let rest = ''
     let errors = ''

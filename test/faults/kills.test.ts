@@ -7,7 +7,7 @@ const skip = engineProblem()?.message ?? false
 
 const table = (fired: ReadonlyMap<string, number>): string => [...fired].map(([name, n]) => `${name} ${n}`).join(', ')
 
-test('killed at every named point, nothing is lost or doubled (INV-2, INV-3)', { skip, timeout: 120_000 }, async (t) => {
+test('killed at every named point, nothing is lost or doubled (INV-2, INV-3)', { skip, timeout: 400_000 }, async (t) => {
   const { fired, kills, verdict } = await runCampaign({ seed: 7, perPoint: 2, perOutside: 3 })
   t.diagnostic(`${kills} faults on ${verdict.events} events: ${table(fired)}`)
   t.diagnostic(JSON.stringify(verdict))
@@ -16,7 +16,7 @@ test('killed at every named point, nothing is lost or doubled (INV-2, INV-3)', {
   assert.equal(differences(verdict), 0, JSON.stringify(verdict))
 })
 
-test('the negative control, which saves the position outside the transaction, is noticed', { skip, timeout: 60_000 }, async (t) => {
+test('the negative control, which saves the position outside the transaction, is noticed', { skip, timeout: 200_000 }, async (t) => {
   const { fired, verdict } = await runCampaign({ seed: 11, perPoint: 4, perOutside: 0, points: ['commit:durable'], broken: true })
   t.diagnostic(`${table(fired)}; ${JSON.stringify(verdict)}`)
   assert.ok((fired.get('commit:durable') ?? 0) > 0, 'no fault fired')

@@ -13,6 +13,8 @@ export interface ShardState {
   readonly shard: number
   phase: ShardPhase
   next: number
+  /** Most records of the next chunk; small after a chunk that failed, then growing again. */
+  limit: number
   /** Failures since the last stored chunk. */
   failures: number
   /** Not before this time, ms of the monotonic clock. */
@@ -21,7 +23,7 @@ export interface ShardState {
   error: { readonly code: string; readonly message: string } | null
 }
 
-export const newShard = (shard: number): ShardState => ({ shard, phase: 'lost', next: 0, failures: 0, retryAt: 0, error: null })
+export const newShard = (shard: number): ShardState => ({ shard, phase: 'lost', next: 0, limit: Number.POSITIVE_INFINITY, failures: 0, retryAt: 0, error: null })
 
 const BACKOFF_FIRST_MS = 50
 const BACKOFF_LAST_MS = 10_000

@@ -1,4 +1,4 @@
-import type { ChunkCommit, ShardLog, ShardProcessor } from '@plumbline/detector'
+import type { ChunkCommit, LogRecord, ShardLog, ShardProcessor } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import { type ShardPhase, type ShardState, failShard, newShard } from './shard.ts'
 
@@ -93,7 +93,23 @@ export const createWorker = (options: WorkerOptions): Worker => {
   const adapt = (records: number, tookMs: number): void => {
     totals.longestChunkMs = Math.max(totals.longestChunkMs, tookMs)
     const fitting = tookMs <= 0 ? chunkRecords : (records / tookMs) * chunkMs
-    size = Math.floor(Math.max(SMALLEST_CHUNK, Math.min(chunkRecords, size * 2, fitting)))
+    size = Math.floor(Math.min(chunkRecords, Math.max(SMALLEST_CHUNK, Math.min(size * 2, fitting))))
+  }
+
+  /**
+   * A chunk that fails is tried again in halves, so that everything before the record at fault is processed and stored;
+   * only a chunk of one record counts as a failure of the shard.
+   */
+  const processChunk = (state: ShardState, records: readonly LogRecord[]): ChunkCommit | null => {
+    try {
+      return processor.process(state.shard, records)
+    } catch (error) {
+      if (records.length === 1) throw error
+      processor.forget(state.shard)
+      state.phase = 'lost'
+      state.limit = records.length >> 1
+      return null
+    }
   }
 
   /** One chunk of one shard, or null when it has nothing to do now. */
@@ -101,12 +117,16 @@ export const createWorker = (options: WorkerOptions): Worker => {
     if (state.phase === 'lost') await acquire(state)
     // Out of the queue before looking: records that arrive while reading put the shard back in.
     turn.delete(state.shard)
-    const records = await log.read(state.shard, state.next, size)
+    const records = await log.read(state.shard, state.next, Math.min(size, state.limit))
     if (records.length === 0) return null
     onPoint('worker:read')
     const begun = performance.now()
-    const commit = processor.process(state.shard, records)
+    const commit = processChunk(state, records)
     const tookMs = performance.now() - begun
+    if (commit === null) {
+      turn.add(state.shard)
+      return null
+    }
     adapt(records.length, tookMs)
     totals.busyMs += tookMs
     totals.chunks++
@@ -160,6 +180,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
       state.next = commit.nextOffset
       state.phase = 'held'
       state.failures = 0
+      state.limit *= 2
       state.error = null
     })
     onPoint('worker:settled')
