@@ -83,6 +83,6 @@ export interface DemoControl {
 
 /** Sees what enters the door, after it is durable and its identity is resolved. Demo events are left out. */
 export interface IngestWatch {
-  /** Calls back at most about four times a second with the newest event; returns how to stop. */
-  watch(listener: (notice: IngestNotice) => void): () => void
+  /** Calls back with the newest event of each identity of a request, at any rate; returns how to stop. */
+  watch(listener: (notices: readonly IngestNotice[]) => void): () => void
 }
