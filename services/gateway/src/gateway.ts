@@ -59,14 +59,12 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
   app.setErrorHandler(answerError)
   app.setNotFoundHandler((_request, reply) => {
     const problem = toProblem({ statusCode: 404 })
-    return reply
-      .code(404)
-      .send({
-        ...problem.body,
-        code: 'NOT_FOUND',
-        message: 'There is nothing at this address.',
-        remedy: 'See /v1/openapi.json for what there is.',
-      })
+    return reply.code(404).send({
+      ...problem.body,
+      code: 'NOT_FOUND',
+      message: 'There is nothing at this address.',
+      remedy: 'See /v1/openapi.json for what there is.',
+    })
   })
   app.register((scope) => ingestScope(scope, options))
   app.register((scope) => operationsScope(scope, options))

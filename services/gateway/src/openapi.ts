@@ -177,8 +177,19 @@ const ROUTES: readonly Route[] = [
 
 /** Removes what only stands for a document of its own. */
 const bare = (schema: z.ZodType, io: 'input' | 'output'): Json => {
-  const { $schema: _schema, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json
+  const { $schema: _schema, $id: _id, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json
   return rest
+}
+
+/** The named schemas with what they refer to, all side by side. */
+const components = (): Json => {
+  const input: ReadonlySet<Named> = new Set(['Event', 'VerdictRequest'])
+  const out: Json = {}
+  for (const name of NAMED) {
+    const { $defs, ...own } = bare(schemas[name] as z.ZodType, input.has(name) ? 'input' : 'output')
+    Object.assign(out, $defs, { [name]: own })
+  }
+  return JSON.parse(JSON.stringify(out).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json
 }
 
 const parameters = (route: Route): Json[] => {
@@ -222,7 +233,6 @@ export const openApiDocument = (version: string): Json => {
     if (route.open === true) operation['security'] = []
     paths[route.path] = { ...paths[route.path], [route.method]: operation }
   }
-  const input: ReadonlySet<Named> = new Set(['Event', 'VerdictRequest'])
   return {
     openapi: '3.1.0',
     info: {
@@ -235,7 +245,7 @@ export const openApiDocument = (version: string): Json => {
     paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      schemas: Object.fromEntries(NAMED.map((name) => [name, bare(schemas[name] as z.ZodType, input.has(name) ? 'input' : 'output')])),
+      schemas: components(),
     },
   }
 }
