@@ -4,11 +4,12 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
 import { registerGenerate } from './commands/generate.ts'
 import { registerPolicy } from './commands/policy.ts'
+import { registerReplay } from './commands/replay.ts'
 
 /** Adds commands to the program. Engines are imported when a command runs, so that `--help` is quick. */
 export type Register = (program: Command, output: (command: Command) => Output) => void
 
-const COMMANDS: readonly Register[] = [registerEvaluate, registerGenerate, registerPolicy, registerDoctor]
+const COMMANDS: readonly Register[] = [registerReplay, registerEvaluate, registerGenerate, registerPolicy, registerDoctor]
 
 const outputOf = (command: Command): Output => {
   const { json, progress } = command.optsWithGlobals<{ json?: boolean; progress?: boolean }>()

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto'
 import type { FileRecord } from '@plumbline/adapters/files'
 import { canonicalEvent } from '@plumbline/detector'
 import { type DetectionConfig, type Event, EVENT_LIMITS, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
-import { fitRelease } from './fit.ts'
-import { History } from './history.ts'
-import { type Flushed, Instance } from './instance.ts'
+import type { Flushed, Instance } from './instance.ts'
+import { Learner } from './learner.ts'
 
 /** One line of the answer per line of B (contracts C9). */
 export interface ScoreLine {
@@ -52,13 +51,13 @@ const MASTER_KEY = createHash('sha256').update('plumbline evaluate, seed 0').dig
  * Reads no label. Throws what the readers throw for a file as a whole.
  */
 export const evaluate = async (options: EvaluateOptions): Promise<EvaluateSummary> => {
-  const instance = new Instance({ config: options.config, masterKey: MASTER_KEY })
-  const known = await streamTrain(instance, options)
+  const learner = new Learner({ config: options.config, masterKey: MASTER_KEY, trains: false })
+  const { instance } = learner
+  const known = await streamTrain(learner, options)
   const releases: string[] = []
-  for (const [tenant, history] of known.histories) {
+  for (const tenant of learner.histories.keys()) {
     options.progress?.phase(`training ${tenant}`)
-    const release = await fitRelease({ tenant, history, instance, config: options.config, withModel: true })
-    releases.push(instance.release(release.bytes))
+    releases.push(await learner.train(tenant))
   }
   refuseFaults(instance.flush())
   if (options.learn === 'frozen') instance.detector.freeze()
@@ -73,28 +72,19 @@ const refuseFaults = ({ deadLetters }: Flushed): void => {
 }
 
 interface Known {
-  readonly histories: ReadonlyMap<string, History>
   readonly sessions: ReadonlySet<string>
   readonly counts: EvaluateSummary['train']
 }
 
 const sessionName = (event: Event): string => `${event.tenant}\u0000${event.identity.id}\u0000${event.session ?? ''}`
 
-const streamTrain = async (instance: Instance, options: EvaluateOptions): Promise<Known> => {
-  const histories = new Map<string, History>()
+const streamTrain = async (learner: Learner, options: EvaluateOptions): Promise<Known> => {
   const sessions = new Set<string>()
   const counts = { events: 0, rejected: 0, alerts: 0 }
   const drain = async (): Promise<void> => {
-    const flushed = instance.flush()
+    const flushed = await learner.step()
     counts.alerts += flushed.alerts.filter((a) => a.revision === 1).length
     counts.rejected += flushed.deadLetters.length
-    for (const row of flushed.rows) historyOf(histories, row.tenant).add(row)
-    for (const [tenant, history] of histories) {
-      if (!history.statisticsDue) continue
-      const release = await fitRelease({ tenant, history, instance, config: options.config, withModel: false })
-      instance.release(release.bytes)
-      history.released()
-    }
   }
   options.progress?.phase('learning from A')
   for await (const record of options.train) {
@@ -105,21 +95,13 @@ const streamTrain = async (instance: Instance, options: EvaluateOptions): Promis
     const { event } = record
     counts.events++
     if (event.session !== undefined) sessions.add(sessionName(event))
-    instance.append({ tenant: event.tenant, identity: event.identity.id, timeMs: event.time, bytes: record.canonical })
-    if (instance.due) await drain()
+    learner.instance.append({ tenant: event.tenant, identity: event.identity.id, timeMs: event.time, bytes: record.canonical })
+    if (learner.instance.due) await drain()
     options.progress?.at(counts.events, 0)
   }
   await drain()
-  const identities = [...histories.values()].reduce((sum, h) => sum + h.identities.size, 0)
-  return { histories, sessions, counts: { ...counts, identities } }
-}
-
-const historyOf = (histories: Map<string, History>, tenant: string): History => {
-  const known = histories.get(tenant)
-  if (known !== undefined) return known
-  const fresh = new History()
-  histories.set(tenant, fresh)
-  return fresh
+  const identities = [...learner.histories.values()].reduce((sum, h) => sum + h.identities.size, 0)
+  return { sessions, counts: { ...counts, identities } }
 }
 
 /** A session of A that goes on in B is another session there: no session spans both. */

@@ -5,6 +5,8 @@ import type { ScoredRow } from './row-binary.ts'
 const FIRST_STATISTICS = 500
 /** Share of the history that training wants to have been scored with peer statistics in force. */
 const TRAINING_SHARE = 1 / 3
+/** Vectors kept at most; the older half goes first. 100 MB. */
+const MOST_ROWS = 400_000
 const NOT_KEPT = SCORED_FLAGS.late | SCORED_FLAGS.duplicate
 
 /** Vectors one after the other, and per row 1 where the event alerted. */
@@ -32,6 +34,7 @@ export class History {
     this.fromTime = Math.min(this.fromTime, row.event_time)
     this.toTime = Math.max(this.toTime, row.event_time)
     if ((row.flags & NOT_KEPT) !== 0) return
+    if (this.#rows >= MOST_ROWS) this.#dropOlderHalf()
     if ((this.#rows + 1) * FEATURE_COUNT > this.#vectors.length) {
       const larger = new Float32Array(this.#vectors.length * 2)
       larger.set(this.#vectors)
@@ -66,6 +69,14 @@ export class History {
   /** Rows scored under the newest statistics that leave enough of them; all where there never were any. */
   get forTraining(): TrainingRows {
     return this.#from(this.#releasedAt.findLast((at) => this.#rows - at >= this.#rows * TRAINING_SHARE) ?? 0)
+  }
+
+  #dropOlderHalf(): void {
+    const half = this.#rows >> 1
+    this.#vectors.copyWithin(0, half * FEATURE_COUNT, this.#rows * FEATURE_COUNT)
+    this.#alerted.copyWithin(0, half, this.#rows)
+    this.#rows -= half
+    this.#releasedAt = this.#releasedAt.map((at) => Math.max(0, at - half))
   }
 
   #from(row: number): TrainingRows {

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { IngestAnswer, PlumblineError } from '@plumbline/schemas'
+import type { ReplayTarget } from './replay.ts'
+
+const BATCH_EVENTS = 500
+const BATCH_BYTES = 512 * 1024
+const MOST_WAIT_MS = 500
+const TIMEOUT_MS = 30_000
+const ATTEMPTS = 6
+
+const unavailable = (url: string, why: string, cause?: unknown): PlumblineError =>
+  new PlumblineError('INSTANCE_UNAVAILABLE', `${url} does not answer: ${why}`, { retryable: true, cause })
+
+/** Sends a batch until it is acknowledged; the key makes a repetition after a lost answer harmless. */
+const send = async (url: string, token: string | undefined, key: string, body: Uint8Array): Promise<IngestAnswer> => {
+  const headers = {
+    'content-type': 'application/x-ndjson',
+    'idempotency-key': key,
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  }
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(`${url}/v1/events`, { method: 'POST', headers, body, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
+      (e: unknown) => e,
+    )
+    if (answer instanceof Response) {
+      if (answer.status === 202) return IngestAnswer.parse(await answer.json())
+      const busy = answer.status === 429 || answer.status >= 500
+      const said = (await answer.text()).slice(0, 300)
+      if (!busy) throw new PlumblineError('INSTANCE_REFUSED', `${url} answered ${answer.status}: ${said}`)
+      if (attempt === ATTEMPTS) throw unavailable(url, `${answer.status} ${said}`)
+      await sleep(Number(answer.headers.get('retry-after') ?? 0) * 1000 || 200 * 2 ** attempt)
+    } else {
+      if (attempt === ATTEMPTS)
+        throw unavailable(url, answer instanceof Error ? String(answer.cause ?? answer.message) : 'no answer', answer)
+      await sleep(200 * 2 ** attempt)
+    }
+  }
+}
+
+/** Events of files as lines to a running instance's door. */
+export const remoteTarget = (to: string, token: string | undefined): ReplayTarget => {
+  const url = to.replace(/\/+$/, '')
+  const run = `replay-${process.pid}-${Date.now().toString(36)}`
+  const codes: Record<string, number> = {}
+  let parts: Uint8Array[] = []
+  let bytes = 0
+  let batches = 0
+  let sentAt = performance.now()
+  const flush = async (): Promise<void> => {
+    if (parts.length === 0) return
+    const body = Buffer.concat(parts.flatMap((part) => [part, NEWLINE]))
+    parts = []
+    bytes = 0
+    const answer = await send(url, token, `${run}-${batches++}`, body)
+    for (const { code } of answer.errors) codes[code] = (codes[code] ?? 0) + 1
+    sentAt = performance.now()
+  }
+  return {
+    event: async ({ canonical }) => {
+      parts.push(canonical)
+      bytes += canonical.length
+      if (parts.length >= BATCH_EVENTS || bytes >= BATCH_BYTES || performance.now() - sentAt > MOST_WAIT_MS) await flush()
+    },
+    finish: async () => {
+      await flush()
+      return { codes }
+    },
+  }
+}
+
+const NEWLINE = Buffer.from('\n')
