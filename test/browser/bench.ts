@@ -47,7 +47,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
   await migrate(store)
   await seed.events(store, options.events)
   await seed.alerts(store, options.alerts)
-  let listener: (notice: IngestNotice) => void = () => undefined
+  let listener: (notices: readonly IngestNotice[]) => void = () => undefined
   let sequence = 0
   const bench = {
     status: {
@@ -92,7 +92,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     origin: `http://127.0.0.1:${port}`,
     console,
     store,
-    notice: (notice: IngestNotice) => listener(notice),
+    notice: (notice: IngestNotice) => listener([notice]),
     dropConnections: () => app.server.closeAllConnections(),
     stop: async () => {
       await app.close()

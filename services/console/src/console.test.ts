@@ -5,7 +5,17 @@ import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fc from 'fast-check'
-import { AlertDetail, AlertPage, PlumblineError, type Alert, type AlertView, type StatusView, type Verdict } from '@plumbline/schemas'
+import {
+  AlertDetail,
+  AlertPage,
+  PlumblineError,
+  type Alert,
+  type AlertView,
+  type ConnectView,
+  type IngestNotice,
+  type StatusView,
+  type Verdict,
+} from '@plumbline/schemas'
 import { compareKeys, decodeCursor, encodeCursor } from './cursor.ts'
 import { createConsole, tokenCheck, type Console, type ConsoleDeps } from './index.ts'
 import { matches } from './live-tail.ts'
@@ -319,6 +329,30 @@ test('a viewer that does not read is cut off; the others go on', async (t) => {
   assert.equal(await connections(), 1)
   request.destroy()
   good.stop()
+})
+
+test('arrivals are acknowledged at once and paced: a flood shows its first and its last', async (t) => {
+  let arrive: (notices: readonly IngestNotice[]) => void = () => undefined
+  const watchIngest = (listener: typeof arrive) => {
+    arrive = listener
+    return () => undefined
+  }
+  const { app } = await start(t, { ingest: { watch: watchIngest } })
+  const viewer = await watch(app)
+  await viewer.until(2)
+  const notice = { receivedAt: 1, tenant: 'default', kind: 'agent', attested: null, action: 'search', via: 'events' } as const
+  for (let i = 0; i < 500; i++) arrive([{ ...notice, identity: `agent-${i}` }])
+  await viewer.until(4)
+  assert.deepEqual(
+    viewer.events.slice(2).map((event) => (event.data as IngestNotice).identity),
+    ['agent-0', 'agent-499'],
+  )
+  viewer.stop()
+  const connect: ConnectView = (await app.inject({ url: '/v1/connect', headers: AUTH })).json()
+  assert.deepEqual(
+    connect.recent.map((each) => each.identity),
+    Array.from({ length: 10 }, (_, i) => `agent-${499 - i}`),
+  )
 })
 
 test('only so many viewers at a time', async (t) => {
