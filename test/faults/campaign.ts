@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SupervisedEngine, superviseEngine } from '../../services/recorder/src/index.ts'
 import type { ChildPlan } from './child.ts'
+import { judgeCompany } from './company.ts'
 import { type Verdict, judge, runChild } from './harness.ts'
+import { writeCompany } from './plan.ts'
 
 /** Every place a run may die at, in the order of an event's way. */
 export const POINTS = [
@@ -47,6 +49,8 @@ export interface CampaignOptions {
   readonly perOutside: number
   readonly points?: readonly string[]
   readonly broken?: boolean
+  /** Runs the real detector on generated events, not the chain. */
+  readonly company?: boolean
   readonly onProgress?: (text: string) => void
 }
 
@@ -55,6 +59,7 @@ interface Run {
   readonly engine: SupervisedEngine
   readonly options: CampaignOptions
   readonly fired: Map<string, number>
+  readonly company: string | null
   next: number
   random: number
 }
@@ -74,6 +79,7 @@ const planOf = (run: Run, part: Partial<ChildPlan>): ChildPlan => ({
   point: null,
   hit: 1,
   broken: run.options.broken ?? false,
+  company: run.company,
   url: run.engine.url(),
   password: run.engine.passwords().recorder,
   ...part,
@@ -140,16 +146,21 @@ export const runCampaign = async (options: CampaignOptions): Promise<CampaignRes
   for (const table of ['scored_events', 'alerts', 'capsules', 'dead_letters']) {
     await engine.store('owner').command(`ALTER TABLE plumbline.${table} MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1`)
   }
-  const run: Run = { dir, engine, options, fired: new Map(), next: 0, random: options.seed }
+  const company = options.company === true ? join(dir, 'company.ndjson') : null
+  const points = options.points ?? POINTS
+  const longest = (2 * options.perPoint * points.length + options.perOutside * OUTSIDE.length + 1) * BATCHES_PER_RUN
+  if (company !== null) writeCompany(company, options.seed, longest)
+  const run: Run = { dir, engine, options, fired: new Map(), company, next: 0, random: options.seed }
   try {
-    const points = options.points ?? POINTS
     for (let round = 0; round < options.perPoint; round++) {
       for (const point of points) await killAtPoint(run, point)
       options.onProgress?.(`round ${round + 1} of ${options.perPoint}`)
     }
     for (let round = 0; round < options.perOutside; round++) for (const kind of OUTSIDE) await killOutside(run, kind)
     await finish(run)
-    const verdict = await judge(join(dir, 'log'), options.seed, run.next, engine.store('owner'))
+    const log = join(dir, 'log')
+    const store = engine.store('owner')
+    const verdict = company === null ? await judge(log, options.seed, run.next, store) : await judgeCompany(log, company, run.next, store)
     return { fired: run.fired, kills: [...run.fired.values()].reduce((sum, n) => sum + n, 0), verdict }
   } finally {
     await engine.stop()

@@ -10,7 +10,8 @@ import { createWorker } from '../../services/worker/src/index.ts'
 import { openEmbeddedLog } from '../../packages/adapters/src/lmdb/log.ts'
 import { storeApart } from './broken.ts'
 import { createChainProcessor } from './chain.ts'
-import { SHARDS, batchOf } from './plan.ts'
+import { createRealDetector } from './company.ts'
+import { type Requests, SHARDS, batchOf, readCompany } from './plan.ts'
 
 export interface ChildPlan {
   readonly dir: string
@@ -21,6 +22,8 @@ export interface ChildPlan {
   readonly point: string | null
   readonly hit: number
   readonly broken: boolean
+  /** File of generated events for the real detector; null for the chain. */
+  readonly company: string | null
   readonly url: string
   readonly password: string
 }
@@ -42,7 +45,7 @@ const log = await openEmbeddedLog({ dir: plan.dir, shards: SHARDS, onPoint }, pl
 const store = connect({ url: plan.url, user: 'recorder', password: plan.password, timeoutMs: 5_000 })
 const worker = createWorker({
   log,
-  processor: createChainProcessor(log),
+  processor: plan.company === null ? createChainProcessor(log) : createRealDetector(log, log.masterKey),
   shards: Array.from({ length: SHARDS }, (_, shard) => shard),
   chunkRecords: 25,
   onRecords: log.onRecords,
@@ -54,10 +57,11 @@ worker.start()
 await recorder.start()
 say('up')
 
+const requests: Requests = plan.company === null ? (batch) => batchOf(plan.seed, batch) : readCompany(plan.company)
 const send = async (batch: number): Promise<void> => {
   onPoint('sender:before')
   const answer = Buffer.from(`ok ${batch}`)
-  await log.ingest({ records: batchOf(plan.seed, batch), idempotency: { tenant: 'faults', key: `batch-${batch}`, answer, nowMs: 1_700_000_000_000 } })
+  await log.ingest({ records: requests(batch), idempotency: { tenant: 'faults', key: `batch-${batch}`, answer, nowMs: 1_700_000_000_000 } })
   onPoint('sender:answered')
   say(`ack ${batch}`)
 }

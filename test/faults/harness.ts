@@ -57,6 +57,7 @@ export const runChild = (plan: ChildPlan, onLine: (line: string, pid: number) =>
 /** What differs from the truth; all zero in a good run. */
 export interface Verdict {
   readonly events: number
+  readonly alerts: number
   readonly lost: number
   readonly doubled: number
   readonly wrong: number
@@ -66,7 +67,7 @@ export interface Verdict {
   readonly requestsLostOrDoubled: number
 }
 
-const readAll = async (log: Awaited<ReturnType<typeof openEmbeddedLog>>, shard: number): Promise<LogRecord[]> => {
+export const readAll = async (log: Awaited<ReturnType<typeof openEmbeddedLog>>, shard: number): Promise<LogRecord[]> => {
   const all: LogRecord[] = []
   for (;;) {
     const some = await log.read(shard, all.length, 1_000)
@@ -77,7 +78,7 @@ const readAll = async (log: Awaited<ReturnType<typeof openEmbeddedLog>>, shard: 
 
 const key = (row: { shard: number; offset: number }): string => `${row.shard}:${row.offset}`
 
-const sameSet = (expected: readonly string[], found: readonly string[]): number => {
+export const sameSet = (expected: readonly string[], found: readonly string[]): number => {
   const counts = new Map<string, number>()
   for (const each of expected) counts.set(each, (counts.get(each) ?? 0) + 1)
   for (const each of found) counts.set(each, (counts.get(each) ?? 0) - 1)
@@ -108,7 +109,7 @@ export const judge = async (dir: string, seed: number, batches: number, store: S
   await log.close()
   const sent = Array.from({ length: batches }, (_, batch) => batchOf(seed, batch)).flat()
   const requests = sameSet(sent.map((record) => `${Buffer.from(record.key).toString().slice(2)} ${Buffer.from(record.value).toString()}`), values)
-  return { events: batches * BATCH, ...(await judgeStore(store, expected, refused)), stateWrong, requestsLostOrDoubled: requests }
+  return { events: batches * BATCH, alerts: expected.filter(({ alert }) => alert).length, ...(await judgeStore(store, expected, refused)), stateWrong, requestsLostOrDoubled: requests }
 }
 
 const judgeStore = async (store: Store, expected: readonly ChainRow[], refused: readonly string[]): Promise<Pick<Verdict, 'lost' | 'doubled' | 'wrong' | 'alertsWrong' | 'lettersWrong'>> => {

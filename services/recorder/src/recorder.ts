@@ -105,15 +105,14 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
 
   /** Waits while the block is small and young, so that ClickHouse gets few parts. */
   const linger = async (loop: TopicLoop): Promise<void> => {
-    if (lingerMs > 0 && log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows > 0 && loop.recorder.pendingBytes() < blockBytes / 2) await pauseFully(lingerMs)
+    if (lingerMs > 0 && loop.recorder.pendingBytes() < blockBytes / 2) await new Promise((resolve) => setTimeout(resolve, lingerMs))
   }
-  const pauseFully = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
   const advance = async (loop: TopicLoop): Promise<void> => {
-    const before = log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows
-    if (await loop.recorder.step()) {
+    const rows = await loop.recorder.step()
+    if (rows > 0) {
       totals.blocks++
-      totals.rows += before - log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows
+      totals.rows += rows
       succeed(loop)
       noteProgress()
       if (running) await linger(loop)

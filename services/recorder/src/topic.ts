@@ -39,8 +39,8 @@ export interface TopicRecorder {
   position(): number
   /** Reads the stored position and finishes what a former process began. */
   resume(): Promise<void>
-  /** Stores the next block; false when there is nothing to store. */
-  step(): Promise<boolean>
+  /** Stores the next block and returns its number of rows; 0 when there is nothing to store. */
+  step(): Promise<number>
   pendingBytes(): number
 }
 
@@ -98,7 +98,7 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     }
   }
 
-  const record = async (entries: readonly OutboxEntry[], intent: Intent): Promise<void> => {
+  const record = async (entries: readonly OutboxEntry[], intent: Intent): Promise<number> => {
     const rows = entries.reduce((sum, entry) => sum + entry.rows, 0)
     await send(entries, intent)
     onPoint('recorder:inserted')
@@ -107,6 +107,7 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     position = intent.to
     await log.outbox.advance(context.consumer, topic, intent.to)
     onPoint('recorder:advanced')
+    return rows
   }
 
   const finishIntent = async (): Promise<void> => {
@@ -131,13 +132,12 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
       if (!resumed) throw new PlumblineError('RECORDER_NOT_RESUMED', 'resume() comes before step().')
       const entries = sameShape(log.outbox.read(topic, position, context.blockBytes))
       const last = entries.at(-1)
-      if (last === undefined) return false
+      if (last === undefined) return 0
       onPoint('recorder:read')
       const intent: Intent = { from: entries[0]!.sequence, to: last.sequence }
       await log.kv.put({ [intentKey(topic)]: Buffer.from(JSON.stringify(intent)) })
       onPoint('recorder:intent')
-      await record(entries, intent)
-      return true
+      return record(entries, intent)
     },
     pendingBytes: () => log.outbox.read(topic, position, context.blockBytes).reduce((sum, entry) => sum + entry.payload.length, 0),
   }
