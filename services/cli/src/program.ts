@@ -3,13 +3,15 @@ import type { Output } from './output.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
 import { registerGenerate } from './commands/generate.ts'
+import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
+import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
 
 /** Adds commands to the program. Engines are imported when a command runs, so that `--help` is quick. */
 export type Register = (program: Command, output: (command: Command) => Output) => void
 
-const COMMANDS: readonly Register[] = [registerReplay, registerEvaluate, registerGenerate, registerPolicy, registerDoctor]
+const COMMANDS: readonly Register[] = [registerReplay, registerEvaluate, registerGenerate, registerQuery, registerPolicy, registerMigrate, registerDoctor]
 
 const outputOf = (command: Command): Output => {
   const { json, progress } = command.optsWithGlobals<{ json?: boolean; progress?: boolean }>()
