@@ -129,6 +129,7 @@ export class Detector implements ShardProcessor {
       const saved = JSON.parse(decoder.decode(bytes)) as SavedTenant
       tenant.applied = saved.applied
       tenant.events = saved.events
+      for (const [fp, group] of saved.groupNames) tenant.groupNames.set(fp, group)
       tenant.usePolicy(saved.policy)
       if (saved.release !== null) this.useRelease(tenant, saved.release.id, saved.release.sha256)
       state.tenants.set(tenant.name, tenant)
@@ -309,6 +310,11 @@ export class Detector implements ShardProcessor {
     return { lo: tenant.sip.lo, hi: tenant.sip.hi }
   }
 
+  /** Tenants met in an open shard, by name. */
+  tenantsOf(shard: number): ReadonlyMap<string, TenantState> {
+    return this.#shards.get(shard)?.tenants ?? new Map<string, TenantState>()
+  }
+
   /** Whether a record with this key belongs into this shard. */
   belongs(shard: number, tenant: string, identity: string): boolean {
     return shardOfKey(eventKey(tenant, identity), this.#options.config.shards) === shard
@@ -324,6 +330,7 @@ interface SavedTenant {
   readonly policy: TenantState['policySource']
   readonly applied: string[]
   readonly events: number
+  readonly groupNames: [number, string][]
 }
 
 const savedTenant = (t: TenantState): SavedTenant => ({
@@ -331,6 +338,7 @@ const savedTenant = (t: TenantState): SavedTenant => ({
   policy: t.policySource,
   applied: t.applied,
   events: t.events,
+  groupNames: [...t.groupNames],
 })
 
 const newShard = (): Shard => ({ tenants: new Map(), dirty: [], changedTenants: new Set(), last: null, lastBytes: new Uint8Array(0) })

@@ -40,7 +40,7 @@ export interface Stages extends AlertContext {
  * Everything up to the score only reads the identity's baseline; what happened is observed and learned after (INV-4).
  */
 export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null =>
-  decode(w, bytes, s) ?? identify(w, s) ?? features(w) ?? score(w) ?? alert(w, group, s) ?? learned(w, s) ?? emit(w, s)
+  decode(w, bytes, s) ?? identify(w, s) ?? features(w) ?? score(w) ?? alert(w, group, s) ?? after(w, s) ?? emit(w, s)
 
 /** The peer group of the event at hand; set by `features`, read by `alert`. */
 let group: GroupStats
@@ -93,7 +93,7 @@ export const features = (w: Work, dailyDriftBudget = 0.25): null => {
 export const currentGroup = (): GroupStats => group
 
 /** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */
-const learned = (w: Work, s: Stages): null => {
+const after = (w: Work, s: Stages): null => {
   if (w.isNew) w.flags |= SCORED_FLAGS.newIdentity
   if (!w.modelled) w.flags |= SCORED_FLAGS.unmodelled
   if (w.late) w.flags |= SCORED_FLAGS.late

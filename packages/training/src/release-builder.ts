@@ -11,7 +11,7 @@ import {
   sumSurprise,
   tailLog10,
 } from '@plumbline/detector'
-import { type DetectionConfig, FEATURE_COUNT, FEATURES, PlumblineError } from '@plumbline/schemas'
+import { type DetectionConfig, FEATURE_COUNT, PlumblineError } from '@plumbline/schemas'
 import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
 import { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
 import { type BuiltGroup, findGroups, groupStats, readMember } from './peer-groups.ts'
@@ -26,6 +26,8 @@ export interface ReleaseInput {
   readonly rows: Float32Array
   /** Per row 1 where the event alerted: such rows do not teach the net, but they do belong to the distribution of scores. */
   readonly alerted: Uint8Array
+  /** Per row the group an alert on it would join (identity and session, or hour): equal numbers, equal group. */
+  readonly groups: Uint32Array
   /** Event time that `rows` cover, for the alert threshold: events per day of the whole tenant. */
   readonly eventsPerDay: number
   /** Packed slots of all identities of the tenant. */
@@ -70,8 +72,9 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
   sections.declared = Float32Array.from(groups.flatMap((g, i) => (g.declared === 0 ? [] : [g.declared & 0xffff, g.declared >>> 16, i])))
   const quiet = keepQuiet(input)
   const rows = thin(quiet)
-  const model = input.withModel ? await fit(input, rows) : null
-  sections.typical = model?.typical ?? meanRow(rows)
+  const aim = Math.max(0.5, input.config.alertBudgetPerDay * AIM)
+  const model = input.withModel ? await fit(input, rows, aim) : null
+  sections.typical = model?.typical ?? usualOf(input.rows)
   sections.joint = model?.joint ?? Float32Array.of(0, 1, 0, 1, 0)
   sections.calibration = model?.calibration ?? unmodelledCalibration(input.rows, sections.typical)
   if (model !== null) {
@@ -79,7 +82,6 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
     Object.assign(sections, { weights, mean, invStd, residualScale })
   }
   const floor = -Math.log10(input.config.tailFloor)
-  const aim = Math.max(0.5, input.config.alertBudgetPerDay * AIM)
   const id = `${input.tenant}-r${input.sequence}`
   const bytes = packRelease(
     {
@@ -93,7 +95,7 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
       configHash: configHash(input.config),
       layers: model === null ? [] : [...model.net.parameters.layers],
       peerGroups: groups.map((g) => ({ name: g.name, members: g.stats.members })),
-      thresholds: { tailFloorLog10: floor, alertTailLog10: Math.max(floor, Math.log10(Math.max(1, input.eventsPerDay / aim))) },
+      thresholds: { tailFloorLog10: floor, alertTailLog10: model === null ? Math.max(floor, Math.log10(Math.max(1, input.eventsPerDay / aim))) : Math.max(floor, model.budgetTail) },
       metrics: { rows: rows.length / FEATURE_COUNT, ...(model === null ? {} : metricsOf(model)) },
     },
     sections,
@@ -107,9 +109,11 @@ interface Model {
   readonly joint: Float32Array
   readonly calibration: Float32Array
   readonly exceedances: readonly number[]
+  /** −log10 of the tail that recorded history reaches in as many groups a day as the budget aims at. */
+  readonly budgetTail: number
 }
 
-const fit = async (input: ReleaseInput, rows: Float32Array): Promise<Model> => {
+const fit = async (input: ReleaseInput, rows: Float32Array, aim: number): Promise<Model> => {
   if (rows.length / FEATURE_COUNT < 2 * MIN_CALIBRATION_SCORES) {
     throw new PlumblineError(
       'TRAINING_ROWS',
@@ -118,7 +122,7 @@ const fit = async (input: ReleaseInput, rows: Float32Array): Promise<Model> => {
   }
   const options: TrainOptions = { rows, width: FEATURE_COUNT, seed: input.seed }
   const net = await trainInWorker(options, input.signal)
-  const typical = meanRow(rows)
+  const typical = usualOf(input.rows)
   const { surprise, error } = partsOf(rows, typical, net)
   const joint = Float32Array.of(mean(surprise), spread(surprise), mean(error), spread(error), ERROR_WEIGHT)
   const all = input.rows.length === rows.length ? { surprise, error } : partsOf(input.rows, typical, net)
@@ -127,7 +131,21 @@ const fit = async (input: ReleaseInput, rows: Float32Array): Promise<Model> => {
   const exceedances = [1e-2, 1e-3, 1e-4].map(
     (p) => scores.reduce((n, s) => n + (tailLog10(calibration, s) >= -Math.log10(p) ? 1 : 0), 0) / (p * scores.length),
   )
-  return { net, typical, joint, calibration, exceedances }
+  const budgetTail = tailOfBudget(input, scores, calibration, aim)
+  return { net, typical, joint, calibration, exceedances, budgetTail }
+}
+
+/** The tail whose exceeding groups in recorded history come to `aim` a day; none where history is too short to tell. */
+const tailOfBudget = (input: ReleaseInput, scores: Float32Array, calibration: Float32Array, aim: number): number => {
+  const best = new Map<number, number>()
+  scores.forEach((s, i) => {
+    const g = input.groups[i]!
+    if (s > (best.get(g) ?? Number.NEGATIVE_INFINITY)) best.set(g, s)
+  })
+  const days = scores.length / input.eventsPerDay
+  const allowed = Math.floor(aim * days)
+  const tops = [...best.values()].sort((a, b) => b - a)
+  return allowed < 1 || tops.length <= allowed ? 0 : tailLog10(calibration, tops[allowed]!)
 }
 
 /** Surprise and log(1 + whitened error) of recorded rows, by the very functions that score. */
@@ -167,11 +185,29 @@ const thin = (rows: Float32Array): Float32Array => {
   return out
 }
 
-const meanRow = (rows: Float32Array): Float32Array => {
+/** Share of recorded rows below what counts as usual. */
+const USUAL = 0.95
+const LEAST_SCALE = 0.3
+
+/** Per feature its 95 % quantile, then per feature the mean excess beyond it: the scale of the sum of surprise. */
+const usualOf = (rows: Float32Array): Float32Array => {
   const n = rows.length / FEATURE_COUNT
-  const sums = new Float64Array(FEATURE_COUNT)
-  for (let i = 0; i < rows.length; i++) sums[i % FEATURE_COUNT]! += rows[i]!
-  return Float32Array.from(sums, (s, i) => (n === 0 ? (FEATURES[i]!.surprise ? 1.5 : 0) : s / n))
+  const out = new Float32Array(2 * FEATURE_COUNT)
+  const column = new Float32Array(n)
+  for (let f = 0; f < FEATURE_COUNT; f++) {
+    for (let i = 0; i < n; i++) column[i] = rows[i * FEATURE_COUNT + f]!
+    column.sort()
+    const usual = n < 20 ? 3 : column[Math.floor(n * USUAL)]!
+    let sum = 0
+    let above = 0
+    for (let i = n - 1; i >= 0 && column[i]! > usual; i--) {
+      sum += column[i]! - usual
+      above++
+    }
+    out[f] = usual
+    out[FEATURE_COUNT + f] = Math.max(LEAST_SCALE, above === 0 ? 1 : sum / above)
+  }
+  return out
 }
 
 /** Before a net: the calibration of the plain sum of surprise where there are rows enough, else a straight line. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EVENT_LIMITS, type RejectCode } from '@plumbline/schemas'
 import fc from 'fast-check'
-import { nearMiss, validInput } from './arbitrary.test.ts'
+import { nearMiss, validInput } from '../../../../test/support/event-arbitrary.ts'
 import { canonicalEvent, decodeFull } from './full.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

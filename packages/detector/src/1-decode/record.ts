@@ -83,9 +83,9 @@ export class DecodedEvent {
   }
 
   text(field: number): string {
-    return latin1(this.bytes, this.start[field]!, this.end[field]!)
+    return decodeText(this.bytes, this.start[field]!, this.end[field]!)
   }
 }
 
 const decoder = new TextDecoder()
-const latin1 = (bytes: Uint8Array, start: number, end: number): string => decoder.decode(bytes.subarray(start, end))
+const decodeText = (bytes: Uint8Array, start: number, end: number): string => decoder.decode(bytes.subarray(start, end))

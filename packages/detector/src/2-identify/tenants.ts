@@ -17,7 +17,7 @@ export interface ReadyRelease {
   readonly calibration: Float32Array
   /** Centre and spread of the two parts of the joint score: surprise, reconstruction. */
   readonly joint: Float32Array
-  /** Mean and spread of each feature over the training rows: what is typical, for contributions. */
+  /** Per feature its 95 % quantile over recorded rows, then per feature its mean excess beyond: what `sumSurprise` takes. */
   readonly typical: Float32Array
 }
 
@@ -40,6 +40,8 @@ export class TenantState {
   /** Control ids applied, newest last: applying one twice has no effect (C1). */
   applied: string[] = []
   events = 0
+  /** Names of declared peer groups met, by fingerprint: what a release calls them. */
+  readonly groupNames = new Map<number, string>()
   #classKey = new Int32Array(CACHE)
   #classBits = new Uint8Array(CACHE)
 

@@ -114,8 +114,9 @@ const transitions = (w: Work, group: GroupStats, pAction: number, pActionPeer: n
   const followers = types / actionsKnown
   const pPeer = backOffTransition(group, w, pActionPeer)
   const prior = 0.5 * pAction + 0.5 * pPeer
-  x[TRANSITION_OWN] = surprise((count + (followers + KAPPA) * prior) / (Math.max(perAction, count) + followers + KAPPA))
-  x[TRANSITION_PEER] = surprise(pPeer)
+  // What the order adds beyond the action itself: a new action is not counted again as a new transition.
+  x[TRANSITION_OWN] = surprise((count + (followers + KAPPA) * prior) / (Math.max(perAction, count) + followers + KAPPA) / pAction)
+  x[TRANSITION_PEER] = surprise(pPeer / pActionPeer)
 }
 
 const backOffTransition = (group: GroupStats, w: Work, pAction: number): number => {

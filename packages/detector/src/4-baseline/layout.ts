@@ -41,7 +41,7 @@ export const H = {
 
 export const SLOT_FLAGS = { frozen: 1, erased: 2 } as const
 
-/** Windows: three indexes, then per metric current, mean, variance, completed windows (f32 each). */
+/** Windows: three indexes, then per metric current, mean, variance and largest, all of log(1 + value) but the first (f32 each). */
 export const WINDOWS = 128
 export const W = {
   eventsMinute: 0,
@@ -142,10 +142,10 @@ export const SE = {
 } as const
 export const LABEL_BYTES = 16
 
-/** Four open alert groups, 40 bytes each. */
+/** Four open alert groups, 48 bytes each. */
 export const GROUPS = 3776
 export const GROUP_COUNT = 4
-export const GROUP_BYTES = 40
+export const GROUP_BYTES = 48
 export const G = {
   key: 0, // u32 fingerprint of family and session or hour
   family: 4, // u8 index into REASON_FAMILIES + 1
@@ -157,15 +157,22 @@ export const G = {
   count: 28, // u32
   published: 32, // u32 count at the last published revision
   maxScore: 36, // f32
+  pattern: 40, // u32 family and object: the same thing again within a day joins the group
 } as const
 
 /** Eight patterns that an analyst called safe: fingerprint of family and object, and expiry. */
-export const SAFE = 3936
+export const SAFE = 3968
 export const SAFE_COUNT = 8
 export const SAFE_BYTES = 8
 /** Small change: how full the current half of the resource filter is, and which half that is. */
-export const RESOURCE_FILL = 4000 // u16
-export const RESOURCE_HALF = 4002 // u8
+export const RESOURCE_FILL = 4032 // u16
+export const RESOURCE_HALF = 4034 // u8
 /** Identity's name for declared peer group: fingerprint, 0 none. */
-export const DECLARED_GROUP = 4004 // u32
-export const SLOT_USED = 4008
+export const DECLARED_GROUP = 4036 // u32
+/** Completed windows per length: minutes, hours, days (f32 each). */
+export const WINDOW_COUNTS = 4040
+/** Bits for minute, hour, day: an alerted event lies in the current window, so it must not become the new record. */
+export const TAINTED = 4052 // u8
+/** Exfiltration flows to new destinations that were part of normal work. */
+export const FLOWS = 4056 // f32
+export const SLOT_USED = 4060

@@ -13,6 +13,7 @@ import {
   DESTINATION_FILTER_BYTES,
   DESTINATION_SETS,
   DESTINATIONS,
+  FLOWS,
   H,
   HG,
   HOURS,
@@ -30,9 +31,12 @@ import {
   VERSIONS,
   W,
 } from './layout.ts'
+import { indexOf } from '../3-features/index-of.ts'
 import { add, fade, filterAdd } from './tables.ts'
 import { windowMean, windowValue } from './windows.ts'
 import { expm1 } from '../math/functions.ts'
+
+const SESSION_FLOW = indexOf('session_flow')
 
 /** Counts that fade below this are forgotten. */
 const FLOOR = 0.05
@@ -83,6 +87,7 @@ const learnNames = (w: Work, weight: number): void => {
   if (w.segments !== 0) add(seg, base + SEGMENTS, 1, w.segments, 0, weight)
   if (w.versions !== 0) add(seg, base + VERSIONS, 1, w.versions, 0, weight)
   f32[h + (H.outcomes >> 2) + event.outcome]! += weight
+  if (w.newDestination && w.features[SESSION_FLOW] === 3) f32[(base + FLOWS) >> 2]! += weight
 }
 
 const learnAmounts = (w: Work): void => {
@@ -157,6 +162,7 @@ const FADED_COUNTS = [
   H.provenances,
   H.provenances + 4,
   H.provenances + 8,
+  FLOWS,
 ]
 /** A silence of any length costs at most this many halvings, so that whoever returns is not a stranger. */
 const MOST_HALVINGS = 3

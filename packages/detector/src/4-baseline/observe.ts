@@ -1,3 +1,4 @@
+import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../1-decode/record.ts'
 import { firstsOf, flowAfter } from '../3-features/context.ts'
 import { inBitmap } from '../3-features/amounts.ts'
@@ -15,6 +16,7 @@ import {
   LABEL_BYTES,
   SE,
   SESSION_BYTES,
+  TAINTED,
   W,
   WINDOW_VALUES,
 } from './layout.ts'
@@ -47,6 +49,7 @@ const addTo = (w: Work, metric: number, amount: number): void => {
 }
 
 const observeWindows = (w: Work): void => {
+  if ((w.flags & SCORED_FLAGS.withheld) !== 0) w.seg.u8[w.base + TAINTED] = 7
   const n = w.event.number
   const out = n[N.bytesOut]!
   const in_ = n[N.bytesIn]!

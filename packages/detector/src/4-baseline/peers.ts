@@ -14,8 +14,11 @@ const ENOUGH = 8
  */
 export const groupOf = (w: Work): GroupStats => {
   const release = w.tenant.release
-  if (release === null || release.groups.length === 0) return w.tenant.everyone
   const { u8, u16, f32 } = w.seg
+  if (release === null || release.groups.length === 0) {
+    if (w.isNew) declare(w)
+    return w.tenant.everyone
+  }
   const peerAt = w.base + H.peer
   const sequenceAt = (w.base + H.peerSequence) >> 1
   const seen = f32[(w.base + H.seen) >> 2]!
@@ -28,14 +31,34 @@ export const groupOf = (w: Work): GroupStats => {
   return release.groups[index] ?? release.everyone
 }
 
+/** Names of declared groups that one tenant of one shard remembers. */
+const MOST_NAMES = 256
+const decoder = new TextDecoder()
+
+/** Keeps the declared group in the slot, and its name for the next release. */
+const declare = (w: Work): void => {
+  const name = declaredName(w)
+  if (name === undefined) return
+  w.tenant.sip.hash(name, 0, name.length)
+  const fp = w.tenant.sip.lo || 1
+  w.seg.u32[(w.base + DECLARED_GROUP) >> 2] = fp
+  const { groupNames } = w.tenant
+  if (groupNames.size < MOST_NAMES && !groupNames.has(fp)) groupNames.set(fp, decoder.decode(name))
+}
+
+const declaredName = (w: Work): Uint8Array | undefined => {
+  const { event } = w
+  if (event.has(S.peerGroup)) return event.bytes.subarray(event.start[S.peerGroup]!, event.end[S.peerGroup]!)
+  if (w.tenant.policySource === null) return undefined
+  const named = w.tenant.policy.identityOf(event.text(S.identity)).peerGroup
+  return named === undefined ? undefined : new TextEncoder().encode(named)
+}
+
 /** Index of the group, or -1 for everyone. */
 const choose = (w: Work): number => {
   const release = w.tenant.release!
   const declaredAt = (w.base + DECLARED_GROUP) >> 2
-  if (w.event.has(S.peerGroup)) {
-    w.hashes.field(w.event, S.peerGroup, w.tenant.sip, w.tenant.number)
-    w.seg.u32[declaredAt] = w.hashes.lo[S.peerGroup]! || 1
-  }
+  declare(w)
   const declared = release.declared.get(w.seg.u32[declaredAt]!)
   if (declared !== undefined) return declared
   if (w.seg.f32[(w.base + H.learned) >> 2]! < ENOUGH) return -1

@@ -1,6 +1,6 @@
-import { log1p } from '../math/functions.ts'
+import { ln, log1p } from '../math/functions.ts'
 import type { Work } from '../work.ts'
-import { A, ANCHOR, H, HOUR_BITMAP, HOUR_BITMAP_BYTES, W, W_DAY, W_HOUR, WINDOW_METRICS, WINDOW_VALUES, WINDOWS } from './layout.ts'
+import { A, ANCHOR, H, HOUR_BITMAP, HOUR_BITMAP_BYTES, TAINTED, W, W_DAY, W_HOUR, WINDOW_COUNTS, WINDOW_METRICS, WINDOW_VALUES, WINDOWS } from './layout.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -24,11 +24,11 @@ export const advance = (w: Work, dailyDriftBudget: number): void => {
   const ids = (w.base + WINDOWS) >> 2
   const minute = Math.floor(w.timeMs / MINUTE_MS)
   if (minute <= u32[ids]!) return
-  if (u32[ids] !== 0) fold(w, 0, W_HOUR, MEMORY_MINUTES, 1)
+  if (u32[ids] !== 0) fold(w, 0, 0, W_HOUR, MEMORY_MINUTES, 1)
   u32[ids] = minute
   const hour = Math.floor(w.timeMs / HOUR_MS)
   if (hour <= u32[ids + 1]!) return
-  if (u32[ids + 1] !== 0) fold(w, W_HOUR, W_DAY, MEMORY_HOURS, 1)
+  if (u32[ids + 1] !== 0) fold(w, 1, W_HOUR, W_DAY, MEMORY_HOURS, 1)
   u32[ids + 1] = hour
   w.seg.u8.fill(0, w.base + HOUR_BITMAP, w.base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
   u32[(w.base + ANCHOR + A.lastSourceSet) >> 2] = 0
@@ -36,37 +36,42 @@ export const advance = (w: Work, dailyDriftBudget: number): void => {
   if (day <= u32[ids + 2]!) return
   if (u32[ids + 2] !== 0) {
     anchor(w)
-    fold(w, W_DAY, WINDOW_METRICS, MEMORY_DAYS, dailyDriftBudget)
+    fold(w, 2, W_DAY, WINDOW_METRICS, MEMORY_DAYS, dailyDriftBudget)
     f32[(w.base + H.activeDays) >> 2]! += 1
   }
   u32[ids + 2] = day
 }
 
-/** Folds metrics [from, to) into mean and variance of log(1 + value) and sets the current values to zero. */
-const fold = (w: Work, from: number, to: number, memory: number, driftBudget: number): void => {
+/** Records fade by this much per folded window (log units), so that one old peak does not excuse for ever. */
+const RECORD_FADE = 0.002
+
+/** Folds metrics [from, to) of window length 0 minute, 1 hour, 2 day into mean, variance and record of log(1 + value). */
+const fold = (w: Work, length: number, from: number, to: number, memory: number, driftBudget: number): void => {
   const f32 = w.seg.f32
+  const countAt = ((w.base + WINDOW_COUNTS) >> 2) + length
+  const n = f32[countAt]!
+  const tainted = (w.seg.u8[w.base + TAINTED]! & (1 << length)) !== 0
+  const alpha = 1 / Math.min(n + 1, memory)
   for (let metric = from; metric < to; metric++) {
     const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
-    const n = f32[at + 3]!
-    let x = log1p(f32[at]!)
+    const x = log1p(f32[at]!)
     const mean = f32[at + 1]!
     const variance = f32[at + 2]!
-    if (n >= 3) {
-      const reach = WINSOR * Math.sqrt(variance + 0.04)
-      x = x > mean + reach ? mean + reach : x < mean - reach ? mean - reach : x
-    }
-    const alpha = 1 / Math.min(n + 1, memory)
-    let step = alpha * (x - mean)
+    const reach = n >= 3 ? WINSOR * Math.sqrt(variance + 0.04) : 100
+    const bounded = x > mean + reach ? mean + reach : x < mean - reach ? mean - reach : x
+    let step = alpha * (bounded - mean)
     if (driftBudget < 1 && n >= 7) {
       const most = driftBudget * Math.sqrt(variance + 0.04)
       step = step > most ? most : step < -most ? -most : step
     }
     const moved = mean + step
     f32[at + 1] = moved
-    f32[at + 2] = (1 - alpha) * variance + alpha * (x - mean) * (x - moved)
-    f32[at + 3] = n + 1
+    f32[at + 2] = (1 - alpha) * variance + alpha * (bounded - mean) * (bounded - moved)
+    f32[at + 3] = Math.max(f32[at + 3]! - RECORD_FADE, tainted ? bounded : x)
     f32[at] = 0
   }
+  f32[countAt] = n + 1
+  w.seg.u8[w.base + TAINTED]! &= ~(1 << length)
 }
 
 /** The slow memory of whole days, against which a ramp below every daily threshold still shows. */
@@ -89,32 +94,43 @@ const anchor = (w: Work): void => {
   f32[at + (A.days >> 2)] = days + 1
 }
 
+const isBytes = (metric: number): boolean =>
+  metric === W.bytesOutMinute || metric === W.bytesOutHour || metric === W.bytesInHour || metric === W.bytesOutDay || metric === W.bytesInDay
+
+const lengthOf = (metric: number): number => (metric < W_HOUR ? 0 : metric < W_DAY ? 1 : 2)
+
 /**
- * Surprise of a current window value: minus the logarithm of a Student-t-like upper tail (6 degrees of freedom), so that
- * heavy-tailed but honest volumes are not absurdly surprising. The mean is drawn towards the group's by three windows;
- * the variance has a floor for counting noise, which keeps constant robots from scoring at every jitter, and yet a
- * robot that always made 5 calls and makes 5,000 scores above 10 nats.
+ * Surprise of a current window value, nats. Below the identity's record: minus the logarithm of a Student-t-like upper
+ * tail, at most what n windows can tell. Above it: the record itself has probability 1 / (n + 1), and beyond it the tail
+ * falls as a Pareto law whose exponent comes from the spread of the log values: a robot that always made 5 calls and now
+ * makes 5,000 is as surprising as can be, a heavy-tailed uploader with one more large day is not.
+ * The mean is drawn towards the group's by a few windows; counting noise keeps constant robots from scoring at every jitter.
  */
 export const windowSurprise = (w: Work, metric: number, value: number, group: Float32Array): number => {
   const f32 = w.seg.f32
   const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
-  const n = f32[at + 3]!
+  const n = f32[((w.base + WINDOW_COUNTS) >> 2) + lengthOf(metric)]!
   const groupWeight = group[metric * 3 + 2]! > 0 ? 3 : 1.5
   const total = n + groupWeight
   const mean = (n * f32[at + 1]! + groupWeight * group[metric * 3]!) / total
   const x = log1p(value)
   const distance = x - mean
   if (distance <= 0) return 0
-  // In expectation of log counts: variance about 1 / count, hence the term for counting noise.
-  const noise = metric === W.bytesOutMinute || metric === W.bytesOutHour || metric === W.bytesInHour || metric >= W.bytesOutDay ? 0.06 : 0.02
   const spread = (n * f32[at + 2]! + groupWeight * group[metric * 3 + 1]!) / total
-  const variance = spread * (1 + 1 / total) + noise + 1 / (2 + mean * mean * mean)
-  return studentNats((distance * distance) / variance)
+  // In expectation of log counts: variance about 1 / count, hence the term for counting noise.
+  const variance = spread * (1 + 1 / total) + (isBytes(metric) ? 0.06 : 0.02) + 1 / (2 + mean * mean * mean)
+  const body = studentNats((distance * distance) / variance)
+  if (n < 3) return body
+  const sparse = ln(n + 1)
+  const beyond = x - Math.max(f32[at + 3]!, mean)
+  if (beyond <= 0) return body < sparse ? body : sparse
+  const exponent = Math.max(1, Math.min(4, 1 / Math.sqrt(variance)))
+  return Math.min(20, Math.min(body, sparse) + exponent * beyond)
 }
 
 /** 3.5 ln(1 + z²/6), from a rational bound that needs no logarithm below one spread. */
 export const studentNats = (zSquared: number): number => Math.min(20, 3.5 * log1p(zSquared / 6))
 
 export const windowMean = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_VALUES + metric * 16) >> 2) + 1]!
-export const windowCount = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_VALUES + metric * 16) >> 2) + 3]!
+export const windowCount = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_COUNTS) >> 2) + lengthOf(metric)]!
 export const windowValue = (w: Work, metric: number): number => w.seg.f32[(w.base + WINDOW_VALUES + metric * 16) >> 2]!

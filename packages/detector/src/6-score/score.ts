@@ -7,29 +7,36 @@ import { MAX_TAIL_LOG10, tailLog10 } from './calibration.ts'
 const SURPRISE = Int32Array.from(FEATURES.flatMap((f, i) => (f.surprise ? [i] : [])))
 const OWN = Uint8Array.from(FEATURES, (f) => (f.source === 'own' || f.source === 'window' || f.source === 'session' ? 1 : 0))
 
-/** Usual surprise of a feature before a release has measured it, nats. */
-const UNMEASURED = 1.5
+const MATURITY = FEATURES.findIndex((f) => f.name === 'maturity')
+
+/** Surprise that counts as usual, and the scale of what exceeds it, before a release has measured them: nats. */
+const UNMEASURED_USUAL = 3
+const UNMEASURED_SCALE = 2
+/** Weight of a feature's whitened error among the reasons; the sum of surprise leads. */
+const ERROR_SHARE = 0.25
 /** Share of an own-baseline surprise that counts for a stranger. */
 const STRANGER = 0.25
-/** Before the first release: log10 of the tail per nat of summed surprise, on the careful side. */
-const UNMODELLED_SLOPE = 0.11
+/** Before the first release: log10 of the tail per unit of summed surprise, on the careful side. */
+const UNMODELLED_SLOPE = 0.35
 
 /**
- * Sum of statistical surprise: what each feature exceeds its usual value by, own baselines weighed by maturity.
- * Fills `surprise` and the contributions.
+ * Sum of statistical surprise: for each feature what exceeds its 95 % quantile of recorded life, in units of how far it
+ * usually goes beyond it, compressed by log(1 + e) because features that say the same thing rise together. Own
+ * baselines are weighed by maturity (itself a feature). Fills the contributions. Also used on recorded rows, so that
+ * training and scoring cannot differ.
+ * @param usual per feature the quantile, then per feature the scale; null before the first release
  */
-const sumSurprise = (w: Work, typical: Float32Array | null): number => {
-  const { features: x, contributions: c } = w
+export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Float32Array): number => {
   c.fill(0)
-  const trust = STRANGER + (1 - STRANGER) * w.maturity
+  const trust = STRANGER + (1 - STRANGER) * x[MATURITY]!
   let sum = 0
   for (let k = 0; k < SURPRISE.length; k++) {
     const i = SURPRISE[k]!
-    let excess = x[i]! - (typical === null ? UNMEASURED : typical[i]!)
+    const excess = x[i]! - (usual === null ? UNMEASURED_USUAL : usual[i]!)
     if (excess <= 0) continue
-    if (OWN[i] === 1) excess *= trust
-    c[i] = excess
-    sum += excess
+    const weighed = (OWN[i] === 1 ? trust : 1) * log1p(excess / (usual === null ? UNMEASURED_SCALE : usual[FEATURE_COUNT + i]!))
+    c[i] = weighed
+    sum += weighed
   }
   return sum
 }
@@ -41,7 +48,7 @@ const sumSurprise = (w: Work, typical: Float32Array | null): number => {
 export const score = (w: Work): null => {
   const release = w.tenant.release
   w.modelled = release !== null && release.autoencoder !== null
-  w.surprise = sumSurprise(w, release === null ? null : release.typical)
+  w.surprise = sumSurprise(w.features, release === null ? null : release.typical, w.contributions)
   w.reconstruction = 0
   if (release === null || release.autoencoder === null) {
     w.joint = w.surprise
@@ -52,13 +59,10 @@ export const score = (w: Work): null => {
   const net = release.autoencoder
   net.input.set(w.features)
   w.reconstruction = net.run()
-  const joint = release.joint
-  const surprisePart = (w.surprise - joint[0]!) / joint[1]!
-  const errorPart = (log1p(w.reconstruction) - joint[2]!) / joint[3]!
-  w.joint = surprisePart + joint[4]! * errorPart
+  w.joint = jointScore(release.joint, w.surprise, w.reconstruction)
   const { errors } = net
   const c = w.contributions
-  for (let i = 0; i < FEATURE_COUNT; i++) c[i]! += 0.05 * errors[i]!
+  for (let i = 0; i < FEATURE_COUNT; i++) if (errors[i]! > 4) c[i]! += ERROR_SHARE * log1p(errors[i]!)
   w.tailLog10 = tailLog10(release.calibration, w.joint)
   w.score = scoreOf(w.tailLog10, w.joint)
   return null
@@ -70,3 +74,7 @@ export const scoreOf = (tail: number, joint: number): number => {
   const t = tail < MAX_TAIL_LOG10 ? tail : MAX_TAIL_LOG10 + 0.5 * log1p(Math.max(0, joint))
   return Math.min(100, (110 * t) / (t + 3.3))
 }
+
+/** Surprise and whitened error, each centred and scaled by its spread over the training rows, added with the release's weight. */
+export const jointScore = (joint: Float32Array, surprise: number, reconstruction: number): number =>
+  (surprise - joint[0]!) / joint[1]! + (joint[4]! * (log1p(reconstruction) - joint[2]!)) / joint[3]!

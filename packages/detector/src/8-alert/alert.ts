@@ -107,7 +107,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const severity = severityOf(w, byRule, family)
   // The capsule holds the state the score was made from: taken before the group below changes it.
   const slot = packSlot(w.seg, w.base)
-  const state = joinGroup(w, family, severity, ctx.groupWindowMs)
+  const state = joinGroup(w, family, severity, ctx.groupWindowMs, safeKey(family, safeObject(w, family)))
   if (!state.publish) {
     ctx.quiet('grouped')
     return

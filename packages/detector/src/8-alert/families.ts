@@ -2,22 +2,38 @@ import { FEATURE_COUNT, FEATURES, REASON_FAMILIES, type ReasonFamily } from '@pl
 import type { Work } from '../work.ts'
 
 const FAMILY = Uint8Array.from(FEATURES, (f) => REASON_FAMILIES.indexOf(f.family))
-const weights = new Float64Array(REASON_FAMILIES.length)
-/** A family must carry at least this share of the score to be named as the reason; else it is their combination. */
-const LEADING_SHARE = 0.2
+const GENERIC: readonly ReasonFamily[] = ['new_behaviour', 'combination', 'policy']
+const PREFERENCE = Float64Array.from(REASON_FAMILIES, (f) => (GENERIC.includes(f) ? 0.5 : 1))
+const strongest = new Float64Array(REASON_FAMILIES.length)
+const rest = new Float64Array(REASON_FAMILIES.length)
+/** What a family's further features add beside its strongest: they mostly say the same thing again. */
+const REST = 0.2
+/** A family weaker than this is not a reason; the alert is then their combination. */
+const LEAST = 0.4
 
-/** The family that contributes most, by the sum over its features. */
+/**
+ * The family to name first: by its strongest feature, its further features adding a little; what is specific goes
+ * before "did something new", which accompanies nearly every departure.
+ */
 export const leadingFamily = (w: Work): ReasonFamily => {
-  weights.fill(0)
-  let total = 0
+  strongest.fill(0)
+  rest.fill(0)
   for (let i = 0; i < FEATURE_COUNT; i++) {
     const c = w.contributions[i]!
-    weights[FAMILY[i]!]! += c
-    total += c
+    const f = FAMILY[i]!
+    rest[f]! += c
+    if (c > strongest[f]!) strongest[f] = c
   }
-  let best = 0
-  for (let i = 1; i < weights.length; i++) if (weights[i]! > weights[best]!) best = i
-  return weights[best]! >= LEADING_SHARE * total ? REASON_FAMILIES[best]! : 'combination'
+  let best = -1
+  let most = LEAST
+  for (let f = 0; f < strongest.length; f++) {
+    const weight = PREFERENCE[f]! * (strongest[f]! + REST * (rest[f]! - strongest[f]!))
+    if (weight > most) {
+      most = weight
+      best = f
+    }
+  }
+  return best < 0 ? 'combination' : REASON_FAMILIES[best]!
 }
 
 export interface Contribution {

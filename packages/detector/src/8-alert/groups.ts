@@ -29,15 +29,17 @@ export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): numbe
 }
 
 /** Counts the event into its group. Published are the first, each doubling of the count, and each rise in severity. */
-export const joinGroup = (w: Work, family: ReasonFamily, severity: Severity, windowMs: number): GroupState => {
+export const joinGroup = (w: Work, family: ReasonFamily, severity: Severity, windowMs: number, pattern: number): GroupState => {
   const { u8, u16, u32, f32, f64 } = w.seg
-  const key = groupKey(w, family, windowMs)
+  const own = groupKey(w, family, windowMs)
   const level = SEVERITIES.indexOf(severity) + 1
   const nowS = Math.floor(w.timeMs / 1000)
-  const at = placeOf(w, key)
+  const at = placeOf(w, own, pattern, nowS)
+  const key = u32[(at + G.pattern) >> 2] === pattern && nowS - u32[(at + G.lastS) >> 2]! <= AGAIN_S ? u32[(at + G.key) >> 2]! : own
   if (u32[(at + G.key) >> 2] !== key) {
     u8.fill(0, at, at + GROUP_BYTES)
     u32[(at + G.key) >> 2] = key
+    u32[(at + G.pattern) >> 2] = pattern
     u8[at + G.family] = familyIndex(family) + 1
     f64[(at + G.firstOffset) >> 3] = w.offset
     f64[(at + G.firstTime) >> 3] = w.timeMs
@@ -64,16 +66,21 @@ export const joinGroup = (w: Work, family: ReasonFamily, severity: Severity, win
   }
 }
 
-/** The place of the group, a free one, or the one silent for longest. */
-const placeOf = (w: Work, key: number): number => {
+/** The same family about the same object within this long is the same news, also in another session. */
+const AGAIN_S = 86_400
+
+/** The place of the group, else of one about the same thing not long ago, else a free one or the one silent for longest. */
+const placeOf = (w: Work, key: number, pattern: number, nowS: number): number => {
   const u32 = w.seg.u32
   let oldest = w.base + GROUPS
+  let again = -1
   for (let i = 0; i < GROUP_COUNT; i++) {
     const at = w.base + GROUPS + i * GROUP_BYTES
     if (u32[(at + G.key) >> 2] === key) return at
+    if (u32[(at + G.pattern) >> 2] === pattern && nowS - u32[(at + G.lastS) >> 2]! <= AGAIN_S) again = at
     if (u32[(at + G.lastS) >> 2]! < u32[(oldest + G.lastS) >> 2]!) oldest = at
   }
-  return oldest
+  return again >= 0 ? again : oldest
 }
 
 /** What an analyst's "safe" speaks of: the family and its object, not the single event. */

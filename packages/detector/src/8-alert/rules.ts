@@ -1,6 +1,7 @@
 import { REASON_FAMILIES, type ReasonFamily } from '@plumbline/schemas'
+import { N } from '../1-decode/record.ts'
 import type { GroupStats } from '../4-baseline/groups.ts'
-import { SE } from '../4-baseline/layout.ts'
+import { FLOWS, H } from '../4-baseline/layout.ts'
 import { indexOf } from '../3-features/index-of.ts'
 import type { Work } from '../work.ts'
 
@@ -9,7 +10,10 @@ const UNTOLD = indexOf('destination_untold')
 const COUNTRY = indexOf('country_own')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
 const SENSITIVE_FIRST = indexOf('sensitive_first')
-const VERSION = indexOf('version_changed')
+const RATE_MINUTE = indexOf('rate_minute')
+const RATE_HOUR = indexOf('rate_hour')
+const BYTES_OUT = indexOf('bytes_out_own')
+const DESTINATION = indexOf('destination_own')
 
 /** An identity must be known this well before "it never did that" carries weight on its own. */
 const KNOWN = 0.55
@@ -23,12 +27,40 @@ const IMPOSSIBLE_KMH = 1000
  */
 export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   const x = w.features
-  if (x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w)) return 'toxic_flow'
-  if (w.newClass && w.sensitivity >= 2 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
+  if (w.event.outcome === 0) {
+    if (x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w) && flowIsNew(w, group)) return 'toxic_flow'
+    if (w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
+    if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
+  }
+  if (rateExplodes(w)) return 'rate'
+  if (movesOut(w)) return 'volume'
   if (w.travelKmh >= IMPOSSIBLE_KMH && w.maturity >= KNOWN && x[COUNTRY]! >= 4) return 'travel'
-  if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
   return null
 }
+
+/** Events a minute or an hour far beyond all that this identity ever did: for constant robots the only sign there is. */
+const RATE_NATS = 6
+const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
+
+/** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
+const LEAST_BYTES = 25_000_000
+/** A transfer far beyond the identity's own, to a place outside that it does not use. */
+const movesOut = (w: Work): boolean =>
+  w.isExternal &&
+  w.maturity >= KNOWN &&
+  w.event.number[N.bytesOut]! >= LEAST_BYTES &&
+  w.features[BYTES_OUT]! >= 6 &&
+  w.features[DESTINATION]! >= 5
+
+/** Who ends such flows at new destinations as a matter of course (a support agent answering customers) is not told by one more. */
+const flowIsNew = (w: Work, group: GroupStats): boolean => {
+  const f32 = w.seg.f32
+  const flows = f32[(w.base + FLOWS) >> 2]!
+  const newShare = f32[(w.base + H.typesDestination) >> 2]! / (f32[(w.base + H.countDestination) >> 2]! + 10)
+  return flows < USUAL_FLOWS && newShare < RARELY && group.novelty[2]! < RARELY * 1.5
+}
+const USUAL_FLOWS = 2.5
+const RARELY = 0.25
 
 /** The destination did not come from the user's request; where provenance is unknown, nobody in the tenant may know it. */
 const toldOtherwise = (w: Work): boolean =>
@@ -39,5 +71,3 @@ const peersRarely = (w: Work, group: GroupStats): boolean =>
 
 /** Index of a family, as kept in the slot. */
 export const familyIndex = (family: ReasonFamily): number => REASON_FAMILIES.indexOf(family)
-export const unannouncedChange = (w: Work): boolean => w.features[VERSION] === 1
-export const untrustedAt = (w: Work): number => (w.sessionIsNew ? 0 : w.seg.u32[(w.sessionAt + SE.untrustedAtS) >> 2]!)

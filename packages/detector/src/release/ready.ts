@@ -25,7 +25,7 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   const joint = release.section('joint')
   const typical = release.section('typical')
   const declaredSection = release.section('declared')
-  if (header.peerGroups.length > MAX_GROUPS || joint.length < 5 || typical.length !== FEATURE_COUNT || (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)) {
+  if (header.peerGroups.length > MAX_GROUPS || joint.length < 5 || typical.length !== 2 * FEATURE_COUNT || (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)) {
     throw new PlumblineError('RELEASE_INVALID', `Release ${header.id} has sections of the wrong size.`)
   }
   const calibration = release.section('calibration')
