@@ -1,26 +1,43 @@
-import * as schemas from '@plumbline/schemas'
+import {
+  AlertDetail,
+  AlertPage,
+  AlertQuery,
+  ApiError,
+  ConnectView,
+  DeadLetterPage,
+  DeadLetterQuery,
+  Event,
+  EventPage,
+  EventQuery,
+  IdentityPage,
+  IdentityQuery,
+  IdentityView,
+  IngestAnswer,
+  StatusView,
+  VerdictAnswer,
+  VerdictRequest,
+} from '@plumbline/schemas'
 import { z } from 'zod'
 import { PROBLEMS } from './problems.ts'
 
 type Json = Record<string, unknown>
 
-/** Schemas that get a name in the document; names are those of the schemas package. */
-const NAMED = [
-  'Event',
-  'IngestAnswer',
-  'AlertPage',
-  'AlertDetail',
-  'VerdictRequest',
-  'VerdictAnswer',
-  'EventPage',
-  'IdentityPage',
-  'IdentityView',
-  'DeadLetterPage',
-  'StatusView',
-  'ConnectView',
-  'ApiError',
-] as const
-type Named = (typeof NAMED)[number]
+/** Schemas that get a name in the document, as the sender writes them or as the service answers. */
+const INPUTS = { Event, VerdictRequest }
+const ANSWERS = {
+  IngestAnswer,
+  AlertPage,
+  AlertDetail,
+  VerdictAnswer,
+  EventPage,
+  IdentityPage,
+  IdentityView,
+  DeadLetterPage,
+  StatusView,
+  ConnectView,
+  ApiError,
+}
+type Named = keyof typeof INPUTS | keyof typeof ANSWERS
 
 interface Route {
   readonly method: 'get' | 'post'
@@ -91,7 +108,7 @@ const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/v1/alerts',
     summary: 'Alerts, newest first.',
-    query: schemas.AlertQuery,
+    query: AlertQuery,
     answer: json(ref('AlertPage')),
     problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
   },
@@ -122,7 +139,7 @@ const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/v1/events',
     summary: 'The newest events of one identity.',
-    query: schemas.EventQuery,
+    query: EventQuery,
     answer: json(ref('EventPage')),
     problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
   },
@@ -130,7 +147,7 @@ const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/v1/identities',
     summary: 'Identities by last activity.',
-    query: schemas.IdentityQuery,
+    query: IdentityQuery,
     answer: json(ref('IdentityPage')),
     problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
   },
@@ -145,7 +162,7 @@ const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/v1/dead-letters',
     summary: 'Refused events and why.',
-    query: schemas.DeadLetterQuery,
+    query: DeadLetterQuery,
     answer: json(ref('DeadLetterPage')),
     problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
   },
@@ -183,12 +200,15 @@ const bare = (schema: z.ZodType, io: 'input' | 'output'): Json => {
 
 /** The named schemas with what they refer to, all side by side. */
 const components = (): Json => {
-  const input: ReadonlySet<Named> = new Set(['Event', 'VerdictRequest'])
   const out: Json = {}
-  for (const name of NAMED) {
-    const { $defs, ...own } = bare(schemas[name] as z.ZodType, input.has(name) ? 'input' : 'output')
-    Object.assign(out, $defs, { [name]: own })
+  const add = (named: Record<string, z.ZodType>, io: 'input' | 'output'): void => {
+    for (const [name, schema] of Object.entries(named)) {
+      const { $defs, ...own } = bare(schema, io)
+      Object.assign(out, $defs, { [name]: own })
+    }
   }
+  add(INPUTS, 'input')
+  add(ANSWERS, 'output')
   return JSON.parse(JSON.stringify(out).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json
 }
 
