@@ -35,6 +35,8 @@ export const openTables = (dir: string): Environment => {
     maxDbs: 16,
     maxReaders: 32,
     overlappingSync: false,
+    // The writer makes its own groups; LMDB's would leave a promise behind whose rejection nobody can catch.
+    eventTurnBatching: false,
   })
   chmodSync(join(dir, 'log.mdb'), 0o600)
   const table = (name: string): Table => root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })

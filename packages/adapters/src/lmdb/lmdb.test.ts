@@ -173,3 +173,22 @@ test('a commit of a shard in trouble does not take others of the same turn down'
   assert.ok(bad.status === 'rejected' && code('COMMIT_AHEAD')(bad.reason))
   assert.deepEqual([log.head(0).position, log.head(1).position], [1, 0])
 })
+
+test('a full disk fails the appends it hits, costs no offset, and goes by', { skip: process.platform === 'linux' ? false : 'needs ulimit -f' }, (t) => {
+  const script = `import { openEmbeddedLog } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
+    const log = await openEmbeddedLog({ dir: ${JSON.stringify(folder(t))}, shards: 1 })
+    const records = (count) => Array.from({ length: count }, () => ({ shard: 0, ingestTimeMs: 1, key: Buffer.from('e:x'), value: Buffer.alloc(1000) }))
+    const codes = new Set()
+    let stored = 0
+    for (let i = 0; i < 40; i++) await log.append(records(100)).then(() => (stored += 100), (error) => codes.add(error.code))
+    let read = 0
+    for (let some; (some = await log.read(0, read, 1000)).length > 0; ) read += some.length
+    console.log(JSON.stringify({ stored, read, next: log.head(0).next, codes: [...codes] }))
+    await log.close()`
+  // Files may not grow beyond 2,500 KiB: the same for LMDB as a full disk.
+  const { stdout } = spawnSync('bash', ['-c', 'ulimit -f 2500; exec "$0" --input-type=module -e "$1"', process.execPath, script])
+  const result = JSON.parse(stdout.toString()) as { stored: number; read: number; next: number; codes: string[] }
+  assert.deepEqual(result.codes, ['STORE_WRITE_FAILED'])
+  assert.ok(result.stored > 0 && result.stored < 4_000)
+  assert.deepEqual([result.read, result.next], [result.stored, result.stored])
+})

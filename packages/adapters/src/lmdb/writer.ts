@@ -31,6 +31,16 @@ export interface Staged {
   discard(): void
 }
 
+/** LMDB gives the reason of a failed commit as a rejecting promise beside the error. */
+const reasonOf = async (cause: unknown): Promise<string> => {
+  try {
+    await (cause as { commitError?: Promise<never> }).commitError
+    return cause instanceof Error ? cause.message : String(cause)
+  } catch (reason) {
+    return reason instanceof Error ? reason.message : String(reason)
+  }
+}
+
 const MAX_BYTES = 8 * 1024 * 1024
 const MAX_OPS = 512
 
@@ -83,7 +93,7 @@ export const createWriter = (env: Environment, staged: Staged, onPoint: (point: 
       })
     } catch (cause) {
       staged.discard()
-      const error = new PlumblineError('STORE_WRITE_FAILED', `The data folder could not be written: ${String(cause)}. Check free space and permissions.`, {
+      const error = new PlumblineError('STORE_WRITE_FAILED', `The data folder could not be written: ${await reasonOf(cause)}. Check free space and permissions.`, {
         retryable: true,
         cause,
       })
