@@ -146,15 +146,15 @@ test('killed at any save, the next run delivers the rest: nothing lost, same dec
     let saves = 0
     const dying: CursorStore = {
       load: store.load,
-      save: (name, bytes) => (saves++ >= killAt ? new Promise(() => {}) : store.save(name, bytes)),
+      save: (name, bytes, cursor) => (saves++ >= killAt ? new Promise(() => {}) : store.save(name, bytes, cursor)),
     }
     const first = collecting()
     const reached = Promise.withResolvers<void>()
     const watched: CursorStore = {
       ...dying,
-      save: (n, b) => {
+      save: (n, b, c) => {
         if (saves >= killAt) reached.resolve()
-        return dying.save(n, b)
+        return dying.save(n, b, c)
       },
     }
     void createForwarder({ source: sourceOf(alerts), sinks: [first.sink], store: watched, budgetPerDay: 10, batch: 4 })

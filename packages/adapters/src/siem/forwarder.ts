@@ -13,10 +13,10 @@ export interface SourcedAlert {
   readonly alert: Alert
 }
 
-/** Where a forwarder keeps how far each sink is. `save` resolves once it is on disk. */
+/** Where a forwarder keeps how far each sink is. `save` resolves once it is on disk; `cursor` is inside `bytes` too. */
 export interface CursorStore {
   load(name: string): Promise<Uint8Array | undefined> | Uint8Array | undefined
-  save(name: string, bytes: Uint8Array): Promise<void>
+  save(name: string, bytes: Uint8Array, cursor: number): Promise<void>
 }
 
 export interface ForwarderOptions {
@@ -146,7 +146,7 @@ const startPump = async (sink: AlertSink, options: ForwarderOptions, onDecision:
     const through = decisions.filter((d) => d.delivery === 'delivered').map((d) => d.alert)
     if (through.length > 0) await send(through)
     for (const { alert, delivery } of decisions) await onDecision?.(alert, delivery)
-    await store.save(name, bytesOf({ v: 1, cursor: last.cursor, budget: trial.state(), counts: next }))
+    await store.save(name, bytesOf({ v: 1, cursor: last.cursor, budget: trial.state(), counts: next }), last.cursor)
     cursor = last.cursor
     budget = trial
     counts = next

@@ -12,6 +12,7 @@ export {
   type SourcedAlert,
 } from './forwarder.ts'
 export { OCSF_VERSION, type ProductInfo, toOcsf } from './ocsf.ts'
+export { type AlertOutbox, type NamedValues, outboxPorts } from './outbox.ts'
 export type { AlertSink } from './sink.ts'
 export { createStdoutSink } from './stdout-sink.ts'
 export { humanLine, lineSafe, toCef } from './text.ts'

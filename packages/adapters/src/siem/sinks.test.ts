@@ -154,10 +154,11 @@ test('no spelling of a private address is connected to, neither written nor reso
   const rebinding = hook(t, `http://hooks.example:${port}/`, {
     allowAddresses: [],
     attempts: 1,
-    resolve: async () => [
-      { address: '93.184.216.34', family: 4 },
-      { address: '127.0.0.1', family: 4 },
-    ],
+    resolve: (_host, done) =>
+      done(null, [
+        { address: '93.184.216.34', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ]),
   })
   await assert.rejects(rebinding.deliver([alertFor(1)]), { code: 'WEBHOOK_ADDRESS_BLOCKED' })
   assert.equal(got.length, 0)

@@ -9,6 +9,8 @@ import { type ProductInfo, toOcsf } from './ocsf.ts'
 import type { AlertSink } from './sink.ts'
 import { humanLine } from './text.ts'
 
+type Resolve = (host: string, callback: (error: NodeJS.ErrnoException | null, found: readonly LookupAddress[]) => void) => void
+
 export interface WebhookOptions {
   readonly url: string
   readonly product: ProductInfo
@@ -27,7 +29,7 @@ export interface WebhookOptions {
   readonly attempts?: number
   readonly backoffMs?: number
   /** For tests: how names are resolved. */
-  readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>
+  readonly resolve?: Resolve
   readonly now?: () => number
 }
 
@@ -137,16 +139,12 @@ const guardedAgent = (options: WebhookOptions): Agent => {
   const resolve = options.resolve ?? resolveAll
   const connect = buildConnector({
     timeout: options.connectTimeoutMs ?? 5000,
-    lookup: (host, _options, callback) => {
-      resolve(host).then(
-        (found) => {
-          const reachable = found.length > 0 && found.every((a) => mayReach(a.address))
-          if (reachable) callback(null, [...found])
-          else callback(blocked(host), [])
-        },
-        (error: Error) => callback(error, []),
-      )
-    },
+    lookup: (host, _options, callback) =>
+      resolve(host, (error, found) => {
+        if (error !== null) callback(error, [])
+        else if (found.length > 0 && found.every((a) => mayReach(a.address))) callback(null, [...found])
+        else callback(blocked(host), [])
+      }),
   })
   return new Agent({
     connections: 2,
@@ -165,5 +163,4 @@ const guardedAgent = (options: WebhookOptions): Agent => {
   })
 }
 
-const resolveAll = (host: string): Promise<readonly LookupAddress[]> =>
-  new Promise((resolve, reject) => dnsLookup(host, { all: true }, (error, found) => (error === null ? resolve(found) : reject(error))))
+const resolveAll: Resolve = (host, callback) => dnsLookup(host, { all: true }, callback)

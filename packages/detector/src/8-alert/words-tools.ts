@@ -1,5 +1,5 @@
 import type { AlertFacts, Quantity, Reason } from '@plumbline/schemas'
-import { type Act, classText, piecesText } from './words-acts.ts'
+import { type Act, piecesText } from './words-acts.ts'
 import { nameText } from './words-names.ts'
 import { amountText, durationText, inWindow, numberText, perWindow } from './words-units.ts'
 

@@ -1,0 +1,49 @@
+import { type Alert, PlumblineError } from '@plumbline/schemas'
+import type { AlertSource, CursorStore } from './forwarder.ts'
+
+/** The part of an outbox the forwarder needs; the embedded log's fits. */
+export interface AlertOutbox {
+  read(topic: 'alerts', after: number, maxBytes: number): readonly { readonly sequence: number; readonly payload: Uint8Array }[]
+  register(consumer: string, topics: readonly 'alerts'[]): Promise<void>
+  advance(consumer: string, topic: 'alerts', sequence: number): Promise<void>
+}
+
+export interface NamedValues {
+  get(name: string): Uint8Array | undefined
+  put(values: Readonly<Record<string, Uint8Array | null>>): Promise<void>
+}
+
+const BYTES_PER_ALERT = 8 * 1024
+const text = new TextDecoder()
+
+/**
+ * Source and cursor store of a forwarder over an outbox. Each sink is a known consumer of it, so entries stay until all
+ * have passed them. The saved state goes first: a crash between the two reads some entries again, which changes nothing.
+ */
+export const outboxPorts = (outbox: AlertOutbox, values: NamedValues): { readonly source: AlertSource; readonly store: CursorStore } => ({
+  source: {
+    read: (cursor, max) =>
+      outbox.read('alerts', cursor, max * BYTES_PER_ALERT).map((e) => ({ cursor: e.sequence, alert: alertOf(e.payload, e.sequence) })),
+  },
+  store: {
+    load: async (name) => {
+      await outbox.register(name, ['alerts'])
+      return values.get(name)
+    },
+    save: async (name, bytes, cursor) => {
+      await values.put({ [name]: bytes })
+      await outbox.advance(name, 'alerts', cursor)
+    },
+  },
+})
+
+/** Our own bytes, written by the detector of this deployment: not checked again beyond being JSON of version 1. */
+const alertOf = (payload: Uint8Array, sequence: number): Alert => {
+  const alert = JSON.parse(text.decode(payload)) as Alert
+  if (alert.v !== 1)
+    throw new PlumblineError(
+      'ALERT_VERSION',
+      `Alert ${sequence} of the outbox is of version ${String(alert.v)}; this build reads version 1.`,
+    )
+  return alert
+}
