@@ -32,6 +32,8 @@ export interface Store {
   rows<T>(sql: string, parameters?: Readonly<Record<string, unknown>>): Promise<readonly T[]>
   /** A SELECT's answer in any ClickHouse format, as it comes. */
   text(sql: string, format: string): Promise<string>
+  /** The same as bytes, for binary formats; parameters as `{name:Type}`. */
+  bytes(sql: string, format: string, parameters?: Readonly<Record<string, unknown>>): Promise<Buffer>
   /** Resolves when the block is stored. Rejects with STORE_REFUSED_DATA when retrying cannot help, else STORE_UNAVAILABLE. */
   insert(options: InsertOptions): Promise<void>
   close(): Promise<void>
@@ -49,6 +51,9 @@ const SETTINGS = {
   output_format_json_quote_64bit_integers: 0,
   max_partitions_per_insert_block: '0',
 } as const
+
+/** A reader that goes away takes its query with it. */
+const CANCEL = { cancel_http_readonly_queries_on_client_close: 1 } as const
 
 const toError = (cause: unknown): PlumblineError => {
   if (cause instanceof ClickHouseError && DATA_CODES.has(cause.code)) {
@@ -89,19 +94,20 @@ const open = (options: ConnectOptions): ClickHouseClient => {
 export const connect = (options: ConnectOptions): Store => {
   const client = open(options)
   const database = options.database ?? DATABASE
+  const raw = async (sql: string, format: string, parameters: Readonly<Record<string, unknown>>): Promise<Buffer> => {
+    const answer = await client.exec({ query: `${sql}\nFORMAT ${format}`, query_params: { ...parameters } })
+    const chunks: Buffer[] = []
+    for await (const chunk of answer.stream) chunks.push(chunk as Buffer)
+    return Buffer.concat(chunks)
+  }
   return {
     database,
     ping: async () => (await client.ping()).success,
     command: (sql, parameters = {}) => guarded(async () => void (await client.command({ query: sql, query_params: { ...parameters } }))),
     rows: <T>(sql: string, parameters: Readonly<Record<string, unknown>> = {}) =>
-      guarded(async () => (await client.query({ query: sql, query_params: { ...parameters }, format: 'JSONEachRow' })).json<T>() as Promise<readonly T[]>),
-    text: (sql, format) =>
-      guarded(async () => {
-        const answer = await client.exec({ query: `${sql}\nFORMAT ${format}` })
-        const chunks: Buffer[] = []
-        for await (const chunk of answer.stream) chunks.push(chunk as Buffer)
-        return Buffer.concat(chunks).toString()
-      }),
+      guarded(async () => (await client.query({ query: sql, query_params: { ...parameters }, clickhouse_settings: CANCEL, format: 'JSONEachRow' })).json<T>() as Promise<readonly T[]>),
+    text: (sql, format) => guarded(async () => (await raw(sql, format, {})).toString()),
+    bytes: (sql, format, parameters = {}) => guarded(() => raw(sql, format, parameters)),
     insert: (insert) => guarded(() => send(client, database, insert)),
     close: () => client.close(),
   }

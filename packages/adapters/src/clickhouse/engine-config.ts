@@ -37,10 +37,11 @@ const usersXml = (passwords: Readonly<Record<EngineRole, string>>, limits: Engin
       <max_result_rows>1000000</max_result_rows>
       <max_result_bytes>268435456</max_result_bytes>
       <constraints>
-        <max_execution_time><max>60</max></max_execution_time>
-        <max_memory_usage><max>${Math.floor(limits.memoryBytes / 2)}</max></max_memory_usage>
-        <max_result_rows><max>1000000</max></max_result_rows>
-        <max_threads><max>${limits.threads}</max></max_threads>
+        <max_execution_time><min>1</min><max>60</max></max_execution_time>
+        <max_memory_usage><min>1</min><max>${Math.floor(limits.memoryBytes / 2)}</max></max_memory_usage>
+        <max_result_rows><min>1</min><max>1000000</max></max_result_rows>
+        <max_result_bytes><min>1</min><max>268435456</max></max_result_bytes>
+        <max_threads><min>1</min><max>${limits.threads}</max></max_threads>
       </constraints>
     </reader>
   </profiles>
