@@ -304,6 +304,15 @@ test('the stream shows an alert when it is committed, and resumes after the last
   )
   second.stop()
 
+  for (let i = 0; i < 201; i++) console.publish(sampleAlert({ id: `many-${i}` }), 'delivered')
+  const longAway = await watch(app, { 'last-event-id': first.events[2]?.id ?? '' })
+  await longAway.until(2)
+  assert.deepEqual(
+    longAway.events.map((event) => event.event),
+    ['reset', 'status'],
+  )
+  longAway.stop()
+
   const stranger = await watch(app, { 'last-event-id': 'other-start.3' })
   await stranger.until(1)
   assert.equal(stranger.events[0]?.event, 'reset')

@@ -3,7 +3,16 @@ import type { Alert, AlertView } from '@plumbline/schemas'
 import { requireToken, type TokenCheck } from './auth.ts'
 import { LiveTail, withTail } from './live-tail.ts'
 import { answerProblem } from './problems.ts'
-import type { AlertStore, DemoControl, EventStore, IdentityStore, IngestWatch, StatusSource, VerdictSink } from './ports.ts'
+import type {
+  AlertStore,
+  ConsoleObserver,
+  DemoControl,
+  EventStore,
+  IdentityStore,
+  IngestWatch,
+  StatusSource,
+  VerdictSink,
+} from './ports.ts'
 import { alertRoutes } from './routes/alerts.ts'
 import { connectRoutes } from './routes/connect.ts'
 import { demoRoutes } from './routes/demo.ts'
@@ -36,6 +45,7 @@ export interface ConsoleDeps {
   /** Distinguishes this start of the process from others, 1 to 64 of [A-Za-z0-9_-]. */
   readonly epoch: string
   readonly limits?: Partial<StreamLimits>
+  readonly observer?: ConsoleObserver
   /** Folder of the built page; default dist-web of this package. */
   readonly webDir?: string
 }
@@ -63,8 +73,8 @@ export function createConsole(deps: ConsoleDeps): Console {
       api.addHook('onRequest', async (_request, reply) => void reply.headers(ANSWER_HEADERS))
       api.addHook('onRequest', requireToken(deps.token))
       api.setErrorHandler(answerProblem)
-      streamRoute(api, { tail, status: deps.status, limits: { ...STREAM_LIMITS, ...deps.limits } })
-      alertRoutes(api, { alerts: withTail(deps.alerts, tail), events: deps.events, verdicts: deps.verdicts, tail })
+      streamRoute(api, { tail, status: deps.status, limits: { ...STREAM_LIMITS, ...deps.limits }, observer: deps.observer })
+      alertRoutes(api, { alerts: withTail(deps.alerts, tail), events: deps.events, verdicts: deps.verdicts, tail, observer: deps.observer })
       readRoutes(api, deps)
       demoRoutes(api, { demo: deps.demo, tail, demoTenant: deps.demoTenant ?? 'demo' })
       connectRoutes(api, { ingest: deps.ingest, tail, endpoint: deps.endpoint, tenant: deps.tenant })

@@ -86,3 +86,12 @@ export interface IngestWatch {
   /** Calls back with the newest event of each identity of a request, at any rate; returns how to stop. */
   watch(listener: (notices: readonly IngestNotice[]) => void): () => void
 }
+
+/** Counts for metrics. Must not throw. */
+export interface ConsoleObserver {
+  /** Viewers of the stream now. */
+  viewers(count: number): void
+  /** A viewer was cut off because it read too slowly, or turned away because there are too many. */
+  turnedAway(why: 'slow' | 'full'): void
+  verdict(verdict: Verdict): void
+}

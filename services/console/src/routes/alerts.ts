@@ -3,13 +3,14 @@ import { AlertQuery, VerdictRequest, type AlertDetail, type AlertPage, type Verd
 import { decodeCursor, encodeCursor } from '../cursor.ts'
 import { type LiveTail, type TailedAlerts, unlessAway } from '../live-tail.ts'
 import { notFound, parse } from '../problems.ts'
-import type { AlertFilter, EventStore, VerdictSink } from '../ports.ts'
+import type { AlertFilter, ConsoleObserver, EventStore, VerdictSink } from '../ports.ts'
 
 export interface AlertDeps {
   readonly alerts: TailedAlerts
   readonly events: EventStore
   readonly verdicts: VerdictSink
   readonly tail: LiveTail
+  readonly observer: ConsoleObserver | undefined
 }
 
 /** What a verdict does, in the words the page shows beside the button. */
@@ -55,6 +56,7 @@ export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
       if (alert === null) throw notFound('alert')
       await deps.verdicts.record(alert, body.verdict, body.author, body.note)
       deps.tail.setVerdict(alert, body.verdict)
+      deps.observer?.verdict(body.verdict)
       void reply.code(202)
       return { alertId: alert.id, verdict: body.verdict, effect: VERDICT_EFFECTS[body.verdict] }
     },

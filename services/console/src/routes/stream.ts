@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { ApiError } from '@plumbline/schemas'
 import type { LiveTail, TailMessage } from '../live-tail.ts'
-import type { StatusSource } from '../ports.ts'
+import type { ConsoleObserver, StatusSource } from '../ports.ts'
 
 export interface StreamLimits {
   /** Viewers at the same time, across everyone. */
@@ -16,6 +16,8 @@ export interface StreamLimits {
 }
 
 export const STREAM_LIMITS: StreamLimits = { maxStreams: 64, maxBufferedBytes: 1024 * 1024, heartbeatMs: 15_000, statusMs: 1000 }
+
+const MAX_RESUMED = 200
 
 const FULL: ApiError = {
   code: 'STREAMS_FULL',
@@ -37,21 +39,29 @@ function format(tail: LiveTail, message: TailMessage): string {
   return `event: ${message.kind}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
+export interface StreamDeps {
+  readonly tail: LiveTail
+  readonly status: StatusSource
+  readonly limits: StreamLimits
+  readonly observer: ConsoleObserver | undefined
+}
+
 /**
  * GET /v1/alerts/stream: server-sent events `alert`, `status`, `ingest`, `removed`, and `reset` when what the viewer
  * missed is no longer in memory and it has to read GET /v1/alerts again.
  */
-export function streamRoute(
-  app: FastifyInstance,
-  deps: { readonly tail: LiveTail; readonly status: StatusSource; readonly limits: StreamLimits },
-): void {
-  const { tail, status, limits } = deps
+export function streamRoute(app: FastifyInstance, deps: StreamDeps): void {
+  const { tail, status, limits, observer } = deps
   const open = new Set<ServerResponse>()
 
   const send = (to: ServerResponse, text: string): void => {
     if (to.destroyed || to.writableEnded) return
-    if (to.writableLength > limits.maxBufferedBytes) to.destroy()
-    else to.write(text)
+    if (to.writableLength <= limits.maxBufferedBytes) {
+      to.write(text)
+      return
+    }
+    observer?.turnedAway('slow')
+    to.destroy()
   }
 
   let lastStatus = ''
@@ -83,6 +93,7 @@ export function streamRoute(
 
   app.get('/v1/alerts/stream', (request, reply) => {
     if (open.size >= limits.maxStreams) {
+      observer?.turnedAway('full')
       void reply.code(503).send(FULL)
       return
     }
@@ -91,16 +102,22 @@ export function streamRoute(
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) viewer.setHeader(name, value)
     viewer.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
     viewer.on('error', () => viewer.destroy())
-    viewer.on('close', () => open.delete(viewer))
+    viewer.on('close', () => {
+      open.delete(viewer)
+      observer?.viewers(open.size)
+    })
 
     const header = request.headers['last-event-id']
     const from = resumePoint(tail, header)
-    const missed = from === null ? null : tail.since(from)
+    const later = from === null ? null : tail.since(from)
+    // A long absence is read page by page instead of being pushed into one connection.
+    const missed = later !== null && later.length <= MAX_RESUMED ? later : null
     viewer.write('retry: 2000\n\n')
     // Without a known point the viewer starts from GET /v1/alerts; the id tells it where the stream stands.
     if (missed === null) viewer.write(`id: ${eventId(tail, tail.seq)}\nevent: reset\ndata: {"resumed":false}\n\n`)
     else for (const message of missed) viewer.write(format(tail, message))
     viewer.write(format(tail, { kind: 'status', status: status.now() }))
     open.add(viewer)
+    observer?.viewers(open.size)
   })
 }

@@ -1,4 +1,4 @@
-import type { AlertView, DemoTryAnswer, DemoTryRequest, EventPage } from '@plumbline/schemas'
+import type { AlertView, DemoTryAnswer, DemoTryRequest, EventPage, EventView } from '@plumbline/schemas'
 import { effect, signal } from '@preact/signals'
 import { call, get, words } from '../api.ts'
 import { arrived } from '../state.ts'
@@ -33,15 +33,25 @@ const update = (slot: Slot, startedAt: number, part: Partial<Attempt>): void => 
 const belongs = (alert: AlertView, answer: DemoTryAnswer): boolean =>
   alert.facts.tenant === answer.tenant && alert.facts.identity.id === answer.identity
 
-/** Why nothing was reported, from how the events were scored. */
-async function whyQuiet(answer: DemoTryAnswer): Promise<string> {
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function storedEvents(answer: DemoTryAnswer): Promise<readonly EventView[]> {
   const pages = await Promise.all(
     answer.sessions.slice(0, 3).map((session) => {
-      const query = new URLSearchParams({ tenant: answer.tenant, identity: answer.identity, session, limit: '200' })
+      const query = new URLSearchParams({ tenant: answer.tenant, identity: answer.identity, session, limit: '500' })
       return get<EventPage>(`/v1/events?${query.toString()}`)
     }),
   )
-  const events = pages.flatMap((page) => page.events)
+  return pages.flatMap((page) => page.events)
+}
+
+/** Why nothing was reported, from how the events were scored. They may take a moment to reach the store. */
+async function whyQuiet(answer: DemoTryAnswer): Promise<string> {
+  let events = await storedEvents(answer)
+  for (let tries = 0; events.length < answer.events && tries < 4; tries++) {
+    await pause(700)
+    events = await storedEvents(answer)
+  }
   if (events.length === 0) return 'Its events are not in the store yet, so the reason cannot be shown.'
   const most = Math.round(Math.max(...events.map((event) => event.score)))
   const measured =
@@ -76,7 +86,7 @@ export async function play(slot: Slot, request: DemoTryRequest): Promise<void> {
     const answer = await call<DemoTryAnswer>('POST', '/v1/demo/try', request)
     update(slot, startedAt, { phase: 'waiting', answer })
     check()
-    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, QUIET_AFTER_MS))])
+    await Promise.race([settled, pause(QUIET_AFTER_MS)])
     if (slot.value?.startedAt === startedAt && slot.value.phase === 'waiting') {
       const reason = await whyQuiet(answer).catch(() => '')
       if (slot.value.phase === 'waiting') update(slot, startedAt, { phase: 'quiet', reason })

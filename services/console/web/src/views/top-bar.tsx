@@ -5,7 +5,7 @@ import { connected, dropTenant, everConnected, filter, load, status, tenants } f
 
 type Theme = 'auto' | 'light' | 'dark'
 const THEMES: readonly Theme[] = ['auto', 'light', 'dark']
-const THEME_WORDS: Readonly<Record<Theme, string>> = { auto: 'Auto', light: 'Light', dark: 'Dark' }
+const THEME_WORDS: Readonly<Record<Theme, string>> = { auto: 'auto', light: 'light', dark: 'dark' }
 
 function ThemeSwitch() {
   const [theme, set] = useState<Theme>(() => THEMES.find((name) => name === localStorage.getItem('plumbline.theme')) ?? 'auto')
@@ -18,7 +18,7 @@ function ThemeSwitch() {
   }
   return (
     <button type="button" class="quiet theme" onClick={next} aria-label={`Colours: ${THEME_WORDS[theme]}. Change`}>
-      {THEME_WORDS[theme]}
+      Theme: {THEME_WORDS[theme]}
     </button>
   )
 }
