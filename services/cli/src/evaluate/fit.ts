@@ -19,12 +19,13 @@ export interface FitRequest {
 export const fitRelease = async ({ tenant, history, instance, config, withModel }: FitRequest): Promise<BuiltRelease> => {
   const state = instance.detector.tenantsOf(0).get(tenant)
   if (state === undefined) throw new PlumblineError('EVALUATE_TENANT', `tenant ${tenant} has no state`)
-  const { rows, alerted } = withModel ? history.forTraining : history.all
+  const { rows, alerted, groups } = withModel ? history.forTraining : history.all
   return buildRelease({
     tenant,
     sequence: history.sequence,
     rows,
     alerted,
+    groups,
     eventsPerDay: history.eventsPerDay,
     slots: instance.slotsOf(state, history.identities),
     groupNames: state.groupNames,

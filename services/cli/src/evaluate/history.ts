@@ -9,10 +9,31 @@ const TRAINING_SHARE = 1 / 3
 const MOST_ROWS = 400_000
 const NOT_KEPT = SCORED_FLAGS.late | SCORED_FLAGS.duplicate
 
-/** Vectors one after the other, and per row 1 where the event alerted. */
+/** What training reads of each row. */
 export interface TrainingRows {
+  /** Feature vectors one after the other. */
   readonly rows: Float32Array
+  /** 1 where the event alerted. */
   readonly alerted: Uint8Array
+  /** The group an alert on it would join: equal numbers, equal group. */
+  readonly groups: Uint32Array
+}
+
+const HOUR_MS = 3_600_000
+
+/** Group of a row as alerts are grouped: identity and session, else identity and hour. FNV-1a; chance collisions do not matter. */
+const groupOf = ({ identity, session, event_time }: ScoredRow): number => {
+  const name = `${identity}\u0000${session === '' ? Math.floor(event_time / HOUR_MS) : session}`
+  let h = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193)
+  return h >>> 0
+}
+
+/** A typed array twice as long that begins with the same values. */
+const doubled = <T extends Float32Array | Uint32Array | Uint8Array>(values: T, empty: (length: number) => T): T => {
+  const larger = empty(values.length * 2)
+  larger.set(values)
+  return larger
 }
 
 /** What training needs of one tenant's history: the vectors as they were when scored, and when statistics were released. */
@@ -23,6 +44,7 @@ export class History {
   events = 0
   #vectors = new Float32Array(FEATURE_COUNT * 1024)
   #alerted = new Uint8Array(1024)
+  #groups = new Uint32Array(1024)
   #rows = 0
   /** Rows kept when each release took effect. */
   #releasedAt: number[] = []
@@ -35,15 +57,13 @@ export class History {
     this.toTime = Math.max(this.toTime, row.event_time)
     if ((row.flags & NOT_KEPT) !== 0) return
     if (this.#rows >= MOST_ROWS) this.#dropOlderHalf()
-    if ((this.#rows + 1) * FEATURE_COUNT > this.#vectors.length) {
-      const larger = new Float32Array(this.#vectors.length * 2)
-      larger.set(this.#vectors)
-      this.#vectors = larger
-      const longer = new Uint8Array(this.#alerted.length * 2)
-      longer.set(this.#alerted)
-      this.#alerted = longer
+    if (this.#rows === this.#alerted.length) {
+      this.#vectors = doubled(this.#vectors, (n) => new Float32Array(n))
+      this.#alerted = doubled(this.#alerted, (n) => new Uint8Array(n))
+      this.#groups = doubled(this.#groups, (n) => new Uint32Array(n))
     }
     this.#alerted[this.#rows] = (row.flags & SCORED_FLAGS.alerted) === 0 ? 0 : 1
+    this.#groups[this.#rows] = groupOf(row)
     this.#vectors.set(row.features, this.#rows++ * FEATURE_COUNT)
   }
 
@@ -75,6 +95,7 @@ export class History {
     const half = this.#rows >> 1
     this.#vectors.copyWithin(0, half * FEATURE_COUNT, this.#rows * FEATURE_COUNT)
     this.#alerted.copyWithin(0, half, this.#rows)
+    this.#groups.copyWithin(0, half, this.#rows)
     this.#rows -= half
     this.#releasedAt = this.#releasedAt.map((at) => Math.max(0, at - half))
   }
@@ -83,6 +104,7 @@ export class History {
     return {
       rows: this.#vectors.subarray(row * FEATURE_COUNT, this.#rows * FEATURE_COUNT),
       alerted: this.#alerted.subarray(row, this.#rows),
+      groups: this.#groups.subarray(row, this.#rows),
     }
   }
 

@@ -8,7 +8,7 @@ import {
   type TenantState,
   unpackRelease,
 } from '@plumbline/detector'
-import type { Alert, ControlRecord, DeadLetter, DetectionConfig } from '@plumbline/schemas'
+import type { Alert, AlertCapsule, ControlRecord, DeadLetter, DetectionConfig } from '@plumbline/schemas'
 import { type ScoredRow, scoredRows } from './row-binary.ts'
 
 /** An event in the form the detector takes, and who it belongs to. */
@@ -23,6 +23,7 @@ export interface InstanceEvent {
 export interface Flushed {
   readonly rows: readonly ScoredRow[]
   readonly alerts: readonly Alert[]
+  readonly capsules: readonly AlertCapsule[]
   readonly deadLetters: readonly DeadLetter[]
 }
 
@@ -65,6 +66,7 @@ export class Instance {
   readonly detector: Detector
   readonly #slots = new MemorySlots()
   readonly #releases = new Map<string, Uint8Array>()
+  readonly #artifacts = new Map<string, Uint8Array>()
   #pending: LogRecord[] = []
   #offset = 0
   #nowMs = 0
@@ -96,8 +98,14 @@ export class Instance {
     const sha256 = sha256Hex(artifact)
     const { header } = unpackRelease(artifact)
     this.#releases.set(sha256, artifact)
+    this.#artifacts.set(header.id, artifact)
     this.control({ v: 1, type: 'release', controlId: `release:${header.id}`, tenant: header.tenant, releaseId: header.id, sha256 })
     return header.id
+  }
+
+  /** Artifact of a release this instance used. */
+  artifactOf(releaseId: string): Uint8Array | undefined {
+    return this.#artifacts.get(releaseId)
   }
 
   /** Position of the next record. */
@@ -117,6 +125,7 @@ export class Instance {
     return {
       rows: commit.scored === null ? [] : [...scoredRows(commit.scored.bytes)],
       alerts: commit.alerts,
+      capsules: commit.capsules,
       deadLetters: commit.deadLetters,
     }
   }

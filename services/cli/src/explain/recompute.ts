@@ -1,0 +1,88 @@
+import { Detector, DETECTOR_VERSION, eventKey, type LogRecord, sha256Hex } from '@plumbline/detector'
+import { type Alert, type AlertCapsule, type DetectionConfig, FEATURES, type Policy, PlumblineError } from '@plumbline/schemas'
+import { scoredRows } from '../evaluate/row-binary.ts'
+
+/** What a capsule refers to by name: everything else is in it (contracts C7). */
+export interface CapsuleContext {
+  readonly tenant: string
+  readonly identity: string
+  /** Artifact of `replay.releaseId`; undefined when the event was scored before any release. */
+  readonly release: Uint8Array | undefined
+  /** Policy of `replay.policyHash`; undefined for the empty one. */
+  readonly policy: { readonly policy: Policy; readonly hash: string } | undefined
+  readonly config: DetectionConfig
+  readonly masterKey: Uint8Array
+}
+
+export interface Recomputed {
+  /** Score and every feature are the recorded ones, bit for bit. */
+  readonly identical: boolean
+  readonly score: number
+  readonly recordedScore: number
+  /** Features that differ, by catalogue name; empty when identical. */
+  readonly differences: readonly { readonly feature: string; readonly recorded: number; readonly recomputed: number }[]
+  /** The alert as this build words it; undefined where it joins an earlier one of its group. */
+  readonly alert: Alert | undefined
+}
+
+const encoder = new TextEncoder()
+
+/**
+ * Scores the event of a capsule again from the state before it, in a detector that knows nothing else.
+ * Throws REPLAY_VERSION_UNSUPPORTED for a capsule of another detector version, REPLAY_FAILED when it does not score.
+ */
+export const recompute = (capsule: AlertCapsule, context: CapsuleContext): Recomputed => {
+  const { replay } = capsule
+  if (replay.detectorVersion !== DETECTOR_VERSION) {
+    throw new PlumblineError('REPLAY_VERSION_UNSUPPORTED', `this build is detector ${DETECTOR_VERSION}; the alert was made by ${replay.detectorVersion}. Use a build of that version`)
+  }
+  const { shard, offset, topic } = replay.position
+  const slot = Buffer.from(capsule.slot, 'base64')
+  const { release } = context
+  const detector = new Detector({
+    config: context.config,
+    masterKey: context.masterKey,
+    slots: {
+      load: (_shard, _key, into) => {
+        into.set(slot)
+        return slot.length
+      },
+    },
+    releases: { artifact: () => release },
+    residentSlots: 64,
+    topic,
+  })
+  detector.open(shard, { nextOffset: offset, meta: new Map() })
+  const commit = detector.process(shard, [...controls(capsule, context), eventRecord(capsule, context)])
+  const row = commit.scored === null ? undefined : [...scoredRows(commit.scored.bytes)].at(-1)
+  if (row === undefined) throw new PlumblineError('REPLAY_FAILED', `the event did not score: ${commit.deadLetters.map((d) => d.code).join(', ') || 'no reason given'}`)
+  const recorded = Float32Array.from(capsule.features)
+  const differences = FEATURES.flatMap(({ name }, i) => {
+    const [a = 0, b = 0] = [recorded[i], row.features[i]]
+    return Object.is(a, b) ? [] : [{ feature: name, recorded: a, recomputed: b }]
+  })
+  const identical = differences.length === 0 && row.score === Math.fround(capsule.score)
+  return { identical, score: row.score, recordedScore: capsule.score, differences, alert: commit.alerts.at(-1) }
+}
+
+const eventRecord = (capsule: AlertCapsule, { tenant, identity }: CapsuleContext): LogRecord => ({
+  offset: capsule.replay.position.offset,
+  ingestTimeMs: capsule.ingestTime,
+  key: eventKey(tenant, identity),
+  value: Buffer.from(capsule.event, 'base64'),
+})
+
+/** The release and the policy that were in force, as the control records they came in. */
+const controls = (capsule: AlertCapsule, { tenant, release, policy }: CapsuleContext): LogRecord[] => {
+  const record = (control: Readonly<Record<string, unknown>> & { readonly controlId: string }): LogRecord => ({
+    offset: 0,
+    ingestTimeMs: capsule.ingestTime,
+    key: encoder.encode(`c:${control.controlId}`),
+    value: encoder.encode(JSON.stringify({ v: 1, tenant, ...control })),
+  })
+  const { releaseId } = capsule.replay
+  return [
+    ...(release === undefined ? [] : [record({ controlId: 'replay:release', type: 'release', releaseId, sha256: sha256Hex(release) })]),
+    ...(policy === undefined ? [] : [record({ controlId: 'replay:policy', type: 'policy', policy: policy.policy, policyHash: policy.hash })]),
+  ]
+}
