@@ -190,31 +190,17 @@ export const actOf = (facts: AlertFacts): Act => {
   }
 }
 
+const OUTSIDE: readonly (readonly [words: string, text: string])[] = [
+  ['email emails mail inbox mailbox', 'an e-mail from outside'],
+  ['messaging message messages chat sms', 'a message from outside'],
+  ['web website browser internet url webpage', 'a web page'],
+  ['ticket tickets ticketing helpdesk servicedesk support', 'a ticket written outside'],
+  ['file files document documents attachment attachments', 'a document from outside'],
+]
+
 /** What set it off, in words: an untrusted read of class `trigger`. */
 export const outsideText = (trigger: string): string => {
-  switch (trigger.toLowerCase()) {
-    case 'email':
-    case 'mail':
-    case 'inbox':
-      return 'an e-mail from outside'
-    case 'messaging':
-    case 'chat':
-    case 'sms':
-      return 'a message from outside'
-    case 'web':
-    case 'website':
-    case 'browser':
-    case 'internet':
-      return 'a web page'
-    case 'ticket':
-    case 'tickets':
-    case 'support':
-      return 'a ticket written outside'
-    case 'files':
-    case 'documents':
-    case 'attachments':
-      return 'a document from outside'
-    default:
-      return `text from outside (${classText(trigger)})`
-  }
+  const words = wordsIn(trigger)
+  const known = OUTSIDE.find(([list]) => words.some((w) => list.split(' ').includes(w)))
+  return known?.[1] ?? `text from outside (${classText(trigger)})`
 }

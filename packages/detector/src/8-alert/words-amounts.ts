@@ -35,7 +35,7 @@ export const rate: Teller = (t) => {
   const { feature, observed, typical } = t.reason
   const usual = (text: string) => (typical === undefined ? undefined : `usually ${text}`)
   const common = {
-    why: 'nobody works like this by hand; a loop, a script or a stolen credential does',
+    why: 'a loop, a script or a stolen credential works like this',
     step: 'throttle it, then look for a loop or a second user of its credential',
   }
   if (feature === 'gap_own' && observed.unit === 'ms')

@@ -150,33 +150,38 @@ const alsoText = (t: Telling): string => {
   return `also: ${clauses.join('; ')}${more > 0 ? `; and ${counted(more, 'smaller sign')}` : ''}`
 }
 
+/** Said of a further reason; after the bar what is said when it never happened before. */
 const SHORT: Readonly<Record<Reason['family'], string>> = {
-  sensitive_access: 'sensitive data new to it',
+  sensitive_access: 'a kind of data rare here|a kind of data new here',
   toxic_flow: 'a flow from outside text to sensitive data or out',
-  new_destination: 'a new destination',
+  new_destination: 'a rare destination|a new destination',
   volume: 'an unusual amount',
   rate: 'an unusual pace',
   enumeration: 'many different resources',
-  new_behaviour: 'a new act',
+  new_behaviour: 'a rare act|a new act',
   off_hours: 'an unusual hour',
-  source: 'a new source',
+  source: 'a rare source|a new source',
   travel: 'impossible travel',
   shared_credential: 'a credential in several places',
-  lateral_movement: 'a new segment',
+  lateral_movement: 'a rare way between segments|a new way between segments',
   probing: 'refusals or failures',
   drift: 'growth over the long run',
   version_change: 'a changed version',
   policy: 'a rule against it',
   combination: 'an unusual mix of small things',
 }
+const shortText = (r: Reason): string => {
+  const [rare = '', first] = SHORT[r.family].split('|')
+  return isFirst(r) ? (first ?? rare) : rare
+}
 const MEASURED: ReadonlySet<string> = new Set(['volume', 'rate', 'enumeration', 'probing', 'drift'])
 
 const shortOf = (facts: AlertFacts, r: Reason): string => {
   const object = r.object === undefined ? '' : ` (${r.family === 'sensitive_access' ? classText(r.object) : nameText(r.object)})`
-  if (r.family === 'off_hours') return `${SHORT.off_hours} (${clockText(facts.time)})`
-  if (!MEASURED.has(r.family) || r.observed.unit === 'share') return `${SHORT[r.family]}${object}`
+  if (r.family === 'off_hours') return `${shortText(r)} (${clockText(facts.time)})`
+  if (!MEASURED.has(r.family) || r.observed.unit === 'share') return `${shortText(r)}${object}`
   const usual = r.typical === undefined || r.typical.value <= 0 ? '' : `, usually ${amountText(r.typical)}${perWindow(r.typical)}`
-  return `${SHORT[r.family]}: ${amountText(r.observed)}${inWindow(r.observed)}${usual}`
+  return `${shortText(r)}: ${amountText(r.observed)}${inWindow(r.observed)}${usual}`
 }
 
 const HIDDEN: Readonly<Record<AlertFacts['notVisible'][number], string>> = {
