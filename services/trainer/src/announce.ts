@@ -1,0 +1,32 @@
+import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { AppendRecord } from '@plumbline/detector'
+import type { ControlRecord } from '@plumbline/schemas'
+
+const encoder = new TextEncoder()
+
+/** Whose state a control record changes: every shard of its tenant, or the one shard of an identity. */
+export interface Announcement {
+  readonly record: ControlRecord
+  readonly shards: readonly number[]
+  /** Arrival, ms since epoch. */
+  readonly nowMs: number
+  /** Tells apart what has the same control id but is not the same, like the releases of a tenant that was removed and came back. */
+  readonly nonce: string
+}
+
+/**
+ * Writes a control record into the logs of its shards in one transaction, once: repeated within a day it writes nothing,
+ * later it has no effect (contracts C1). Resolves when on disk.
+ */
+export const announce = async (log: Pick<EmbeddedLog, 'ingest'>, { record, shards, nowMs, nonce }: Announcement): Promise<void> => {
+  const key = encoder.encode(`c:${record.controlId}`)
+  const value = encoder.encode(JSON.stringify(record))
+  const records: AppendRecord[] = shards.map((shard) => ({ shard, ingestTimeMs: nowMs, key, value }))
+  await log.ingest({
+    records,
+    deadLetters: [],
+    idempotency: { tenant: record.tenant, key: `control:${record.controlId}:${nonce}`, answer: new Uint8Array(0), nowMs },
+  })
+}
+
+export const allShards = (count: number): number[] => Array.from({ length: count }, (_, shard) => shard)

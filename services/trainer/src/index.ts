@@ -1,0 +1,6 @@
+export { allShards, announce, type Announcement } from './announce.ts'
+export { signingKeyIn } from './keys.ts'
+export type { StoreAccess } from './job.ts'
+export { createReleaseStore, type ReleaseEntry, type ReleaseStore } from './releases.ts'
+export { due, nextAt, type Pace } from './schedule.ts'
+export { createTrainer, type TenantPace, type TenantProgress, type Trainer, type TrainerOptions, type TrainerPoint } from './trainer.ts'
