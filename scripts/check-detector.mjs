@@ -5,8 +5,25 @@ import { join, relative } from 'node:path'
 import ts from '@typescript/typescript6'
 import { ROOT } from './bootstrap.mjs'
 
-/** Exact by definition: each has one right answer in IEEE 754, so engines cannot differ. */
-const EXACT_MATH = new Set(['abs', 'ceil', 'clz32', 'floor', 'fround', 'imul', 'max', 'min', 'round', 'sign', 'sqrt', 'trunc'])
+/** Exact by definition: each has one right answer in IEEE 754, so engines cannot differ. Constants likewise. */
+const EXACT_MATH = new Set([
+  'abs',
+  'ceil',
+  'clz32',
+  'floor',
+  'fround',
+  'imul',
+  'max',
+  'min',
+  'round',
+  'sign',
+  'sqrt',
+  'trunc',
+  'E',
+  'LN2',
+  'LN10',
+  'PI',
+])
 const REFUSED_GLOBALS = new Set([
   'performance',
   'process',

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Output } from './output.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
+import { registerExplain } from './commands/explain.ts'
 import { registerGenerate } from './commands/generate.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
@@ -11,7 +12,16 @@ import { registerReplay } from './commands/replay.ts'
 /** Adds commands to the program. Engines are imported when a command runs, so that `--help` is quick. */
 export type Register = (program: Command, output: (command: Command) => Output) => void
 
-const COMMANDS: readonly Register[] = [registerReplay, registerEvaluate, registerGenerate, registerQuery, registerPolicy, registerMigrate, registerDoctor]
+const COMMANDS: readonly Register[] = [
+  registerReplay,
+  registerEvaluate,
+  registerExplain,
+  registerGenerate,
+  registerQuery,
+  registerPolicy,
+  registerMigrate,
+  registerDoctor,
+]
 
 const outputOf = (command: Command): Output => {
   const { json, progress } = command.optsWithGlobals<{ json?: boolean; progress?: boolean }>()

@@ -16,14 +16,22 @@ export interface StoreFlags {
   readonly dataDir?: string
 }
 
-export const dataDirOf = (flags: { readonly dataDir?: string }): string => resolve(flags.dataDir ?? process.env['PLUMBLINE_DATA_DIR'] ?? 'data')
+export const dataDirOf = (flags: { readonly dataDir?: string }): string =>
+  resolve(flags.dataDir ?? process.env['PLUMBLINE_DATA_DIR'] ?? 'data')
 
 /** User, password and database of a ClickHouse URL, taken out of it. */
 const serverAccess = (text: string): StoreAccess => {
-  if (!URL.canParse(text)) throw new PlumblineError('USAGE', 'the ClickHouse URL cannot be read; it looks like http://user:password@host:8123')
+  if (!URL.canParse(text))
+    throw new PlumblineError('USAGE', 'the ClickHouse URL cannot be read; it looks like http://user:password@host:8123')
   const url = new URL(text)
   const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map(decodeURIComponent)
-  return { url: url.origin, user: user || 'default', password: password ?? '', database: database || 'plumbline', close: () => Promise.resolve() }
+  return {
+    url: url.origin,
+    user: user || 'default',
+    password: password ?? '',
+    database: database || 'plumbline',
+    close: () => Promise.resolve(),
+  }
 }
 
 /**
@@ -37,9 +45,13 @@ export const openStore = async (flags: StoreFlags, role: 'owner' | 'reader'): Pr
   const dataDir = dataDirOf(flags)
   const running = findInstance(dataDir)
   if (running !== undefined && running.store !== null && role === 'reader') return { ...running.store, close: () => Promise.resolve() }
-  if (running !== undefined) throw new PlumblineError('STORE_BUSY', `an instance (pid ${running.pid}) runs on ${dataDir}`, { retryable: true })
+  if (running !== undefined)
+    throw new PlumblineError('STORE_BUSY', `an instance (pid ${running.pid}) runs on ${dataDir}`, { retryable: true })
   const dir = join(dataDir, DATA_LAYOUT.store)
-  if (!existsSync(dir)) throw new PlumblineError('STORE_NOT_FOUND', `there is no store in ${dataDir} yet; set --data-dir, --clickhouse or CLICKHOUSE_URL`, { retryable: true })
+  if (!existsSync(dir))
+    throw new PlumblineError('STORE_NOT_FOUND', `there is no store in ${dataDir} yet; set --data-dir, --clickhouse or CLICKHOUSE_URL`, {
+      retryable: true,
+    })
   const { DATABASE, startEngine } = await import('@plumbline/adapters/clickhouse')
   const engine = await startEngine({ dir })
   return { url: engine.url, user: role, password: engine.passwords[role], database: DATABASE, close: () => engine.stop() }

@@ -18,7 +18,8 @@ export const registerMigrate: Register = (program, outputOf) => {
       const access = await openStore(flags, 'owner')
       const store = connect(access)
       try {
-        if (!(await store.ping())) throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${access.url} does not answer`, { retryable: true })
+        if (!(await store.ping()))
+          throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${access.url} does not answer`, { retryable: true })
         const known = readMigrations(migrationsDir()).map((m) => m.name)
         if (flags.dryRun === true) {
           const applied = await store.rows<{ name: string }>(`SELECT name FROM ${store.database}.migrations`).catch(() => [])

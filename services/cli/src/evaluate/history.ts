@@ -1,5 +1,5 @@
 import { FEATURE_COUNT, SCORED_FLAGS } from '@plumbline/schemas'
-import type { ScoredRow } from './row-binary.ts'
+import type { ScoredRow } from '@plumbline/detector/replay'
 
 /** First statistics-only release of a tenant, in events; the next ones follow at each doubling. */
 const FIRST_STATISTICS = 500

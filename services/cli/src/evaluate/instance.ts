@@ -9,7 +9,7 @@ import {
   unpackRelease,
 } from '@plumbline/detector'
 import type { Alert, AlertCapsule, ControlRecord, DeadLetter, DetectionConfig } from '@plumbline/schemas'
-import { type ScoredRow, scoredRows } from './row-binary.ts'
+import { type ScoredRow, scoredRows } from '@plumbline/detector/replay'
 
 /** An event in the form the detector takes, and who it belongs to. */
 export interface InstanceEvent {

@@ -4,7 +4,7 @@ import { canonicalEvent, decodeParsed } from '@plumbline/detector'
 import { generate } from '@plumbline/generator'
 import { type Alert, type AlertCapsule, DEFAULT_DETECTION_CONFIG } from '@plumbline/schemas'
 import { Learner } from '../evaluate/learner.ts'
-import { recompute } from './recompute.ts'
+import { recompute } from '@plumbline/detector/replay'
 
 const MASTER_KEY = new Uint8Array(16).fill(7)
 const CONFIG = { ...DEFAULT_DETECTION_CONFIG, trainAfterEvents: 3000 }

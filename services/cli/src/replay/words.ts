@@ -1,4 +1,4 @@
-import type { Alert } from '@plumbline/schemas'
+import type { Alert, Quantity } from '@plumbline/schemas'
 
 /** An alert as a person reads it: severity and time, then the words. */
 export const alertWords = ({ severity, score, lastSeen, text, id, techniques }: Alert): string => {
@@ -10,4 +10,25 @@ export const alertWords = ({ severity, score, lastSeen, text, id, techniques }: 
     ...body.map((line) => `  ${line}`),
     `  score ${score.toFixed(0)} of 100${technique === '' ? '' : `; ${technique}`}; ${id}`,
   ].join('\n')
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
+
+const bytesWords = (value: number): string => {
+  const power = value < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(value) / 3))
+  return `${(value / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power]}`
+}
+
+const windowWords = (ms: number): string => {
+  if (ms >= 86_400_000) return ms === 86_400_000 ? 'a day' : `in ${(ms / 86_400_000).toFixed(0)} days`
+  if (ms >= 3_600_000) return ms === 3_600_000 ? 'an hour' : `in ${(ms / 3_600_000).toFixed(0)} h`
+  return ms >= 60_000 ? `in ${(ms / 60_000).toFixed(0)} min` : `in ${(ms / 1000).toFixed(0)} s`
+}
+
+/** An amount with its unit, like `214 events in 6 min`. */
+export const quantityWords = ({ value, unit, perMs }: Quantity): string => {
+  const number = Number.isInteger(value) ? String(value) : value.toPrecision(3)
+  const amount =
+    unit === 'bytes' ? bytesWords(value) : unit === 'share' ? `${(value * 100).toFixed(0)} %` : `${number} ${unit.replaceAll('_', ' ')}`
+  return perMs === undefined ? amount : `${amount} ${windowWords(perMs)}`
 }

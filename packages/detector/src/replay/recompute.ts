@@ -1,6 +1,10 @@
-import { Detector, DETECTOR_VERSION, eventKey, type LogRecord, sha256Hex } from '@plumbline/detector'
 import { type Alert, type AlertCapsule, type DetectionConfig, FEATURES, type Policy, PlumblineError } from '@plumbline/schemas'
-import { scoredRows } from '../evaluate/row-binary.ts'
+import { eventKey } from '../2-identify/shard.ts'
+import { Detector } from '../detector.ts'
+import type { LogRecord } from '../ports.ts'
+import { sha256Hex } from '../release/pack.ts'
+import { DETECTOR_VERSION } from '../version.ts'
+import { scoredRows } from './row-binary.ts'
 
 /** What a capsule refers to by name: everything else is in it (contracts C7). */
 export interface CapsuleContext {
@@ -34,7 +38,10 @@ const encoder = new TextEncoder()
 export const recompute = (capsule: AlertCapsule, context: CapsuleContext): Recomputed => {
   const { replay } = capsule
   if (replay.detectorVersion !== DETECTOR_VERSION) {
-    throw new PlumblineError('REPLAY_VERSION_UNSUPPORTED', `this build is detector ${DETECTOR_VERSION}; the alert was made by ${replay.detectorVersion}. Use a build of that version`)
+    throw new PlumblineError(
+      'REPLAY_VERSION_UNSUPPORTED',
+      `this build is detector ${DETECTOR_VERSION}; the alert was made by ${replay.detectorVersion}. Use a build of that version`,
+    )
   }
   const { shard, offset, topic } = replay.position
   const slot = Buffer.from(capsule.slot, 'base64')
@@ -55,7 +62,11 @@ export const recompute = (capsule: AlertCapsule, context: CapsuleContext): Recom
   detector.open(shard, { nextOffset: offset, meta: new Map() })
   const commit = detector.process(shard, [...controls(capsule, context), eventRecord(capsule, context)])
   const row = commit.scored === null ? undefined : [...scoredRows(commit.scored.bytes)].at(-1)
-  if (row === undefined) throw new PlumblineError('REPLAY_FAILED', `the event did not score: ${commit.deadLetters.map((d) => d.code).join(', ') || 'no reason given'}`)
+  if (row === undefined)
+    throw new PlumblineError(
+      'REPLAY_FAILED',
+      `the event did not score: ${commit.deadLetters.map((d) => d.code).join(', ') || 'no reason given'}`,
+    )
   const recorded = Float32Array.from(capsule.features)
   const differences = FEATURES.flatMap(({ name }, i) => {
     const [a = 0, b = 0] = [recorded[i], row.features[i]]
@@ -83,6 +94,8 @@ const controls = (capsule: AlertCapsule, { tenant, release, policy }: CapsuleCon
   const { releaseId } = capsule.replay
   return [
     ...(release === undefined ? [] : [record({ controlId: 'replay:release', type: 'release', releaseId, sha256: sha256Hex(release) })]),
-    ...(policy === undefined ? [] : [record({ controlId: 'replay:policy', type: 'policy', policy: policy.policy, policyHash: policy.hash })]),
+    ...(policy === undefined
+      ? []
+      : [record({ controlId: 'replay:policy', type: 'policy', policy: policy.policy, policyHash: policy.hash })]),
   ]
 }

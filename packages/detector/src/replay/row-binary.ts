@@ -33,9 +33,9 @@ class Cursor {
 
   length(): number {
     let value = 0
-    for (let shift = 0; ; shift += 7) {
+    for (let unit = 1; ; unit *= 128) {
       const byte = this.#bytes[this.take(1)] ?? 0
-      value += (byte & 127) * 2 ** shift
+      value += (byte & 127) * unit
       if (byte < 128) return value
     }
   }
