@@ -76,6 +76,8 @@ export class Work {
   surprise = 0
   reconstruction = 0
   joint = 0
+  /** −log10 of the tail of the event by itself, and of the event in its session. */
+  eventTail = 0
   tailLog10 = 0
   score = 0
   modelled = false

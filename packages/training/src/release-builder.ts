@@ -3,6 +3,7 @@ import {
   configHash,
   createAutoencoder,
   DETECTOR_VERSION,
+  evidenceOf,
   jointScore,
   log1p,
   packGroup,
@@ -10,6 +11,7 @@ import {
   sha256Hex,
   sumSurprise,
   tailLog10,
+  UNUSUAL_TAIL,
 } from '@plumbline/detector'
 import { type DetectionConfig, FEATURE_COUNT, PlumblineError } from '@plumbline/schemas'
 import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
@@ -77,6 +79,7 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
   sections.typical = model?.typical ?? usualOf(input.rows)
   sections.joint = model?.joint ?? Float32Array.of(0, 1, 0, 1, 0)
   sections.calibration = model?.calibration ?? unmodelledCalibration(input.rows, sections.typical)
+  sections.evidence = model?.evidence ?? STRAIGHT
   if (model !== null) {
     const { weights, mean, invStd, residualScale } = model.net.parameters
     Object.assign(sections, { weights, mean, invStd, residualScale })
@@ -108,6 +111,7 @@ interface Model {
   readonly typical: Float32Array
   readonly joint: Float32Array
   readonly calibration: Float32Array
+  readonly evidence: Float32Array
   readonly exceedances: readonly number[]
   /** −log10 of the tail that recorded history reaches in as many groups a day as the budget aims at. */
   readonly budgetTail: number
@@ -128,11 +132,24 @@ const fit = async (input: ReleaseInput, rows: Float32Array, aim: number): Promis
   const all = input.rows.length === rows.length ? { surprise, error } : partsOf(input.rows, typical, net)
   const scores = Float32Array.from(all.surprise, (s, i) => jointScore(joint, s, Math.expm1(all.error[i]!)))
   const calibration = calibrate(scores)
+  const evidenceScores = inSessions(scores, calibration, input.groups)
+  const evidence = calibrate(evidenceScores)
   const exceedances = [1e-2, 1e-3, 1e-4].map(
-    (p) => scores.reduce((n, s) => n + (tailLog10(calibration, s) >= -Math.log10(p) ? 1 : 0), 0) / (p * scores.length),
+    (p) => evidenceScores.reduce((n, s) => n + (tailLog10(evidence, s) >= -Math.log10(p) ? 1 : 0), 0) / (p * scores.length),
   )
-  const budgetTail = tailOfBudget(input, scores, calibration, aim)
-  return { net, typical, joint, calibration, exceedances, budgetTail }
+  const budgetTail = tailOfBudget(input, evidenceScores, evidence, aim)
+  return { net, typical, joint, calibration, evidence, exceedances, budgetTail }
+}
+
+/** Each recorded event's evidence with its session, as the detector accumulates it. */
+const inSessions = (scores: Float32Array, calibration: Float32Array, groups: Uint32Array): Float32Array => {
+  const unusual = new Map<number, number>()
+  return scores.map((s, i) => {
+    const tail = tailLog10(calibration, s)
+    const before = unusual.get(groups[i]!) ?? 0
+    if (tail >= UNUSUAL_TAIL) unusual.set(groups[i]!, before + 1)
+    return evidenceOf(tail, before)
+  })
 }
 
 /** The tail whose exceeding groups in recorded history come to `aim` a day; none where history is too short to tell. */
@@ -210,10 +227,13 @@ const usualOf = (rows: Float32Array): Float32Array => {
   return out
 }
 
+/** A table that says 12 at 110 and 0 at 0: for releases without a net, which do not read it. */
+const STRAIGHT = Float32Array.of(1, 2, 0, 110, 0, 12)
+
 /** Before a net: the calibration of the plain sum of surprise where there are rows enough, else a straight line. */
 const unmodelledCalibration = (rows: Float32Array, typical: Float32Array): Float32Array => {
   const n = rows.length / FEATURE_COUNT
-  if (n < 500) return Float32Array.of(1, 2, 0, 110, 0, 12)
+  if (n < 500) return STRAIGHT
   const contributions = new Float32Array(FEATURE_COUNT)
   return calibrate(
     Float32Array.from({ length: n }, (_, i) =>

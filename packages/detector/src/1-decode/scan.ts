@@ -133,6 +133,7 @@ export class Scanner {
   #p = 0
   #end = 0
   #out: DecodedEvent = new DecodedEvent()
+  readonly #attributeKeys = new Int32Array(L.attributeCount)
 
   /** Reads bytes[start, end) into `out`. False: unknown shape, use the full decoder; `out` is then undefined. */
   scan(bytes: Uint8Array, start: number, end: number, out: DecodedEvent): boolean {
@@ -378,7 +379,8 @@ export class Scanner {
       // Keys starting with an underscore or spelling a prototype member are left to the full decoder.
       const first = b[this.#p + 1]
       if (first === 95 || equal(b, this.#p + 1, CONSTRUCTOR) || equal(b, this.#p + 1, PROTOTYPE)) return false
-      if (!this.#plain(1, L.attributeKeyChars) || b[this.#p] !== COLON) return false
+      const start = this.#p
+      if (!this.#plain(1, L.attributeKeyChars) || b[this.#p] !== COLON || this.#isRepeated(n, start)) return false
       this.#p++
       if (b[this.#p] === SPACE) this.#p++
       const c = b[this.#p]
@@ -392,6 +394,20 @@ export class Scanner {
       if (after !== COMMA) return false
       if (b[this.#p] === SPACE) this.#p++
     }
+    return false
+  }
+
+  /** Whether the quoted key that begins at `start` and ends here is one of the `n` before it; notes it for the next. */
+  #isRepeated(n: number, start: number): boolean {
+    const b = this.#b
+    const length = this.#p - start
+    for (let i = 0; i < n; i++) {
+      let same = 0
+      const other = this.#attributeKeys[i]!
+      while (same < length && b[other + same] === b[start + same]) same++
+      if (same === length) return true
+    }
+    this.#attributeKeys[n] = start
     return false
   }
 

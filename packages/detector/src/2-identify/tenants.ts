@@ -15,6 +15,8 @@ export interface ReadyRelease {
   readonly declared: ReadonlyMap<number, number>
   /** Knots of the tail table, see 6-score/calibration. */
   readonly calibration: Float32Array
+  /** The same for the event together with its session, see 6-score/evidence. */
+  readonly evidence: Float32Array
   /** Centre and spread of the two parts of the joint score: surprise, reconstruction. */
   readonly joint: Float32Array
   /** Per feature its 95 % quantile over recorded rows, then per feature its mean excess beyond: what `sumSurprise` takes. */

@@ -135,8 +135,7 @@ export const SE = {
   untrustedClass: 28, // u32 fingerprint
   sensitiveAtS: 32, // u32
   sensitiveClass: 36, // u32 fingerprint
-  classEvents: 40, // u16 events on the newest class
-  eventIdAt: 42, // u16 position in the event-id ring
+  unusual: 40, // u16 events so far that were unusual by themselves
   bytesOut: 44, // f32
   untrustedLabel: 48, // 16 bytes, start of the class name of the text read, for the words of an alert
 } as const

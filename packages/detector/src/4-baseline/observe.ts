@@ -3,6 +3,7 @@ import { N, S } from '../1-decode/record.ts'
 import { firstsOf, flowAfter } from '../3-features/context.ts'
 import { inBitmap } from '../3-features/amounts.ts'
 import { fingerprint } from './tables.ts'
+import { UNUSUAL_TAIL } from '../6-score/evidence.ts'
 import { log1p } from '../math/functions.ts'
 import type { Work } from '../work.ts'
 import {
@@ -123,6 +124,7 @@ const observeSession = (w: Work): void => {
   }
   u8[s + SE.firsts] = Math.min(255, u8[s + SE.firsts]! + firstsOf(w))
   u16[(s + SE.events) >> 1] = Math.min(65_535, u16[(s + SE.events) >> 1]! + 1)
+  if (w.eventTail >= UNUSUAL_TAIL) u16[(s + SE.unusual) >> 1] = Math.min(65_535, u16[(s + SE.unusual) >> 1]! + 1)
   u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
   u32[(s + SE.lastAction) >> 2] = w.action
   f32[(s + SE.surprise) >> 2]! += w.eventSurprise

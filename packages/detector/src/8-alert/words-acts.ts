@@ -149,6 +149,23 @@ export interface Act {
   readonly object: string
 }
 
+/** Classes of sources that know no classes: the action's name then says more. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set(['tool', 'tools', 'other', 'unknown', 'function', 'resource'])
+
+const usedAct = (facts: AlertFacts, thing: string, write: boolean): Act => {
+  const action = nameText(facts.action, 60)
+  const on = SAYS_NOTHING.has(facts.resource.class.toLowerCase()) ? '' : ` on ${thing}`
+  const at = facts.destination === undefined ? '' : ` at ${nameText(facts.destination)}`
+  return {
+    base: `use ${action}${on}${at}`,
+    past: `used ${action}${on}${at}`,
+    verbPast: undefined,
+    verbBase: undefined,
+    write,
+    object: on === '' ? action : thing,
+  }
+}
+
 /** What was done, in words, from the action, the class and where data went. */
 export const actOf = (facts: AlertFacts): Act => {
   const write = isWrite(facts.action)
@@ -168,17 +185,7 @@ export const actOf = (facts: AlertFacts): Act => {
     }
   }
   const at = facts.destination === undefined ? '' : ` at ${nameText(facts.destination)}`
-  if (forms === undefined) {
-    const action = nameText(facts.action, 60)
-    return {
-      base: `use ${action} on ${thing}${at}`,
-      past: `used ${action} on ${thing}${at}`,
-      verbPast: undefined,
-      verbBase: undefined,
-      write,
-      object: thing,
-    }
-  }
+  if (forms === undefined || SAYS_NOTHING.has(facts.resource.class.toLowerCase())) return usedAct(facts, thing, write)
   const direct = !forms[0].includes(' ') || forms[0] === 'look up' || forms[0] === 'download from'
   return {
     base: `${forms[0]} ${thing}${at}`,
@@ -202,5 +209,5 @@ const OUTSIDE: readonly (readonly [words: string, text: string])[] = [
 export const outsideText = (trigger: string): string => {
   const words = wordsIn(trigger)
   const known = OUTSIDE.find(([list]) => words.some((w) => list.split(' ').includes(w)))
-  return known?.[1] ?? `text from outside (${classText(trigger)})`
+  return known?.[1] ?? (SAYS_NOTHING.has(trigger.toLowerCase()) ? 'text from outside' : `text from outside (${classText(trigger)})`)
 }

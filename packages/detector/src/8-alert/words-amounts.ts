@@ -90,6 +90,16 @@ export const drift: Teller = (t) => {
     }
   const bytes = reason.observed.unit === 'bytes'
   const did = bytes ? 'sent' : 'acted'
+  const usual = reason.typical?.unit === reason.observed.unit ? reason.typical.value : 0
+  if (reason.observed.value <= usual)
+    return {
+      did: takeText(t),
+      never: `never ${did} like this over the long run`,
+      usually: `usually ${did} ${amountText({ ...reason.observed, value: usual })}${perWindow(reason.observed)} over the long run`,
+      why: 'a change over the long run stays under every daily limit',
+      step: 'ask what changed in what it is used for',
+      quiet: 'without the change over the long run',
+    }
   return {
     did: `has grown to ${bytes ? 'sending ' : 'acting '}${amountText(reason.observed)}${perWindow(reason.observed)}${lastAct(t)}`,
     never: `never ${did} this much over the long run`,

@@ -100,7 +100,9 @@ export const sensitivityText = (t: Telling): string => {
 }
 
 export const grantStep = (t: Telling): string =>
-  `pause ${possessive(t)} grant to ${t.act.verbBase ?? (t.act.write ? 'write to' : 'use')} ${t.thing}`
+  t.act.object === nameText(t.facts.action, 60)
+    ? `pause ${possessive(t)} use of ${t.act.object}`
+    : `pause ${possessive(t)} grant to ${t.act.verbBase ?? (t.act.write ? 'write to' : 'use')} ${t.thing}`
 /** ` (last act: read HR)`, for texts that tell amounts rather than acts. */
 export const lastAct = (t: Telling): string => ` (last act: ${outcomeOf(t, t.act.base, t.act.past)})`
 export const personally = (t: Telling): boolean => t.facts.identity.kind === 'user'

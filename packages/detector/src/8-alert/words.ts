@@ -141,9 +141,16 @@ const whyText = (t: Telling, phrases: Phrases): string => {
   return said.map(sentence).join(' ')
 }
 
+/** A measured reason whose amount is nothing, or no more than usual, counts in the score but would only puzzle a reader. */
+const saysMore = (r: Reason): boolean => {
+  if (!MEASURED.has(r.family)) return true
+  const usual = r.typical?.unit === r.observed.unit && r.typical.perMs === r.observed.perMs ? r.typical.value : -1
+  return r.observed.value > 0 && r.observed.value > usual
+}
+
 /** The next reasons in a few words each; whatever more there is, is counted. */
 const alsoText = (t: Telling): string => {
-  const others = t.facts.reasons.slice(1).filter((r) => r.family !== t.reason.family || r.feature !== t.reason.feature)
+  const others = t.facts.reasons.slice(1).filter((r) => (r.family !== t.reason.family || r.feature !== t.reason.feature) && saysMore(r))
   const clauses = others.slice(0, 2).map((r) => shortOf(t.facts, r))
   if (clauses.length === 0) return ''
   const more = others.length - clauses.length

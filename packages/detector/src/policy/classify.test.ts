@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SENSITIVITY_DEFAULTS, UNTRUSTED_ACTION_WORDS, UNTRUSTED_CLASSES } from './defaults.ts'
-import { defaultSensitivity, isExternalDestination, isUntrustedRead, isWrite, sendsOutward, wordsIn } from './classify.ts'
+import {
+  defaultSensitivity,
+  isExternalDestination,
+  isUntrustedRead,
+  isWrite,
+  sendsOutward,
+  sensitivityByName,
+  wordsIn,
+} from './classify.ts'
 
 test('names fall apart into words whatever their style', () => {
   const cases: [string, string][] = [
@@ -116,4 +124,10 @@ test('each default row has terms in lower case and a reason', () => {
     assert.ok(row.reason.length > 10)
     for (const t of row.terms) assert.deepEqual(wordsIn(t), [t])
   }
+})
+
+test('where the class says nothing, the action does; where it says something, the action does not matter', () => {
+  assert.equal(sensitivityByName('hr.read_employee', 'tool'), 3)
+  assert.equal(sensitivityByName('web.search', 'tool'), 1)
+  assert.equal(sensitivityByName('hr.read_employee', 'wiki'), 1)
 })

@@ -1,4 +1,5 @@
 import {
+  GENERIC_CLASSES,
   INTERNAL_HOST_SUFFIXES,
   OUTWARD_CLASSES,
   OWN_TEXT_WORDS,
@@ -57,6 +58,15 @@ export const defaultSensitivity = (resourceClass: string): number => {
   for (const word of wordsIn(resourceClass)) highest = Math.max(highest, sensitivityOfTerm.get(word) ?? -1)
   return highest < 0 ? UNNAMED_SENSITIVITY : highest
 }
+
+/**
+ * Sensitivity where no policy speaks: the class's; where the class says nothing (stock telemetry calls everything a tool),
+ * what the action's name says, so that `hr.read_employee` is not taken for internal data.
+ */
+export const sensitivityByName = (action: string, resourceClass: string): number =>
+  GENERIC_CLASSES.includes(resourceClass.toLowerCase())
+    ? Math.max(defaultSensitivity(resourceClass), defaultSensitivity(action))
+    : defaultSensitivity(resourceClass)
 
 /** True when the action changes or moves something; its first known verb decides, and no verb at all means it reads. */
 export const isWrite = (action: string): boolean => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Policy, ReasonFamily } from '@plumbline/schemas'
-import { defaultSensitivity, isExternalDestination, isUntrustedRead, isWrite, sendsOutward } from './classify.ts'
+import { isExternalDestination, isUntrustedRead, isWrite, sendsOutward, sensitivityByName } from './classify.ts'
 import { compileGlob, type Glob, type GlobIndex, indexGlobs } from './glob.ts'
 
 export interface ResourcePolicy {
@@ -113,7 +113,7 @@ const compileResources = (policy: Policy): CompiledPolicy['resourceOf'] => {
     const reachesOut = () => (destination === undefined ? sendsOutward(action, resourceClass) : isExternalDestination(destination))
     return {
       class: named,
-      sensitivity: sensitivity ?? defaultSensitivity(named),
+      sensitivity: sensitivity ?? sensitivityByName(action, named),
       sensitivityFrom: sensitivity === undefined ? 'default' : 'policy',
       segment: first(hits, (r) => r.segment),
       untrusted: !write && (first(hits, (r) => r.untrusted) ?? (isUntrustedRead(action, resourceClass) || isUntrustedRead(action, named))),

@@ -102,6 +102,9 @@ export const UNTRUSTED_ACTION_WORDS: readonly TermRow[] = [
 /** Words that say the text is one's own although class or action sound untrusted. */
 export const OWN_TEXT_WORDS: readonly string[] = words('sent draft drafts outbox settings labels folders')
 
+/** Classes of sources that know no classes. */
+export const GENERIC_CLASSES: readonly string[] = words('tool tools other unknown function resource')
+
 /** Verbs that change or move something. The first verb of an action decides. */
 export const WRITE_VERBS: readonly string[] = words(
   'add approve archive assign attach authorize book cancel change commit copy create delete deploy deregister detach disable ' +

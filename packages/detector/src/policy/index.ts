@@ -1,3 +1,11 @@
 export { compileGlob, type Glob } from './glob.ts'
-export { defaultSensitivity, isExternalDestination, isUntrustedRead, isWrite, sendsOutward, wordsIn } from './classify.ts'
+export {
+  defaultSensitivity,
+  isExternalDestination,
+  isUntrustedRead,
+  isWrite,
+  sendsOutward,
+  sensitivityByName,
+  wordsIn,
+} from './classify.ts'
 export { type CompiledPolicy, compilePolicy, type IdentityPolicy, policyHash, type ResourcePolicy, type RuleVerdict } from './compile.ts'

@@ -30,6 +30,8 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   }
   const calibration = release.section('calibration')
   checkCalibration(calibration)
+  const evidence = release.section('evidence')
+  checkCalibration(evidence)
   const declared = new Map<number, number>()
   for (let i = 0; i + 2 < declaredSection.length; i += 3) {
     declared.set((declaredSection[i]! + declaredSection[i + 1]! * 65_536) >>> 0, declaredSection[i + 2]!)
@@ -43,6 +45,7 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
     groups: header.peerGroups.map((g, i) => readGroup(`g${i}`, g.name, section)),
     declared,
     calibration,
+    evidence,
     joint,
     typical,
   }

@@ -1,0 +1,12 @@
+import { log10 } from '../math/functions.ts'
+
+/** −log10 of the tail from which on an event counts as unusual by itself. */
+export const UNUSUAL_TAIL = 2.5
+
+/**
+ * An event's improbability together with the session it stands in: −log10 of its own tail, plus log10(1 + unusual events
+ * before it). One odd call is life; the tenth in a session is a session that goes on being odd. Calibrated again by the
+ * release, because honest sessions come in odd bursts too.
+ */
+export const evidenceOf = (eventTail: number, unusualBefore: number): number =>
+  unusualBefore === 0 || eventTail < 1 ? eventTail : eventTail + log10(1 + unusualBefore)
