@@ -9,7 +9,18 @@ import { DecodedEvent, N, S } from './record.ts'
  */
 
 const OBJECT = { root: 0, identity: 1, version: 2, resource: 3, source: 4, content: 5 } as const
-const KIND = { string: 0, number: 1, integer: 2, enumeration: 3, object: 4, boolean: 5, time: 6, attributes: 7, delegation: 8, version1: 9 } as const
+const KIND = {
+  string: 0,
+  number: 1,
+  integer: 2,
+  enumeration: 3,
+  object: 4,
+  boolean: 5,
+  time: 6,
+  attributes: 7,
+  delegation: 8,
+  version1: 9,
+} as const
 
 interface Key {
   readonly bytes: Uint8Array
@@ -22,8 +33,15 @@ interface Key {
 }
 
 const L = EVENT_LIMITS
-const key = (name: string, type: number, target = 0, limit = 0): Omit<Key, 'bit'> => ({ bytes: new TextEncoder().encode(name), type, target, limit })
-const ENUMS: readonly (readonly Uint8Array[])[] = [IDENTITY_KINDS, OUTCOMES, PROVENANCES].map((values) => values.map((v) => new TextEncoder().encode(v)))
+const key = (name: string, type: number, target = 0, limit = 0): Omit<Key, 'bit'> => ({
+  bytes: new TextEncoder().encode(name),
+  type,
+  target,
+  limit,
+})
+const ENUMS: readonly (readonly Uint8Array[])[] = [IDENTITY_KINDS, OUTCOMES, PROVENANCES].map((values) =>
+  values.map((v) => new TextEncoder().encode(v)),
+)
 const SAFE = Number.MAX_SAFE_INTEGER
 
 const SHAPES: readonly (readonly Omit<Key, 'bit'>[])[] = [
@@ -287,7 +305,8 @@ export class Scanner {
     const minute = two(b, s + 14)
     const second = two(b, s + 17)
     const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
-    if (!(year >= 2000 && year < 2100 && month >= 1 && month <= 12 && hour <= 23 && minute <= 59 && second <= 59 && milli >= 0)) return false
+    if (!(year >= 2000 && year < 2100 && month >= 1 && month <= 12 && hour <= 23 && minute <= 59 && second <= 59 && milli >= 0))
+      return false
     if (!(day >= 1 && day <= DAYS_IN[month - 1]! + (leap && month === 2 ? 1 : 0))) return false
     const years = year - 2000
     const days = years * 365 + Math.floor((years + 3) / 4) + DAYS_BEFORE[month - 1]! + (leap && month > 2 ? 1 : 0) + day - 1
