@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { type Store, connect, engineProblem } from '@plumbline/adapters/clickhouse'
 import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { AlertBudget, type BudgetState } from '@plumbline/adapters/siem'
 import type { ChunkCommit } from '@plumbline/detector'
 import { type SupervisedEngine, type RecorderOptions, createRecorder, superviseEngine } from '../../services/recorder/src/index.ts'
 import { alertOf, encodeRow } from './chain.ts'
@@ -207,4 +208,31 @@ test('while ClickHouse is away the recorder says so, keeps everything, and catch
   await running.drained()
   assert.equal(await count('scored_events'), 40)
   assert.equal(running.health().state, 'ok')
+})
+
+test('what the alert budget decides is kept, also when a block is sent again', { skip, timeout: 60_000 }, async (t) => {
+  const { log, commit, recorder, owner } = await bench(t)
+  const alert = (i: number) => alertOf({ shard: 0, offset: i, identity: `agent-${i}`, chain: 'c', alert: true }, Date.UTC(2026, 1, 1) + i)
+  for (let i = 0; i < 12; i++) await commit({ alerts: [alert(i)] })
+  let lost = 0
+  const proxy = await startProxy(engine.url(), (sql) => (sql.includes('.alerts ') && sql.startsWith('INSERT') && lost++ % 2 === 0 ? 'lose answer' : 'pass'))
+  t.after(() => proxy.close())
+  const store = connect({ url: proxy.url, user: 'recorder', password: engine.passwords().recorder, timeoutMs: 5_000 })
+  t.after(() => store.close())
+  const run = async (): Promise<void> => {
+    const running = recorder({ store: () => store, blockBytes: 3_000, makeDecider: (state) => new AlertBudget(() => 5, state as BudgetState | undefined) })
+    await running.start()
+    await running.drained()
+    await running.stop()
+  }
+  await run()
+  for (let i = 12; i < 15; i++) await commit({ alerts: [alert(i)] })
+  await run()
+  assert.ok(lost > 2)
+  const truth = new AlertBudget(() => 5)
+  const expected = Array.from({ length: 15 }, (_, i) => truth.decide(alert(i)))
+  const stored = await owner.rows<{ delivery: string }>('SELECT delivery FROM plumbline.alerts ORDER BY first_seen')
+  assert.deepEqual(stored.map(({ delivery }) => delivery), expected)
+  assert.deepEqual(new Set(expected), new Set(['delivered', 'held']))
+  assert.equal(log.outbox.lag('alerts', log.outbox.cursor('recorder', 'alerts')).entries, 0)
 })

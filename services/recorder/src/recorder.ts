@@ -1,5 +1,6 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { type EmbeddedLog, type OutboxLag, TOPICS, type Topic } from '@plumbline/adapters/lmdb'
+import type { MakeDecider } from './delivery.ts'
 import { type ErasureResult, createErasures } from './erasure.ts'
 import { type RecorderPoint, type TopicRecorder, createTopicRecorder } from './topic.ts'
 
@@ -15,6 +16,8 @@ export interface RecorderOptions {
   readonly lingerMs?: number
   /** Longest wait between attempts while ClickHouse is away, ms. Default 10,000. */
   readonly maxBackoffMs?: number
+  /** Decides the `delivery` column of alerts in their order, like the forwarder's budget; absent: all are delivered. */
+  readonly makeDecider?: MakeDecider
   readonly onPoint?: (point: RecorderPoint) => void
   readonly onFailure?: (failure: { readonly topic: Topic; readonly code: string; readonly message: string }) => void
 }
@@ -62,6 +65,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     consumer: CONSUMER,
     blockBytes,
     onPoint,
+    makeDecider: options.makeDecider,
     onRefused: (_: Topic, rows: number) => void (totals.refusedRows += rows),
   }
   const loops: TopicLoop[] = TOPICS.map((topic) => ({ recorder: createTopicRecorder(context, topic), failures: 0, error: null, wake: null, done: Promise.resolve() }))

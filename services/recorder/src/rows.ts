@@ -14,8 +14,8 @@ const text = new TextDecoder()
 type Row = Readonly<Record<string, unknown>>
 type JsonTopic = Exclude<Topic, 'scored'>
 
-const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry) => Row } = {
-  alerts: (alert, entry) => ({
+const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry, delivery?: string) => Row } = {
+  alerts: (alert, entry, delivery) => ({
     tenant: alert.facts.tenant,
     id: alert.id,
     revision: alert.revision,
@@ -29,7 +29,7 @@ const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry) =>
     risk: alert.risk,
     critical: alert.critical ? 1 : 0,
     historic: alert.historic ? 1 : 0,
-    delivery: (alert as { delivery?: string }).delivery ?? (alert.historic ? 'historic' : 'delivered'),
+    delivery: delivery ?? (alert.historic ? 'historic' : 'delivered'),
     first_seen: time(alert.firstSeen),
     last_seen: time(alert.lastSeen),
     count: alert.count,
@@ -101,11 +101,16 @@ const TABLES: Readonly<Record<Topic, string>> = {
 export const scoredColumns = (schemaVersion: number): readonly string[] | undefined =>
   schemaVersion === SCORED_SCHEMA_VERSION ? SCORED_COLUMNS.map(({ name }) => name) : undefined
 
-/** One entry as the bytes of its rows. Scored blocks pass through unparsed. */
-export const encodeRows = (entry: OutboxEntry): { readonly columns: readonly string[]; readonly bytes: Uint8Array } => {
+export interface EncodedRows {
+  readonly columns: readonly string[]
+  readonly bytes: Uint8Array
+}
+
+/** One entry as the bytes of its rows. Scored blocks pass through unparsed. `delivery` is what was decided for an alert. */
+export const encodeRows = (entry: OutboxEntry, delivery?: string): EncodedRows => {
   if (entry.topic === 'scored') return { columns: scoredColumns(entry.schemaVersion) ?? [], bytes: entry.payload }
-  const convert = toRow[entry.topic] as (record: unknown, entry: OutboxEntry) => Row
-  const row = convert(JSON.parse(text.decode(entry.payload)), entry)
+  const convert = toRow[entry.topic] as (record: unknown, entry: OutboxEntry, delivery?: string) => Row
+  const row = convert(JSON.parse(text.decode(entry.payload)), entry, delivery)
   return { columns: Object.keys(row), bytes: Buffer.from(`${JSON.stringify(row)}\n`) }
 }
 

@@ -1,11 +1,12 @@
 import type { EmbeddedLog, OutboxEntry, Topic } from '@plumbline/adapters/lmdb'
 import { DEAD_LETTER_PAYLOAD_BYTES, type DeadLetter, PlumblineError } from '@plumbline/schemas'
 import { readRowHead, splitScoredRows } from './row-binary.ts'
-import { encodeRows } from './rows.ts'
+import type { EncodedRows } from './rows.ts'
 
 export interface SalvageContext {
   readonly topic: Topic
   readonly log: Pick<EmbeddedLog, 'publish'>
+  readonly encode: (entry: OutboxEntry) => EncodedRows
   /** `name` makes the token of this piece: the same piece gets the same name after a crash. */
   readonly insert: (columns: readonly string[], parts: readonly Uint8Array[], name: string) => Promise<void>
 }
@@ -46,7 +47,7 @@ const salvageEntry = async (context: SalvageContext, entry: OutboxEntry): Promis
   let rows: readonly Uint8Array[]
   let rest: Uint8Array = new Uint8Array(0)
   try {
-    const encoded = encodeRows(entry)
+    const encoded = context.encode(entry)
     columns = encoded.columns
     rows = [encoded.bytes]
     if (entry.topic === 'scored') ({ rows, rest } = splitScoredRows(encoded.bytes))

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Store } from '@plumbline/adapters/clickhouse'
 import type { EmbeddedLog, OutboxEntry, Topic } from '@plumbline/adapters/lmdb'
 import { PlumblineError } from '@plumbline/schemas'
+import { type DecidedBlock, type MakeDecider, decideBlock } from './delivery.ts'
 import { salvage } from './salvage.ts'
-import { encodeRows, scoredColumns, targetOf } from './rows.ts'
+import { type EncodedRows, encodeRows, scoredColumns, targetOf } from './rows.ts'
 
 /** Places where a test may stop the process. */
 export type RecorderPoint = 'recorder:read' | 'recorder:intent' | 'recorder:inserting' | 'recorder:inserted' | 'recorder:position' | 'recorder:advanced'
@@ -20,6 +21,8 @@ export interface TopicContext {
   readonly consumer: string
   readonly blockBytes: number
   readonly onPoint: (point: RecorderPoint) => void
+  /** Decides what becomes of alerts; absent: all are delivered. */
+  readonly makeDecider: MakeDecider | undefined
   /** Counts rows that were refused one by one. */
   readonly onRefused: (topic: Topic, rows: number) => void
 }
@@ -27,6 +30,9 @@ export interface TopicContext {
 interface Intent {
   readonly from: number
   readonly to: number
+  /** Deciding state before and after the block; only for alerts. */
+  readonly before?: unknown
+  readonly after?: unknown
 }
 
 /**
@@ -56,6 +62,11 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
   const { log, store, onPoint } = context
   let position = 0
   let resumed = false
+  /** Where the next block of alerts starts deciding from. */
+  let deciding: unknown
+
+  const decide = (entries: readonly OutboxEntry[]): DecidedBlock | undefined =>
+    topic === 'alerts' && context.makeDecider !== undefined ? decideBlock(context.makeDecider, deciding, entries) : undefined
 
   const readPosition = async (): Promise<number> => {
     const [row] = await store().rows<{ sequence: number }>(
@@ -81,30 +92,33 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     return end < 0 ? entries : entries.slice(0, end)
   }
 
-  const send = async (entries: readonly OutboxEntry[], intent: Intent): Promise<void> => {
+  const send = async (entries: readonly OutboxEntry[], intent: Intent, decided: DecidedBlock | undefined): Promise<void> => {
+    const encode = (entry: OutboxEntry): EncodedRows => encodeRows(entry, decided?.decisions.get(entry.sequence))
     const version = entries[0]!.schemaVersion
     if (topic === 'scored' && scoredColumns(version) === undefined) {
       throw new PlumblineError('SCORED_SCHEMA_UNKNOWN', `Scored rows have schema version ${version}, which this build does not know. Start the newer Plumbline that wrote them.`)
     }
     try {
-      const encoded = entries.map(encodeRows)
+      const encoded = entries.map(encode)
       const parts = encoded.map(({ bytes }) => bytes)
       onPoint('recorder:inserting')
       await store().insert({ ...targetOf(topic, encoded[0]!.columns), bytes: parts, token: token(log.id, topic, intent, parts) })
     } catch (error) {
       if (!isRefusal(error)) throw error
-      const refused = await salvage({ ...context, topic, insert: (columns, parts, name) => store().insert({ ...targetOf(topic, columns), bytes: parts, token: `${log.id}:${topic}:${name}` }) }, entries)
-      context.onRefused(topic, refused)
+      const insert = (columns: readonly string[], parts: readonly Uint8Array[], name: string): Promise<void> =>
+        store().insert({ ...targetOf(topic, columns), bytes: parts, token: `${log.id}:${topic}:${name}` })
+      context.onRefused(topic, await salvage({ log, topic, encode, insert }, entries))
     }
   }
 
-  const record = async (entries: readonly OutboxEntry[], intent: Intent): Promise<number> => {
+  const record = async (entries: readonly OutboxEntry[], intent: Intent, decided: DecidedBlock | undefined): Promise<number> => {
     const rows = entries.reduce((sum, entry) => sum + entry.rows, 0)
-    await send(entries, intent)
+    await send(entries, intent, decided)
     onPoint('recorder:inserted')
     await writePosition(intent.to, rows)
     onPoint('recorder:position')
     position = intent.to
+    deciding = decided?.after
     await log.outbox.advance(context.consumer, topic, intent.to)
     onPoint('recorder:advanced')
     return rows
@@ -114,9 +128,10 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     const stored = log.kv.get(intentKey(topic))
     if (stored === undefined) return
     const intent = JSON.parse(Buffer.from(stored).toString()) as Intent
+    deciding = intent.to <= position ? intent.after : intent.before
     if (intent.to <= position) return
     const entries = log.outbox.read(topic, intent.from - 1, Number.POSITIVE_INFINITY, intent.to)
-    if (entries.length > 0) await record(entries, intent)
+    if (entries.length > 0) await record(entries, intent, decide(entries))
   }
 
   return {
@@ -134,10 +149,11 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
       const last = entries.at(-1)
       if (last === undefined) return 0
       onPoint('recorder:read')
-      const intent: Intent = { from: entries[0]!.sequence, to: last.sequence }
+      const decided = decide(entries)
+      const intent: Intent = { from: entries[0]!.sequence, to: last.sequence, before: decided?.before, after: decided?.after }
       await log.kv.put({ [intentKey(topic)]: Buffer.from(JSON.stringify(intent)) })
       onPoint('recorder:intent')
-      return record(entries, intent)
+      return record(entries, intent, decided)
     },
     pendingBytes: () => log.outbox.read(topic, position, context.blockBytes).reduce((sum, entry) => sum + entry.payload.length, 0),
   }
