@@ -48,7 +48,7 @@ export const decodeFull = (bytes: Uint8Array): Decoded => {
  */
 export const decodeParsed = (parsed: JsonObject, keys = -1): Decoded => {
   const walk: Walk = { keys: 0, refusal: undefined }
-  inspect(parsed, '', walk)
+  inspect(parsed, [], walk)
   if (walk.refusal !== undefined) return { ok: false, rejection: walk.refusal }
   if (keys >= 0 && walk.keys !== keys) return refuse('JSON_DUPLICATE_KEY')
 
@@ -70,28 +70,29 @@ interface Walk {
   refusal: Rejection | undefined
 }
 
-/** Counts keys, refuses forbidden ones and inexact numbers, and turns -0 into 0. Depth is bounded by the byte guard. */
-const inspect = (value: object, path: string, walk: Walk, depth = 1): void => {
-  if (depth > EVENT_LIMITS.jsonDepth) {
-    walk.refusal = rejection('JSON_TOO_DEEP', path)
+/** Counts keys, refuses forbidden ones and inexact numbers, and turns -0 into 0. Paths are made up only for a refusal. */
+const inspect = (value: object, parents: readonly string[], walk: Walk): void => {
+  if (parents.length >= EVENT_LIMITS.jsonDepth) {
+    walk.refusal = rejection('JSON_TOO_DEEP', pathOf(parents))
     return
   }
   const isArray = Array.isArray(value)
   const slots = value as JsonObject
   for (const key of Object.keys(value)) {
-    const at = path === '' ? fieldName(key) : `${path}.${fieldName(key)}`
     if (!isArray) {
       walk.keys++
-      if (FORBIDDEN_KEYS.has(key)) walk.refusal = rejection('JSON_FORBIDDEN_KEY', at)
+      if (FORBIDDEN_KEYS.has(key)) walk.refusal = rejection('JSON_FORBIDDEN_KEY', pathOf([...parents, key]))
     }
     const child = slots[key]
     if (typeof child === 'number') {
-      if (!isExact(child)) walk.refusal = rejection('NUMBER_NOT_FINITE', at)
+      if (!isExact(child)) walk.refusal = rejection('NUMBER_NOT_FINITE', pathOf([...parents, key]))
       else if (child === 0) slots[key] = 0
-    } else if (typeof child === 'object' && child !== null) inspect(child, at, walk, depth + 1)
+    } else if (typeof child === 'object' && child !== null) inspect(child, [...parents, key], walk)
     if (walk.refusal !== undefined) return
   }
 }
+
+const pathOf = (keys: readonly string[]): string => keys.map(fieldName).join('.')
 
 const isExact = (n: number): boolean => Number.isFinite(n) && (!Number.isInteger(n) || Number.isSafeInteger(n))
 
