@@ -8,8 +8,10 @@ shardLogCompliance('LMDB', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-lmdb-'))
   const shards = 32
   let log = await openEmbeddedLog({ dir, shards })
-  const entries = (topic: Topic, shard: number): OutboxEntry[] => log.outbox.read(topic, 0, Number.POSITIVE_INFINITY).filter((entry) => entry.shard === shard)
-  const values = <T>(topic: Topic, shard: number): T[] => entries(topic, shard).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as T)
+  const entries = (topic: Topic, shard: number): OutboxEntry[] =>
+    log.outbox.read(topic, 0, Number.POSITIVE_INFINITY).filter((entry) => entry.shard === shard)
+  const values = <T>(topic: Topic, shard: number): T[] =>
+    entries(topic, shard).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as T)
   return {
     log,
     shards,

@@ -11,12 +11,24 @@ export interface LogUnderTest {
   /** A second owner of the same log in the same or another process (Kafka), or the log opened again (LMDB). */
   reopen(): Promise<EventSink & ShardLog>
   /** Everything the outbox holds for a shard, in order, committed only. */
-  outbox(shard: number): Promise<{ scored: { firstOffset: number; lastOffset: number; bytes: Uint8Array }[]; alerts: Alert[]; capsules: AlertCapsule[]; deadLetters: DeadLetter[] }>
+  outbox(
+    shard: number,
+  ): Promise<{
+    scored: { firstOffset: number; lastOffset: number; bytes: Uint8Array }[]
+    alerts: Alert[]
+    capsules: AlertCapsule[]
+    deadLetters: DeadLetter[]
+  }>
   close(): Promise<void>
 }
 
 const text = (value: string): Buffer => Buffer.from(value)
-export const record = (shard: number, name: string, value = name): AppendRecord => ({ shard, ingestTimeMs: 1_700_000_000_000, key: text(`e:${name}`), value: text(value) })
+export const record = (shard: number, name: string, value = name): AppendRecord => ({
+  shard,
+  ingestTimeMs: 1_700_000_000_000,
+  key: text(`e:${name}`),
+  value: text(value),
+})
 export const commitTo = (shard: number, nextOffset: number, part: Partial<ChunkCommit> = {}): ChunkCommit => ({
   shard,
   nextOffset,
@@ -28,8 +40,17 @@ export const commitTo = (shard: number, nextOffset: number, part: Partial<ChunkC
   deadLetters: [],
   ...part,
 })
-const slot = (n: number, fill: number, length = 3_000): { key: Buffer; bytes: Buffer } => ({ key: Buffer.from([0, 0, 0, 0, 0, 0, n >> 8, n & 255]), bytes: Buffer.alloc(length, fill) })
-const block = (firstOffset: number, lastOffset: number, fill: number): ChunkCommit['scored'] => ({ schemaVersion: 1, firstOffset, lastOffset, rows: lastOffset - firstOffset + 1, bytes: Buffer.alloc(64, fill) })
+const slot = (n: number, fill: number, length = 3_000): { key: Buffer; bytes: Buffer } => ({
+  key: Buffer.from([0, 0, 0, 0, 0, 0, n >> 8, n & 255]),
+  bytes: Buffer.alloc(length, fill),
+})
+const block = (firstOffset: number, lastOffset: number, fill: number): ChunkCommit['scored'] => ({
+  schemaVersion: 1,
+  firstOffset,
+  lastOffset,
+  rows: lastOffset - firstOffset + 1,
+  bytes: Buffer.alloc(64, fill),
+})
 
 const readAll = async (log: ShardLog, shard: number, from = 0): Promise<LogRecord[]> => {
   const all: LogRecord[] = []
@@ -62,14 +83,20 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
     test('concurrent appends never share or skip an offset', async () => {
       const a = shard()
       const offsets = await Promise.all(Array.from({ length: 50 }, (_, i) => log.append([record(a, `x${i}`), record(a, `y${i}`)])))
-      assert.deepEqual(offsets.flat().sort((x, y) => x - y), Array.from({ length: 100 }, (_, i) => i))
+      assert.deepEqual(
+        offsets.flat().sort((x, y) => x - y),
+        Array.from({ length: 100 }, (_, i) => i),
+      )
       for (const [first, second] of offsets) assert.equal(second, first! + 1)
     })
 
     test('records come back byte for byte, with their arrival time, in order', async () => {
       const a = shard()
       const value = Buffer.from(Array.from({ length: 1_000 }, (_, i) => i & 255))
-      await log.append([{ shard: a, ingestTimeMs: 1_700_000_000_123, key: text('c:1'), value }, { ...record(a, 'é\u0000'), value: Buffer.alloc(0) }])
+      await log.append([
+        { shard: a, ingestTimeMs: 1_700_000_000_123, key: text('c:1'), value },
+        { ...record(a, 'é\u0000'), value: Buffer.alloc(0) },
+      ])
       const [first, second] = await readAll(log, a)
       assert.deepEqual([first!.offset, second!.offset, first!.ingestTimeMs], [0, 1, 1_700_000_000_123])
       assert.ok(Buffer.from(first!.value).equals(value) && Buffer.from(second!.key).equals(text('e:é\u0000')))
@@ -79,7 +106,10 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
     test('read respects start and count, and is empty at the end', async () => {
       const a = shard()
       await log.append(Array.from({ length: 10 }, (_, i) => record(a, String(i))))
-      assert.deepEqual((await log.read(a, 3, 4)).map(({ offset }) => offset), [3, 4, 5, 6])
+      assert.deepEqual(
+        (await log.read(a, 3, 4)).map(({ offset }) => offset),
+        [3, 4, 5, 6],
+      )
       assert.deepEqual(await log.read(a, 10, 5), [])
     })
 
@@ -93,8 +123,16 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
       const a = shard()
       await log.append([record(a, '1'), record(a, '2'), record(a, '3')])
       await log.acquire(a)
-      await log.commit([commitTo(a, 2, { slots: [slot(1, 7)], meta: [{ name: 'tenant/release', bytes: text('r1') }], scored: block(0, 1, 9) })])
-      await log.commit([commitTo(a, 3, { slots: [slot(1, 8, 100), slot(2, 5)], meta: [{ name: 'tenant/release', bytes: text('r2') }], scored: block(2, 2, 10) })])
+      await log.commit([
+        commitTo(a, 2, { slots: [slot(1, 7)], meta: [{ name: 'tenant/release', bytes: text('r1') }], scored: block(0, 1, 9) }),
+      ])
+      await log.commit([
+        commitTo(a, 3, {
+          slots: [slot(1, 8, 100), slot(2, 5)],
+          meta: [{ name: 'tenant/release', bytes: text('r2') }],
+          scored: block(2, 2, 10),
+        }),
+      ])
       const held = await log.acquire(a)
       assert.equal(held.nextOffset, 3)
       assert.equal(text('r2').compare(held.meta.get('tenant/release') ?? text('')), 0)
@@ -104,7 +142,13 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
       assert.equal(log.load(a, slot(2, 0).key, into), 3_000)
       assert.equal(log.load(a, slot(3, 0).key, into), -1)
       const { scored } = await subject.outbox(a)
-      assert.deepEqual(scored.map(({ firstOffset, lastOffset, bytes }) => [firstOffset, lastOffset, bytes[0]]), [[0, 1, 9], [2, 2, 10]])
+      assert.deepEqual(
+        scored.map(({ firstOffset, lastOffset, bytes }) => [firstOffset, lastOffset, bytes[0]]),
+        [
+          [0, 1, 9],
+          [2, 2, 10],
+        ],
+      )
     })
 
     test('alerts, capsules and dead letters arrive in order and unchanged', async () => {
@@ -112,7 +156,19 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
       await log.append([record(a, '1'), record(a, '2')])
       await log.acquire(a)
       const alert = alertOf({ shard: a, offset: 0, identity: 'agent "ä" \u2028', chain: 'c', alert: true }, 1)
-      const letter: DeadLetter = { v: 1, stage: 'decode', code: 'JSON_SYNTAX', field: '', message: 'x', tenant: 't', topic: 'events', shard: a, offset: 1, ingestTime: 1, payload: '' }
+      const letter: DeadLetter = {
+        v: 1,
+        stage: 'decode',
+        code: 'JSON_SYNTAX',
+        field: '',
+        message: 'x',
+        tenant: 't',
+        topic: 'events',
+        shard: a,
+        offset: 1,
+        ingestTime: 1,
+        payload: '',
+      }
       await log.commit([commitTo(a, 2, { alerts: [alert, { ...alert, revision: 2, activity: 'update' }], deadLetters: [letter] })])
       const { alerts, deadLetters } = await subject.outbox(a)
       assert.deepEqual(alerts, [alert, { ...alert, revision: 2, activity: 'update' }])
@@ -163,7 +219,10 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
       assert.equal(held.nextOffset, 1)
       assert.equal(Buffer.from(held.meta.get('m') ?? []).toString(), 'v')
       assert.equal(log.load(a, slot(9, 0).key, new Uint8Array(4_096)), 3_000)
-      assert.deepEqual((await readAll(log, a)).map(({ offset }) => offset), [0, 1])
+      assert.deepEqual(
+        (await readAll(log, a)).map(({ offset }) => offset),
+        [0, 1],
+      )
       assert.deepEqual(await log.append([record(a, '3')]), [2])
       assert.equal((await subject.outbox(a)).scored.length, 1)
     })

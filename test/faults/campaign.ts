@@ -34,7 +34,11 @@ export const POINTS = [
 ] as const
 
 /** Faults that come from outside the process. */
-export const OUTSIDE = ['engine killed during inserts', 'process killed while the engine restarts', 'process killed at a random time'] as const
+export const OUTSIDE = [
+  'engine killed during inserts',
+  'process killed while the engine restarts',
+  'process killed at a random time',
+] as const
 
 export interface CampaignResult {
   readonly fired: ReadonlyMap<string, number>
@@ -138,14 +142,25 @@ const finish = async (run: Run): Promise<void> => {
   run.next += BATCHES_PER_RUN
 }
 
+/** Doubled rows must stay visible: nothing may merge them away before they are counted. */
+const keepEveryRow = async (engine: SupervisedEngine): Promise<void> => {
+  const settings = {
+    max_bytes_to_merge_at_max_space_in_pool: 1,
+    max_bytes_to_merge_at_min_space_in_pool: 1,
+    parts_to_delay_insert: 1_000_000,
+    parts_to_throw_insert: 1_000_000,
+  }
+  const list = Object.entries(settings).map(([name, value]) => `${name} = ${value}`)
+  for (const table of ['scored_events', 'alerts', 'capsules', 'dead_letters']) {
+    await engine.store('owner').command(`ALTER TABLE plumbline.${table} MODIFY SETTING ${list.join(', ')}`)
+  }
+}
+
 /** Kills a deployment again and again on one data folder, lets it finish, and compares everything with the oracle. */
 export const runCampaign = async (options: CampaignOptions): Promise<CampaignResult> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-faults-'))
   const engine = await superviseEngine({ dir: join(dir, 'engine') })
-  // Doubled rows must stay visible: nothing may merge them away before they are counted.
-  for (const table of ['scored_events', 'alerts', 'capsules', 'dead_letters']) {
-    await engine.store('owner').command(`ALTER TABLE plumbline.${table} MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1`)
-  }
+  await keepEveryRow(engine)
   const company = options.company === true ? join(dir, 'company.ndjson') : null
   const points = options.points ?? POINTS
   const longest = (2 * options.perPoint * points.length + options.perOutside * OUTSIDE.length + 1) * BATCHES_PER_RUN
@@ -169,4 +184,10 @@ export const runCampaign = async (options: CampaignOptions): Promise<CampaignRes
 }
 
 export const differences = (verdict: Verdict): number =>
-  verdict.lost + verdict.doubled + verdict.wrong + verdict.alertsWrong + verdict.lettersWrong + verdict.stateWrong + verdict.requestsLostOrDoubled
+  verdict.lost +
+  verdict.doubled +
+  verdict.wrong +
+  verdict.alertsWrong +
+  verdict.lettersWrong +
+  verdict.stateWrong +
+  verdict.requestsLostOrDoubled

@@ -21,7 +21,8 @@ export interface ChainRow {
 
 export const identityOf = (record: LogRecord): string => Buffer.from(record.key).toString().slice(2)
 export const slotKeyOf = (identity: string): Buffer => createHash('sha256').update(identity).digest().subarray(0, 8)
-export const linkOf = (previous: Uint8Array, record: LogRecord): Buffer => createHash('sha256').update(previous).update(record.value).digest()
+export const linkOf = (previous: Uint8Array, record: LogRecord): Buffer =>
+  createHash('sha256').update(previous).update(record.value).digest()
 export const isRefused = (record: LogRecord): boolean => record.value[0] === REFUSED
 
 const lengthPrefixed = (text: string): Buffer => {
@@ -31,7 +32,15 @@ const lengthPrefixed = (text: string): Buffer => {
 }
 
 const encodeColumn = ({ name, wire }: ScoredColumn, row: ChainRow, ingestTimeMs: number): Buffer => {
-  const values: Record<string, string | number> = { tenant: 'faults', identity: row.identity, event_id: row.chain, shard: row.shard, offset: row.offset, event_time: ingestTimeMs, ingest_time: ingestTimeMs }
+  const values: Record<string, string | number> = {
+    tenant: 'faults',
+    identity: row.identity,
+    event_id: row.chain,
+    shard: row.shard,
+    offset: row.offset,
+    event_time: ingestTimeMs,
+    ingest_time: ingestTimeMs,
+  }
   const value = values[name] ?? (wire === 'String' ? '' : 0)
   const bytes = Buffer.alloc(8)
   switch (wire) {
@@ -54,7 +63,8 @@ const encodeColumn = ({ name, wire }: ScoredColumn, row: ChainRow, ingestTimeMs:
   }
 }
 
-export const encodeRow = (row: ChainRow, ingestTimeMs: number): Buffer => Buffer.concat(SCORED_COLUMNS.map((column) => encodeColumn(column, row, ingestTimeMs)))
+export const encodeRow = (row: ChainRow, ingestTimeMs: number): Buffer =>
+  Buffer.concat(SCORED_COLUMNS.map((column) => encodeColumn(column, row, ingestTimeMs)))
 
 const replayOf = (row: ChainRow): Alert['replay'] => ({
   position: { topic: 'events', shard: row.shard, offset: row.offset },
@@ -149,7 +159,12 @@ export const createChainProcessor = (source: SlotSource): ShardProcessor => {
   return {
     open(shard, { nextOffset, meta }) {
       const seen = meta.get('seen')
-      shards.set(shard, { next: nextOffset, seen: seen === undefined ? 0 : Number(Buffer.from(seen).toString()), slots: new Map(), pending: null })
+      shards.set(shard, {
+        next: nextOffset,
+        seen: seen === undefined ? 0 : Number(Buffer.from(seen).toString()),
+        slots: new Map(),
+        pending: null,
+      })
     },
     process(shard, records): ChunkCommit {
       const memory = held(shard)
@@ -181,7 +196,16 @@ export const createChainProcessor = (source: SlotSource): ShardProcessor => {
         nextOffset,
         slots: [...overlay].map(([identity, bytes]) => ({ key: slotKeyOf(identity), bytes })),
         meta: [{ name: 'seen', bytes: Buffer.from(String(memory.pending.seen)) }],
-        scored: rows.length === 0 ? null : { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: records[0]!.offset, lastOffset: nextOffset - 1, rows: rows.length, bytes: Buffer.concat(rows) },
+        scored:
+          rows.length === 0
+            ? null
+            : {
+                schemaVersion: SCORED_SCHEMA_VERSION,
+                firstOffset: records[0]!.offset,
+                lastOffset: nextOffset - 1,
+                rows: rows.length,
+                bytes: Buffer.concat(rows),
+              },
         alerts,
         capsules,
         deadLetters,
@@ -199,7 +223,10 @@ export const createChainProcessor = (source: SlotSource): ShardProcessor => {
 }
 
 /** The truth: what a run without faults puts out for one shard's log. */
-export const oracle = (shard: number, records: readonly LogRecord[]): { rows: ChainRow[]; refused: number[]; slots: Map<string, string> } => {
+export const oracle = (
+  shard: number,
+  records: readonly LogRecord[],
+): { rows: ChainRow[]; refused: number[]; slots: Map<string, string> } => {
   const slots = new Map<string, Buffer>()
   const rows: ChainRow[] = []
   const refused: number[] = []

@@ -52,7 +52,15 @@ const worker = createWorker({
   onPoint,
   onFailure: (failure) => say(`worker ${failure.code} ${failure.message}`),
 })
-const recorder = createRecorder({ log, store: () => store, lingerMs: 2, blockBytes: 8_192, maxBackoffMs: 200, onPoint, onFailure: (failure) => say(`recorder ${failure.code}`) })
+const recorder = createRecorder({
+  log,
+  store: () => store,
+  lingerMs: 2,
+  blockBytes: 8_192,
+  maxBackoffMs: 200,
+  onPoint,
+  onFailure: (failure) => say(`recorder ${failure.topic} ${failure.code} ${failure.message}`),
+})
 worker.start()
 await recorder.start()
 say('up')

@@ -63,16 +63,32 @@ export const judgeCompany = async (dir: string, company: string, batches: number
   const log = await openEmbeddedLog({ dir, shards: SHARDS })
   const logs = await Promise.all(Array.from({ length: SHARDS }, (_, shard) => readAll(log, shard)))
   const truth = uninterrupted(logs, log.masterKey)
-  const stored = new Map([...log.slots()].map(({ shard, key, bytes }) => [`${shard}:${Buffer.from(key).toString('hex')}`, Buffer.from(bytes).toString('hex')]))
+  const stored = new Map(
+    [...log.slots()].map(({ shard, key, bytes }) => [`${shard}:${Buffer.from(key).toString('hex')}`, Buffer.from(bytes).toString('hex')]),
+  )
   await log.close()
   const stateWrong = [...truth.slots].filter(([key, bytes]) => stored.get(key) !== bytes).length + Math.abs(stored.size - truth.slots.size)
   const requests = readCompany(company)
   const sent = Array.from({ length: batches }, (_, batch) => requests(batch)).flat()
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
-  const requestsLostOrDoubled = sameSet(sent.map(({ value }) => text(value)), logs.flat().map(({ value }) => text(value)))
+  const requestsLostOrDoubled = sameSet(
+    sent.map(({ value }) => text(value)),
+    logs.flat().map(({ value }) => text(value)),
+  )
   const alerts = await store.rows<{ alert: string }>('SELECT alert FROM plumbline.alerts')
-  const alertsWrong = sameSet(truth.alerts.map((alert) => JSON.stringify(alert)), alerts.map(({ alert }) => alert))
-  return { events: sent.length, alerts: truth.alerts.length, ...(await compareRows(store, truth.blocks)), alertsWrong, lettersWrong: 0, stateWrong, requestsLostOrDoubled }
+  const alertsWrong = sameSet(
+    truth.alerts.map((alert) => JSON.stringify(alert)),
+    alerts.map(({ alert }) => alert),
+  )
+  return {
+    events: sent.length,
+    alerts: truth.alerts.length,
+    ...(await compareRows(store, truth.blocks)),
+    alertsWrong,
+    lettersWrong: 0,
+    stateWrong,
+    requestsLostOrDoubled,
+  }
 }
 
 const compareRows = async (store: Store, blocks: readonly Uint8Array[]): Promise<Pick<Verdict, 'lost' | 'doubled' | 'wrong'>> => {
@@ -81,9 +97,12 @@ const compareRows = async (store: Store, blocks: readonly Uint8Array[]): Promise
   await store.insert({ table: 'truth', columns, format: 'RowBinary', bytes: blocks, token: 'truth' })
   const count = async (sql: string): Promise<number> => Number((await store.rows<{ n: number }>(sql))[0]?.n)
   const list = columns.map((name) => `\`${name}\``).join(', ')
-  const but = (left: string, right: string): Promise<number> => count(`SELECT count() AS n FROM (SELECT ${list} FROM plumbline.${left} EXCEPT SELECT ${list} FROM plumbline.${right})`)
+  const but = (left: string, right: string): Promise<number> =>
+    count(`SELECT count() AS n FROM (SELECT ${list} FROM plumbline.${left} EXCEPT SELECT ${list} FROM plumbline.${right})`)
   return {
-    lost: await count('SELECT count() AS n FROM (SELECT shard, offset FROM plumbline.truth EXCEPT SELECT shard, offset FROM plumbline.scored_events)'),
+    lost: await count(
+      'SELECT count() AS n FROM (SELECT shard, offset FROM plumbline.truth EXCEPT SELECT shard, offset FROM plumbline.scored_events)',
+    ),
     doubled: await count('SELECT count() - uniqExact(shard, offset) AS n FROM plumbline.scored_events'),
     wrong: (await but('truth', 'scored_events')) + (await but('scored_events', 'truth')),
   }

@@ -19,7 +19,11 @@ export interface ChildResult {
 }
 
 /** Runs one child to its end; `onLine` sees its output as it comes and may act on its process id. */
-export const runChild = (plan: ChildPlan, onLine: (line: string, pid: number) => void = () => {}, timeoutMs = 60_000): Promise<ChildResult> =>
+export const runChild = (
+  plan: ChildPlan,
+  onLine: (line: string, pid: number) => void = () => {},
+  timeoutMs = 60_000,
+): Promise<ChildResult> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -108,12 +112,27 @@ export const judge = async (dir: string, seed: number, batches: number, store: S
   }
   await log.close()
   const sent = Array.from({ length: batches }, (_, batch) => batchOf(seed, batch)).flat()
-  const requests = sameSet(sent.map((record) => `${Buffer.from(record.key).toString().slice(2)} ${Buffer.from(record.value).toString()}`), values)
-  return { events: batches * BATCH, alerts: expected.filter(({ alert }) => alert).length, ...(await judgeStore(store, expected, refused)), stateWrong, requestsLostOrDoubled: requests }
+  const requests = sameSet(
+    sent.map((record) => `${Buffer.from(record.key).toString().slice(2)} ${Buffer.from(record.value).toString()}`),
+    values,
+  )
+  return {
+    events: batches * BATCH,
+    alerts: expected.filter(({ alert }) => alert).length,
+    ...(await judgeStore(store, expected, refused)),
+    stateWrong,
+    requestsLostOrDoubled: requests,
+  }
 }
 
-const judgeStore = async (store: Store, expected: readonly ChainRow[], refused: readonly string[]): Promise<Pick<Verdict, 'lost' | 'doubled' | 'wrong' | 'alertsWrong' | 'lettersWrong'>> => {
-  const rows = await store.rows<{ shard: number; offset: number; event_id: string }>('SELECT shard, offset, event_id FROM plumbline.scored_events')
+const judgeStore = async (
+  store: Store,
+  expected: readonly ChainRow[],
+  refused: readonly string[],
+): Promise<Pick<Verdict, 'lost' | 'doubled' | 'wrong' | 'alertsWrong' | 'lettersWrong'>> => {
+  const rows = await store.rows<{ shard: number; offset: number; event_id: string }>(
+    'SELECT shard, offset, event_id FROM plumbline.scored_events',
+  )
   const found = new Map<string, string[]>()
   for (const row of rows) found.set(key(row), [...(found.get(key(row)) ?? []), row.event_id])
   let lost = 0
@@ -135,8 +154,14 @@ const judgeStore = async (store: Store, expected: readonly ChainRow[], refused: 
     doubled,
     wrong: wrong + found.size,
     alertsWrong:
-      sameSet(raised.map((row) => `alert-${row.identity}-${row.offset} ${row.chain}`), alerts.map(({ id, headline }) => `${id} ${headline}`)) +
-      sameSet(raised.map((row) => `alert-${row.identity}-${row.offset}`), capsules.map(({ id }) => id)),
+      sameSet(
+        raised.map((row) => `alert-${row.identity}-${row.offset} ${row.chain}`),
+        alerts.map(({ id, headline }) => `${id} ${headline}`),
+      ) +
+      sameSet(
+        raised.map((row) => `alert-${row.identity}-${row.offset}`),
+        capsules.map(({ id }) => id),
+      ),
     lettersWrong: sameSet(refused, letters.map(key)),
   }
 }

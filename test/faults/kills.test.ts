@@ -12,7 +12,10 @@ const noneUnfired = (fired: ReadonlyMap<string, number>): void => {
 }
 let kills = 0
 
-test('a chain over all events, killed at every named point: nothing is lost or doubled (INV-2, INV-3)', { skip, timeout: 400_000 }, async (t) => {
+test('a chain over all events, killed at every named point: nothing is lost or doubled (INV-2, INV-3)', {
+  skip,
+  timeout: 400_000,
+}, async (t) => {
   const { fired, verdict, ...result } = await runCampaign({ seed: 7, perPoint: 1, perOutside: 2 })
   t.diagnostic(`${result.kills} faults: ${table(fired)}`)
   t.diagnostic(JSON.stringify(verdict))
@@ -21,7 +24,10 @@ test('a chain over all events, killed at every named point: nothing is lost or d
   assert.equal(differences(verdict), 0, JSON.stringify(verdict))
 })
 
-test('the detector, killed at every named point: rows, alerts and state as in one uninterrupted run (INV-1)', { skip, timeout: 400_000 }, async (t) => {
+test('the detector, killed at every named point: rows, alerts and state as in one uninterrupted run (INV-1)', {
+  skip,
+  timeout: 400_000,
+}, async (t) => {
   const { fired, verdict, ...result } = await runCampaign({ seed: 8, perPoint: 1, perOutside: 1, company: true })
   t.diagnostic(`${result.kills} faults: ${table(fired)}`)
   t.diagnostic(JSON.stringify(verdict))

@@ -34,7 +34,14 @@ export const writeCompany = (file: string, seed: number, batches: number): numbe
   for (const { event } of generate({ seed })) {
     if (lines.length === batches * COMPANY_BATCH) break
     time = Math.max(time, Number(event.time))
-    lines.push(JSON.stringify({ tenant: event.tenant ?? 'default', identity: event.identity.id, time, value: eventJson(event) } satisfies CompanyLine))
+    lines.push(
+      JSON.stringify({
+        tenant: event.tenant ?? 'default',
+        identity: event.identity.id,
+        time,
+        value: eventJson(event),
+      } satisfies CompanyLine),
+    )
   }
   writeFileSync(file, lines.join('\n'))
   return lines.length

@@ -16,15 +16,18 @@ export const startProxy = async (target: string, fate: (sql: string) => Fate): P
     const sql = new URL(incoming.url ?? '/', 'http://proxy').searchParams.get('query') ?? ''
     const decided = fate(sql)
     if (decided === 'refuse') return void incoming.socket.destroy()
-    const passed = request({ host: upstream.hostname, port: upstream.port, path: incoming.url, method: incoming.method, headers: incoming.headers }, (reply: IncomingMessage) => {
-      if (decided === 'pass') {
-        answer.writeHead(reply.statusCode ?? 500, reply.headers)
-        reply.pipe(answer)
-        return
-      }
-      // The whole answer has come, so the write has taken effect; the writer sees a broken connection.
-      reply.resume().once('end', () => incoming.socket.destroy())
-    })
+    const passed = request(
+      { host: upstream.hostname, port: upstream.port, path: incoming.url, method: incoming.method, headers: incoming.headers },
+      (reply: IncomingMessage) => {
+        if (decided === 'pass') {
+          answer.writeHead(reply.statusCode ?? 500, reply.headers)
+          reply.pipe(answer)
+          return
+        }
+        // The whole answer has come, so the write has taken effect; the writer sees a broken connection.
+        reply.resume().once('end', () => incoming.socket.destroy())
+      },
+    )
     passed.once('error', () => incoming.socket.destroy())
     incoming.pipe(passed)
   })

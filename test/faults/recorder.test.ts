@@ -41,13 +41,18 @@ const EVENT_TIME = Date.UTC(2019, 5, 1)
 
 const bench = async (t: TestContext): Promise<Bench> => {
   const owner = engine.store('owner')
-  for (const table of ['scored_events', 'identities', 'alerts', 'capsules', 'dead_letters', 'feedback', 'recorder_positions']) await owner.command(`TRUNCATE TABLE plumbline.${table}`)
+  for (const table of ['scored_events', 'identities', 'alerts', 'capsules', 'dead_letters', 'feedback', 'recorder_positions'])
+    await owner.command(`TRUNCATE TABLE plumbline.${table}`)
   const log = await openEmbeddedLog({ dir: mkdtempSync(join(root, 'log-')), shards: 1 })
   t.after(() => log.close())
   const commit = async (part: Partial<ChunkCommit>, records = 1): Promise<void> => {
     const { next } = log.head(0)
-    await log.append(Array.from({ length: records }, () => ({ shard: 0, ingestTimeMs: EVENT_TIME, key: Buffer.from('e:x'), value: Buffer.alloc(1) })))
-    await log.commit([{ shard: 0, nextOffset: next + records, slots: [], meta: [], scored: null, alerts: [], capsules: [], deadLetters: [], ...part }])
+    await log.append(
+      Array.from({ length: records }, () => ({ shard: 0, ingestTimeMs: EVENT_TIME, key: Buffer.from('e:x'), value: Buffer.alloc(1) })),
+    )
+    await log.commit([
+      { shard: 0, nextOffset: next + records, slots: [], meta: [], scored: null, alerts: [], capsules: [], deadLetters: [], ...part },
+    ])
   }
   return {
     log,
@@ -55,11 +60,23 @@ const bench = async (t: TestContext): Promise<Bench> => {
     commit,
     async scored(identity, count, corrupt = (bytes) => bytes) {
       const { next } = log.head(0)
-      const rows = Array.from({ length: count }, (_, i) => encodeRow({ shard: 0, offset: next + i, identity, chain: `c${next + i}`, alert: false }, EVENT_TIME))
-      await commit({ scored: { schemaVersion: 1, firstOffset: next, lastOffset: next + count - 1, rows: count, bytes: corrupt(Buffer.concat(rows)) } }, count)
+      const rows = Array.from({ length: count }, (_, i) =>
+        encodeRow({ shard: 0, offset: next + i, identity, chain: `c${next + i}`, alert: false }, EVENT_TIME),
+      )
+      await commit(
+        { scored: { schemaVersion: 1, firstOffset: next, lastOffset: next + count - 1, rows: count, bytes: corrupt(Buffer.concat(rows)) } },
+        count,
+      )
     },
     recorder(options = {}) {
-      const recorder = createRecorder({ log, store: () => engine.store('recorder'), ownerStore: () => owner, lingerMs: 1, maxBackoffMs: 100, ...options })
+      const recorder = createRecorder({
+        log,
+        store: () => engine.store('recorder'),
+        ownerStore: () => owner,
+        lingerMs: 1,
+        maxBackoffMs: 100,
+        ...options,
+      })
       t.after(() => recorder.stop())
       return recorder
     },
@@ -73,17 +90,28 @@ test('blocks of rows, alerts and verdicts arrive as they were written', { skip, 
   await scored('b', 50)
   const alert = alertOf({ shard: 0, offset: 150, identity: 'a "quoted" \n agent', chain: 'c', alert: true }, EVENT_TIME)
   await commit({ alerts: [alert, { ...alert, revision: 2, activity: 'update', severity: 'critical' }] })
-  await log.publish('feedback', [{ time: EVENT_TIME, tenant: 'faults', alertId: alert.id, identity: 'a', verdict: 'safe', author: 'me', note: '' }])
-  await log.publish('audit', [{ time: EVENT_TIME, tenant: 'faults', actor: 'me', action: 'verdict', target: alert.id, body: { verdict: 'safe' } }])
+  await log.publish('feedback', [
+    { time: EVENT_TIME, tenant: 'faults', alertId: alert.id, identity: 'a', verdict: 'safe', author: 'me', note: '' },
+  ])
+  await log.publish('audit', [
+    { time: EVENT_TIME, tenant: 'faults', actor: 'me', action: 'verdict', target: alert.id, body: { verdict: 'safe' } },
+  ])
   const running = recorder()
   await running.start()
   await running.drained()
   assert.equal(await count('scored_events'), 150)
-  assert.deepEqual(await owner.rows("SELECT identity, uniqCombined64Merge(15)(events) AS events FROM plumbline.identities WHERE tenant = 'faults' GROUP BY identity ORDER BY identity"), [
-    { identity: 'a', events: 100 },
-    { identity: 'b', events: 50 },
-  ])
-  const [latest] = await owner.rows<{ alert: string; severity: string; delivery: string }>('SELECT alert, severity, delivery FROM plumbline.alerts_latest')
+  assert.deepEqual(
+    await owner.rows(
+      "SELECT identity, uniqCombined64Merge(15)(events) AS events FROM plumbline.identities WHERE tenant = 'faults' GROUP BY identity ORDER BY identity",
+    ),
+    [
+      { identity: 'a', events: 100 },
+      { identity: 'b', events: 50 },
+    ],
+  )
+  const [latest] = await owner.rows<{ alert: string; severity: string; delivery: string }>(
+    'SELECT alert, severity, delivery FROM plumbline.alerts_latest',
+  )
   assert.deepEqual(JSON.parse(latest!.alert), { ...alert, revision: 2, activity: 'update', severity: 'critical' })
   assert.deepEqual([latest!.severity, latest!.delivery], ['critical', 'delivered'])
   assert.deepEqual([await count('feedback'), await count('audit'), await count('alerts')], [1, 1, 2])
@@ -92,7 +120,10 @@ test('blocks of rows, alerts and verdicts arrive as they were written', { skip, 
   assert.equal(await log.outbox.trim(), 6)
 })
 
-test('a block refused as data is split: good rows are stored, bad ones are dead letters, nothing waits', { skip, timeout: 60_000 }, async (t) => {
+test('a block refused as data is split: good rows are stored, bad ones are dead letters, nothing waits', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
   const { log, scored, recorder, count, owner } = await bench(t)
   await scored('good', 20)
   // A tail that is no row, and a block whose last row is cut off.
@@ -107,8 +138,13 @@ test('a block refused as data is split: good rows are stored, bad ones are dead 
   assert.equal(await count('scored_events'), 20 + 10 + 9 + 20)
   assert.equal(running.health().refusedRows, 3)
   assert.equal(running.health().state, 'ok')
-  const letters = await owner.rows<{ stage: string; code: string; topic: string }>('SELECT stage, code, topic FROM plumbline.dead_letters ORDER BY topic')
-  assert.deepEqual(letters.map(({ stage, code, topic }) => `${stage} ${code} ${topic}`), ['recorder STORE_REFUSED alerts', 'recorder STORE_REFUSED scored', 'recorder STORE_REFUSED scored'])
+  const letters = await owner.rows<{ stage: string; code: string; topic: string }>(
+    'SELECT stage, code, topic FROM plumbline.dead_letters ORDER BY topic',
+  )
+  assert.deepEqual(
+    letters.map(({ stage, code, topic }) => `${stage} ${code} ${topic}`),
+    ['recorder STORE_REFUSED alerts', 'recorder STORE_REFUSED scored', 'recorder STORE_REFUSED scored'],
+  )
 })
 
 test('a lost answer after the rows took effect, or before, neither doubles nor loses rows', { skip, timeout: 60_000 }, async (t) => {
@@ -215,12 +251,18 @@ test('what the alert budget decides is kept, also when a block is sent again', {
   const alert = (i: number) => alertOf({ shard: 0, offset: i, identity: `agent-${i}`, chain: 'c', alert: true }, Date.UTC(2026, 1, 1) + i)
   for (let i = 0; i < 12; i++) await commit({ alerts: [alert(i)] })
   let lost = 0
-  const proxy = await startProxy(engine.url(), (sql) => (sql.includes('.alerts ') && sql.startsWith('INSERT') && lost++ % 2 === 0 ? 'lose answer' : 'pass'))
+  const proxy = await startProxy(engine.url(), (sql) =>
+    sql.includes('.alerts ') && sql.startsWith('INSERT') && lost++ % 2 === 0 ? 'lose answer' : 'pass',
+  )
   t.after(() => proxy.close())
   const store = connect({ url: proxy.url, user: 'recorder', password: engine.passwords().recorder, timeoutMs: 5_000 })
   t.after(() => store.close())
   const run = async (): Promise<void> => {
-    const running = recorder({ store: () => store, blockBytes: 3_000, makeDecider: (state) => new AlertBudget(() => 5, state as BudgetState | undefined) })
+    const running = recorder({
+      store: () => store,
+      blockBytes: 3_000,
+      makeDecider: (state) => new AlertBudget(() => 5, state as BudgetState | undefined),
+    })
     await running.start()
     await running.drained()
     await running.stop()
@@ -232,7 +274,10 @@ test('what the alert budget decides is kept, also when a block is sent again', {
   const truth = new AlertBudget(() => 5)
   const expected = Array.from({ length: 15 }, (_, i) => truth.decide(alert(i)))
   const stored = await owner.rows<{ delivery: string }>('SELECT delivery FROM plumbline.alerts ORDER BY first_seen')
-  assert.deepEqual(stored.map(({ delivery }) => delivery), expected)
+  assert.deepEqual(
+    stored.map(({ delivery }) => delivery),
+    expected,
+  )
   assert.deepEqual(new Set(expected), new Set(['delivered', 'held']))
   assert.equal(log.outbox.lag('alerts', log.outbox.cursor('recorder', 'alerts')).entries, 0)
 })

@@ -25,8 +25,14 @@ export const createErasures = (kv: KeyValue, store: () => Store, position: (topi
 
   const erase = async ({ tenant }: Pending): Promise<void> => {
     const { database } = store()
-    await store().command(`ALTER TABLE ${database}.capsules DELETE WHERE alert_id IN (SELECT id FROM ${database}.alerts WHERE tenant = {tenant:String}) SETTINGS mutations_sync = 1`, { tenant })
-    for (const table of TABLES) await store().command(`ALTER TABLE ${database}.${table} DELETE WHERE tenant = {tenant:String} SETTINGS mutations_sync = 1`, { tenant })
+    await store().command(
+      `ALTER TABLE ${database}.capsules DELETE WHERE alert_id IN (SELECT id FROM ${database}.alerts WHERE tenant = {tenant:String}) SETTINGS mutations_sync = 1`,
+      { tenant },
+    )
+    for (const table of TABLES)
+      await store().command(`ALTER TABLE ${database}.${table} DELETE WHERE tenant = {tenant:String} SETTINGS mutations_sync = 1`, {
+        tenant,
+      })
     await kv.put({ [PREFIX + tenant]: null })
     waiting.get(tenant)?.()
     waiting.delete(tenant)

@@ -47,6 +47,8 @@ export interface Recorder {
 
 const CONSUMER = 'recorder'
 const FIRST_BACKOFF_MS = 50
+/** With this many rows waiting a block is big enough to go at once. */
+const LINGER_BELOW_ROWS = 10_000
 
 interface TopicLoop {
   readonly recorder: TopicRecorder
@@ -68,8 +70,16 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     makeDecider: options.makeDecider,
     onRefused: (_: Topic, rows: number) => void (totals.refusedRows += rows),
   }
-  const loops: TopicLoop[] = TOPICS.map((topic) => ({ recorder: createTopicRecorder(context, topic), failures: 0, error: null, wake: null, done: Promise.resolve() }))
-  const erasures = createErasures(log.kv, options.ownerStore ?? options.store, (topic) => loops.find(({ recorder }) => recorder.topic === topic)!.recorder.position())
+  const loops: TopicLoop[] = TOPICS.map((topic) => ({
+    recorder: createTopicRecorder(context, topic),
+    failures: 0,
+    error: null,
+    wake: null,
+    done: Promise.resolve(),
+  }))
+  const erasures = createErasures(log.kv, options.ownerStore ?? options.store, (topic) =>
+    loops.find(({ recorder }) => recorder.topic === topic)!.recorder.position(),
+  )
   let running = false
   let unsubscribe = (): void => {}
   let waiters: { readonly heads: ReadonlyMap<Topic, number>; readonly resolve: () => void }[] = []
@@ -85,7 +95,8 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     })
 
   const noteProgress = (): void => {
-    const reached = (heads: ReadonlyMap<Topic, number>): boolean => loops.every(({ recorder }) => recorder.position() >= (heads.get(recorder.topic) ?? 0))
+    const reached = (heads: ReadonlyMap<Topic, number>): boolean =>
+      loops.every(({ recorder }) => recorder.position() >= (heads.get(recorder.topic) ?? 0))
     waiters = waiters.filter((waiter) => {
       if (!reached(waiter.heads)) return true
       waiter.resolve()
@@ -109,7 +120,8 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
 
   /** Waits while the block is small and young, so that ClickHouse gets few parts. */
   const linger = async (loop: TopicLoop): Promise<void> => {
-    if (lingerMs > 0 && loop.recorder.pendingBytes() < blockBytes / 2) await new Promise((resolve) => setTimeout(resolve, lingerMs))
+    if (lingerMs > 0 && log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows < LINGER_BELOW_ROWS)
+      await new Promise((resolve) => setTimeout(resolve, lingerMs))
   }
 
   const advance = async (loop: TopicLoop): Promise<void> => {
@@ -139,7 +151,11 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         // The outcome of the last block is unknown: read the position again and send the same range again.
         resumed = false
         fail(loop, error)
-        if (running) await pause(loop, loop.error?.stopped === true ? null : Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(loop.failures - 1, 10)))
+        if (running)
+          await pause(
+            loop,
+            loop.error?.stopped === true ? null : Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(loop.failures - 1, 10)),
+          )
       }
     }
   }
@@ -178,7 +194,10 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         error: errors[0] === undefined ? null : `${errors[0].code}: ${errors[0].message}`,
         ...totals,
         topics: Object.fromEntries(
-          loops.map(({ recorder }) => [recorder.topic, { position: recorder.position(), ...log.outbox.lag(recorder.topic, recorder.position()) }]),
+          loops.map(({ recorder }) => [
+            recorder.topic,
+            { position: recorder.position(), ...log.outbox.lag(recorder.topic, recorder.position()) },
+          ]),
         ) as RecorderHealth['topics'],
       }
     },

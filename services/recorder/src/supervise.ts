@@ -1,4 +1,14 @@
-import { type Engine, type EngineOptions, type Store, connect, migrate, randomPasswords, startEngine, type EngineRole, type Retention } from '@plumbline/adapters/clickhouse'
+import {
+  type Engine,
+  type EngineOptions,
+  type Store,
+  connect,
+  migrate,
+  randomPasswords,
+  startEngine,
+  type EngineRole,
+  type Retention,
+} from '@plumbline/adapters/clickhouse'
 
 export interface SupervisedEngine {
   /** Url of the engine that runs now. */
@@ -66,7 +76,10 @@ export const superviseEngine = async (options: SuperviseOptions): Promise<Superv
       const { code, signal } = await engine.exited
       for (let attempt = 1; !stopped; attempt++) {
         onRestart({ reason: signal ?? `exit code ${code}`, attempt })
-        const up = await again().then(() => true, () => false)
+        const up = await again().then(
+          () => true,
+          () => false,
+        )
         if (up) break
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.min(maxBackoffMs, 100 * 2 ** Math.min(attempt, 8)))

@@ -7,7 +7,13 @@ import { salvage } from './salvage.ts'
 import { type EncodedRows, encodeRows, scoredColumns, targetOf } from './rows.ts'
 
 /** Places where a test may stop the process. */
-export type RecorderPoint = 'recorder:read' | 'recorder:intent' | 'recorder:inserting' | 'recorder:inserted' | 'recorder:position' | 'recorder:advanced'
+export type RecorderPoint =
+  | 'recorder:read'
+  | 'recorder:intent'
+  | 'recorder:inserting'
+  | 'recorder:inserted'
+  | 'recorder:position'
+  | 'recorder:advanced'
 
 export interface TopicLimits {
   /** Most bytes of one insert. */
@@ -47,7 +53,6 @@ export interface TopicRecorder {
   resume(): Promise<void>
   /** Stores the next block and returns its number of rows; 0 when there is nothing to store. */
   step(): Promise<number>
-  pendingBytes(): number
 }
 
 const intentKey = (topic: Topic): string => `recorder:intent:${topic}`
@@ -96,7 +101,10 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     const encode = (entry: OutboxEntry): EncodedRows => encodeRows(entry, decided?.decisions.get(entry.sequence))
     const version = entries[0]!.schemaVersion
     if (topic === 'scored' && scoredColumns(version) === undefined) {
-      throw new PlumblineError('SCORED_SCHEMA_UNKNOWN', `Scored rows have schema version ${version}, which this build does not know. Start the newer Plumbline that wrote them.`)
+      throw new PlumblineError(
+        'SCORED_SCHEMA_UNKNOWN',
+        `Scored rows have schema version ${version}, which this build does not know. Start the newer Plumbline that wrote them.`,
+      )
     }
     try {
       const encoded = entries.map(encode)
@@ -155,9 +163,12 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
       onPoint('recorder:intent')
       return record(entries, intent, decided)
     },
-    pendingBytes: () => log.outbox.read(topic, position, context.blockBytes).reduce((sum, entry) => sum + entry.payload.length, 0),
   }
 }
 
 /** The bytes themselves are at fault: ClickHouse says so, or they are not even readable here. */
-const isRefusal = (error: unknown): boolean => (error instanceof PlumblineError && error.code === 'STORE_REFUSED_DATA') || error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError
+const isRefusal = (error: unknown): boolean =>
+  (error instanceof PlumblineError && error.code === 'STORE_REFUSED_DATA') ||
+  error instanceof SyntaxError ||
+  error instanceof TypeError ||
+  error instanceof RangeError

@@ -23,7 +23,15 @@ export interface ShardState {
   error: { readonly code: string; readonly message: string } | null
 }
 
-export const newShard = (shard: number): ShardState => ({ shard, phase: 'lost', next: 0, limit: Number.POSITIVE_INFINITY, failures: 0, retryAt: 0, error: null })
+export const newShard = (shard: number): ShardState => ({
+  shard,
+  phase: 'lost',
+  next: 0,
+  limit: Number.POSITIVE_INFINITY,
+  failures: 0,
+  retryAt: 0,
+  error: null,
+})
 
 const BACKOFF_FIRST_MS = 50
 const BACKOFF_LAST_MS = 10_000

@@ -35,8 +35,29 @@ const createCounter = (onRecord: (shard: number, record: LogRecord) => void = ()
       for (const record of records) onRecord(shard, record)
       sum.pending = sum.settled + records.length
       chunks.push({ shard, records: records.length })
-      const deadLetters = records.map(({ offset }) => ({ v: 1 as const, stage: 'decode' as const, code: 'JSON_SYNTAX' as const, field: '', message: '', tenant: 't', topic: 'events', shard, offset, ingestTime: 1, payload: '' }))
-      return { shard, nextOffset: records.at(-1)!.offset + 1, slots: [], meta: [{ name: 'sum', bytes: Buffer.from(String(sum.pending)) }], scored: null, alerts: [], capsules: [], deadLetters }
+      const deadLetters = records.map(({ offset }) => ({
+        v: 1 as const,
+        stage: 'decode' as const,
+        code: 'JSON_SYNTAX' as const,
+        field: '',
+        message: '',
+        tenant: 't',
+        topic: 'events',
+        shard,
+        offset,
+        ingestTime: 1,
+        payload: '',
+      }))
+      return {
+        shard,
+        nextOffset: records.at(-1)!.offset + 1,
+        slots: [],
+        meta: [{ name: 'sum', bytes: Buffer.from(String(sum.pending)) }],
+        scored: null,
+        alerts: [],
+        capsules: [],
+        deadLetters,
+      }
     },
     settle(shard) {
       const sum = sums.get(shard)!
@@ -50,7 +71,10 @@ const createCounter = (onRecord: (shard: number, record: LogRecord) => void = ()
 
 const outcome = async (log: EmbeddedLog, shard: number): Promise<{ sum: number; offsets: number[] }> => ({
   sum: Number(Buffer.from((await log.acquire(shard)).meta.get('sum') ?? []).toString() || 0),
-  offsets: log.outbox.read('dead-letters', 0, 1e9).filter((entry) => entry.shard === shard).map(({ firstOffset }) => firstOffset),
+  offsets: log.outbox
+    .read('dead-letters', 0, 1e9)
+    .filter((entry) => entry.shard === shard)
+    .map(({ firstOffset }) => firstOffset),
 })
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
 const all = upTo(SHARDS)
@@ -102,7 +126,14 @@ test('after a commit with unknown outcome the shard is taken up again; nothing i
   }
   const { processor } = createCounter()
   const failures: string[] = []
-  const worker = createWorker({ log: flaky, processor, shards: all, chunkRecords: 20, onRecords: log.onRecords, onFailure: ({ code }) => failures.push(code) })
+  const worker = createWorker({
+    log: flaky,
+    processor,
+    shards: all,
+    chunkRecords: 20,
+    onRecords: log.onRecords,
+    onFailure: ({ code }) => failures.push(code),
+  })
   t.after(() => worker.stop())
   for (const shard of all) await append(log, shard, 100)
   worker.start()
@@ -123,7 +154,10 @@ test('a shard whose release cannot run here stops alone, says why, and goes on w
   worker.start()
   await worker.drained()
   const stopped = worker.stats().shards.filter(({ phase }) => phase === 'stopped')
-  assert.deepEqual(stopped.map(({ shard, next, error }) => ({ shard, next, error })), [{ shard: 1, next: 5, error: 'RELEASE_UNSUPPORTED: Release r9 needs detector 9.' }])
+  assert.deepEqual(
+    stopped.map(({ shard, next, error }) => ({ shard, next, error })),
+    [{ shard: 1, next: 5, error: 'RELEASE_UNSUPPORTED: Release r9 needs detector 9.' }],
+  )
   for (const shard of [0, 2, 3]) assert.equal((await outcome(log, shard)).sum, 10)
   unsupported = false
   worker.resume(1)
@@ -155,5 +189,8 @@ test('chunks shrink until they leave the event loop free often enough', async (t
   worker.start()
   await worker.drained()
   // 0.2 ms each: at most 25 fit into 5 ms, whatever else the machine does.
-  assert.ok(chunks.slice(2).every(({ records }) => records <= 26), JSON.stringify(chunks.slice(0, 10)))
+  assert.ok(
+    chunks.slice(2).every(({ records }) => records <= 26),
+    JSON.stringify(chunks.slice(0, 10)),
+  )
 })

@@ -3,7 +3,13 @@ import { PlumblineError } from '@plumbline/schemas'
 import { type ShardPhase, type ShardState, failShard, newShard } from './shard.ts'
 
 /** Places where a test may stop the process. */
-export type WorkerPoint = 'worker:acquired' | 'worker:read' | 'worker:processed' | 'worker:committing' | 'worker:committed' | 'worker:settled'
+export type WorkerPoint =
+  | 'worker:acquired'
+  | 'worker:read'
+  | 'worker:processed'
+  | 'worker:committing'
+  | 'worker:committed'
+  | 'worker:settled'
 
 export interface WorkerOptions {
   readonly log: ShardLog
@@ -22,7 +28,12 @@ export interface WorkerOptions {
   readonly pollMs?: number
   readonly onPoint?: (point: WorkerPoint) => void
   /** Called for each failure; the worker goes on by itself. */
-  readonly onFailure?: (failure: { readonly shards: readonly number[]; readonly code: string; readonly message: string; readonly stopped: boolean }) => void
+  readonly onFailure?: (failure: {
+    readonly shards: readonly number[]
+    readonly code: string
+    readonly message: string
+    readonly stopped: boolean
+  }) => void
 }
 
 export interface WorkerStats {
@@ -51,7 +62,16 @@ export interface Worker {
 const SMALLEST_CHUNK = 8
 
 export const createWorker = (options: WorkerOptions): Worker => {
-  const { log, processor, chunkRecords = 1_000, chunkMs = 10, chunksPerCommit = 16, pollMs = 50, onPoint = () => {}, onFailure = () => {} } = options
+  const {
+    log,
+    processor,
+    chunkRecords = 1_000,
+    chunkMs = 10,
+    chunksPerCommit = 16,
+    pollMs = 50,
+    onPoint = () => {},
+    onFailure = () => {},
+  } = options
   const states = new Map(options.shards.map((shard) => [shard, newShard(shard)]))
   /** Shards that may have work, in the order of their turn. */
   const turn = new Set<number>(options.shards)
@@ -242,7 +262,8 @@ export const createWorker = (options: WorkerOptions): Worker => {
       unsubscribe()
       rouse()
       await loop
-      for (const { reject } of waiters) reject(new PlumblineError('WORKER_STOPPED', 'The worker was stopped before it had processed everything.'))
+      for (const { reject } of waiters)
+        reject(new PlumblineError('WORKER_STOPPED', 'The worker was stopped before it had processed everything.'))
       waiters = []
       for (const state of states.values()) {
         if (state.phase === 'stopped') continue
@@ -266,7 +287,12 @@ export const createWorker = (options: WorkerOptions): Worker => {
     },
     stats: () => ({
       ...totals,
-      shards: [...states.values()].map(({ shard, phase, next, error }) => ({ shard, phase, next, error: error === null ? null : `${error.code}: ${error.message}` })),
+      shards: [...states.values()].map(({ shard, phase, next, error }) => ({
+        shard,
+        phase,
+        next,
+        error: error === null ? null : `${error.code}: ${error.message}`,
+      })),
     }),
   }
 }

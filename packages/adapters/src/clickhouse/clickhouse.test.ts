@@ -11,7 +11,10 @@ import { type Engine, type Store, connect, engineProblem, migrate, migrationsDir
 
 const skip = engineProblem()?.message ?? false
 const here = fileURLToPath(new URL('.', import.meta.url))
-const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected
+const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected
 let root: string
 let engine: Engine
 let owner: Store
@@ -31,12 +34,18 @@ after(async () => {
   rmSync(root, { recursive: true, force: true })
 })
 
-test('two starters may migrate at once; each file is applied once, and a later start applies nothing', { skip, timeout: 30_000 }, async () => {
+test('two starters may migrate at once; each file is applied once, and a later start applies nothing', {
+  skip,
+  timeout: 30_000,
+}, async () => {
   const names = readMigrations(migrationsDir()).map(({ name }) => name)
   await Promise.all([migrate(owner), migrate(owner)])
   assert.deepEqual(await migrate(owner), [])
   const applied = await owner.rows<{ name: string }>('SELECT name FROM plumbline.migrations FINAL ORDER BY version')
-  assert.deepEqual(applied.map(({ name }) => name), names)
+  assert.deepEqual(
+    applied.map(({ name }) => name),
+    names,
+  )
 })
 
 test('a migration that was changed, is newer than this build, or cannot run twice is refused', { skip, timeout: 30_000 }, async () => {
@@ -59,7 +68,12 @@ test('a migration that was changed, is newer than this build, or cannot run twic
 test('retention follows the configuration, per table', { skip, timeout: 30_000 }, async () => {
   await migrate(owner, { retention: { scored_events: 30, alerts: 0 } })
   const ttl = async (table: string): Promise<string> =>
-    (await owner.rows<{ engine_full: string }>("SELECT engine_full FROM system.tables WHERE database = 'plumbline' AND name = {table:String}", { table }))[0]!.engine_full
+    (
+      await owner.rows<{ engine_full: string }>(
+        "SELECT engine_full FROM system.tables WHERE database = 'plumbline' AND name = {table:String}",
+        { table },
+      )
+    )[0]!.engine_full
   assert.match(await ttl('scored_events'), /TTL stored_at \+ toIntervalDay\(30\)/)
   assert.doesNotMatch(await ttl('alerts'), /TTL stored_at/)
   assert.match(await ttl('dead_letters'), /toIntervalDay\(400\)/)
@@ -81,12 +95,20 @@ const TYPES: Record<ScoredWire, RegExp> = {
 
 test('scored_events begins with the columns of SCORED_COLUMNS, in their order and encoding', { skip, timeout: 30_000 }, async () => {
   await migrate(owner)
-  const columns = await owner.rows<{ name: string; type: string }>("SELECT name, type FROM system.columns WHERE database = 'plumbline' AND table = 'scored_events' ORDER BY position")
-  assert.deepEqual(columns.slice(0, SCORED_COLUMNS.length).map(({ name }) => name), SCORED_COLUMNS.map(({ name }) => name))
+  const columns = await owner.rows<{ name: string; type: string }>(
+    "SELECT name, type FROM system.columns WHERE database = 'plumbline' AND table = 'scored_events' ORDER BY position",
+  )
+  assert.deepEqual(
+    columns.slice(0, SCORED_COLUMNS.length).map(({ name }) => name),
+    SCORED_COLUMNS.map(({ name }) => name),
+  )
   for (const [i, { name, wire }] of SCORED_COLUMNS.entries()) assert.match(columns[i]!.type, TYPES[wire], name)
 })
 
-test('the reader reads Plumbline and nothing else; the recorder cannot change tables; nobody gets in without a password', { skip, timeout: 30_000 }, async (t) => {
+test('the reader reads Plumbline and nothing else; the recorder cannot change tables; nobody gets in without a password', {
+  skip,
+  timeout: 30_000,
+}, async (t) => {
   await migrate(owner)
   const as = (user: 'reader' | 'recorder', password = engine.passwords[user]): Store => {
     const store = connect({ url: engine.url, user, password })
@@ -95,10 +117,19 @@ test('the reader reads Plumbline and nothing else; the recorder cannot change ta
   }
   const reader = as('reader')
   assert.deepEqual(await reader.rows('SELECT count() AS n FROM plumbline.scored_events'), [{ n: 0 }])
-  for (const sql of ["SELECT * FROM file('/etc/hostname', 'LineAsString')", "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')", 'SELECT * FROM system.users']) {
+  for (const sql of [
+    "SELECT * FROM file('/etc/hostname', 'LineAsString')",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+    'SELECT * FROM system.users',
+  ]) {
     await assert.rejects(reader.rows(sql), /Not enough privileges/, sql)
   }
-  for (const sql of ['DROP TABLE plumbline.alerts', 'INSERT INTO plumbline.audit (sequence) VALUES (1)', 'SET readonly = 0', 'SET max_execution_time = 0']) {
+  for (const sql of [
+    'DROP TABLE plumbline.alerts',
+    'INSERT INTO plumbline.audit (sequence) VALUES (1)',
+    'SET readonly = 0',
+    'SET max_execution_time = 0',
+  ]) {
     await assert.rejects(reader.command(sql), sql)
   }
   await assert.rejects(as('recorder').command('DROP TABLE plumbline.alerts'), /Not enough privileges/)
@@ -111,7 +142,13 @@ test('the reader reads Plumbline and nothing else; the recorder cannot change ta
 test('the same block under the same token is stored once, also across a kill of the engine', { skip, timeout: 30_000 }, async () => {
   const dir = join(root, 'killed')
   const insert = (store: Store): Promise<void> =>
-    store.insert({ table: 'recorder_positions', columns: ['log', 'topic', 'sequence', 'rows'], format: 'JSONEachRow', bytes: Buffer.from('{"log":"l","topic":"t","sequence":1,"rows":1}\n'), token: 'l:t:1' })
+    store.insert({
+      table: 'recorder_positions',
+      columns: ['log', 'topic', 'sequence', 'rows'],
+      format: 'JSONEachRow',
+      bytes: Buffer.from('{"log":"l","topic":"t","sequence":1,"rows":1}\n'),
+      token: 'l:t:1',
+    })
   const first = await startEngine({ dir })
   const store = connect({ url: first.url, user: 'owner', password: first.passwords.owner })
   await migrate(store)
@@ -131,10 +168,16 @@ test('a second engine on the folder, a taken port and a missing build are said c
   const server = createServer().listen(0, '127.0.0.1')
   t.after(() => server.close())
   await new Promise((resolve) => server.once('listening', resolve))
-  await assert.rejects(startEngine({ dir: join(root, 'port'), port: (server.address() as { port: number }).port }), code('ENGINE_PORT_TAKEN'))
+  await assert.rejects(
+    startEngine({ dir: join(root, 'port'), port: (server.address() as { port: number }).port }),
+    code('ENGINE_PORT_TAKEN'),
+  )
   process.env['CHDB_LIBCHDB_PATH'] = join(root, 'absent.so')
   t.after(() => delete process.env['CHDB_LIBCHDB_PATH'])
-  await assert.rejects(startEngine({ dir: join(root, 'none') }), (error: Error) => code('ENGINE_UNAVAILABLE')(error) && error.message.includes('CLICKHOUSE_URL'))
+  await assert.rejects(
+    startEngine({ dir: join(root, 'none') }),
+    (error: Error) => code('ENGINE_UNAVAILABLE')(error) && error.message.includes('CLICKHOUSE_URL'),
+  )
 })
 
 test('the engine ends with the process that started it', { skip, timeout: 30_000 }, async () => {
@@ -146,6 +189,10 @@ test('the engine ends with the process that started it', { skip, timeout: 30_000
   const url = await new Promise<string>((resolve) => parent.stdout.once('data', (data: Buffer) => resolve(data.toString().trim())))
   assert.ok((await fetch(`${url}/ping`)).ok)
   parent.kill('SIGKILL')
-  const gone = async (): Promise<boolean> => fetch(`${url}/ping`).then(() => false, () => true)
+  const gone = async (): Promise<boolean> =>
+    fetch(`${url}/ping`).then(
+      () => false,
+      () => true,
+    )
   while (!(await gone())) await new Promise((resolve) => setTimeout(resolve, 20))
 })

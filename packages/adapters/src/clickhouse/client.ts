@@ -57,10 +57,15 @@ const CANCEL = { cancel_http_readonly_queries_on_client_close: 1 } as const
 
 const toError = (cause: unknown): PlumblineError => {
   if (cause instanceof ClickHouseError && DATA_CODES.has(cause.code)) {
-    return new PlumblineError('STORE_REFUSED_DATA', `ClickHouse refused the rows (code ${cause.code}): ${cause.message.slice(0, 300)}`, { cause })
+    return new PlumblineError('STORE_REFUSED_DATA', `ClickHouse refused the rows (code ${cause.code}): ${cause.message.slice(0, 300)}`, {
+      cause,
+    })
   }
   const message = cause instanceof Error ? cause.message : String(cause)
-  return new PlumblineError('STORE_UNAVAILABLE', `ClickHouse did not take the request: ${message.slice(0, 300)}`, { retryable: true, cause })
+  return new PlumblineError('STORE_UNAVAILABLE', `ClickHouse did not take the request: ${message.slice(0, 300)}`, {
+    retryable: true,
+    cause,
+  })
 }
 
 const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -105,7 +110,12 @@ export const connect = (options: ConnectOptions): Store => {
     ping: async () => (await client.ping()).success,
     command: (sql, parameters = {}) => guarded(async () => void (await client.command({ query: sql, query_params: { ...parameters } }))),
     rows: <T>(sql: string, parameters: Readonly<Record<string, unknown>> = {}) =>
-      guarded(async () => (await client.query({ query: sql, query_params: { ...parameters }, clickhouse_settings: CANCEL, format: 'JSONEachRow' })).json<T>() as Promise<readonly T[]>),
+      guarded(
+        async () =>
+          (
+            await client.query({ query: sql, query_params: { ...parameters }, clickhouse_settings: CANCEL, format: 'JSONEachRow' })
+          ).json<T>() as Promise<readonly T[]>,
+      ),
     text: (sql, format) => guarded(async () => (await raw(sql, format, {})).toString()),
     bytes: (sql, format, parameters = {}) => guarded(() => raw(sql, format, parameters)),
     insert: (insert) => guarded(() => send(client, database, insert)),
@@ -118,7 +128,10 @@ const send = async (client: ClickHouseClient, database: string, insert: InsertOp
   const columns = insert.columns.map((column) => `\`${column}\``).join(', ')
   const answer = await client.exec({
     query: `INSERT INTO ${database}.${insert.table} (${columns}) FORMAT ${insert.format}`,
-    values: Readable.from(parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length)), { objectMode: false }),
+    values: Readable.from(
+      parts.map((part) => Buffer.from(part.buffer, part.byteOffset, part.length)),
+      { objectMode: false },
+    ),
     clickhouse_settings: {
       insert_deduplication_token: insert.token,
       insert_deduplicate: 1,

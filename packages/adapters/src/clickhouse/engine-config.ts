@@ -18,7 +18,9 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 const user = (name: EngineRole, password: string, profile: string, grants: readonly string[]): string =>
   `<${name}><password_sha256_hex>${sha256(password)}</password_sha256_hex><networks><ip>127.0.0.1</ip></networks><profile>${profile}</profile>` +
-  (grants.length === 0 ? '<access_management>1</access_management>' : `<grants>${grants.map((grant) => `<query>${grant}</query>`).join('')}</grants>`) +
+  (grants.length === 0
+    ? '<access_management>1</access_management>'
+    : `<grants>${grants.map((grant) => `<query>${grant}</query>`).join('')}</grants>`) +
   `</${name}>`
 
 /**

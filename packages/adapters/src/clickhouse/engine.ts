@@ -58,7 +58,9 @@ export const engineProblem = (): PlumblineError | undefined => {
 const portIsFree = (port: number): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', (cause) => reject(new PlumblineError('ENGINE_PORT_TAKEN', `Port ${port} on localhost is taken. Choose another one or leave it out.`, { cause })))
+    server.once('error', (cause) =>
+      reject(new PlumblineError('ENGINE_PORT_TAKEN', `Port ${port} on localhost is taken. Choose another one or leave it out.`, { cause })),
+    )
     server.listen(port, '127.0.0.1', () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port))
@@ -86,13 +88,19 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
   const port = await portIsFree(options.port ?? 0)
   const script = fileURLToPath(new URL(`./engine-child${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
   // Its own process group: Ctrl-C in a terminal must reach Plumbline, which then stops the engine in order.
-  const child = spawn(process.execPath, [script, `--path=${data}`, '--listen_host=127.0.0.1', `--http_port=${port}`, `--config-file=${config}`], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
-  })
+  const child = spawn(
+    process.execPath,
+    [script, `--path=${data}`, '--listen_host=127.0.0.1', `--http_port=${port}`, `--config-file=${config}`],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    },
+  )
   const url = `http://127.0.0.1:${port}`
   const output = collectOutput(child, options.onOutput)
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
+    child.once('exit', (code, signal) => resolve({ code, signal })),
+  )
   await untilAnswering(child, url, passwords.owner, output, exited, options.startTimeoutMs ?? 30_000)
   return {
     url,
@@ -114,7 +122,11 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
 }
 
 const ask = async (url: string, password: string, sql: string): Promise<string> => {
-  const answer = await fetch(url, { method: 'POST', body: sql, headers: { 'X-ClickHouse-User': 'owner', 'X-ClickHouse-Key': password, connection: 'close' } })
+  const answer = await fetch(url, {
+    method: 'POST',
+    body: sql,
+    headers: { 'X-ClickHouse-User': 'owner', 'X-ClickHouse-Key': password, connection: 'close' },
+  })
   if (!answer.ok) throw new Error(await answer.text())
   return answer.text()
 }
@@ -133,7 +145,9 @@ const collectOutput = (child: ChildProcess, onOutput?: (text: string) => void): 
 const startFailure = (output: string): PlumblineError =>
   /Cannot lock file|CANNOT_OPEN_FILE|Another server instance/i.test(output)
     ? new PlumblineError('ENGINE_DATA_LOCKED', 'Another ClickHouse engine uses this data folder. Stop it first.', { retryable: true })
-    : new PlumblineError('ENGINE_START_FAILED', `ClickHouse's engine did not start: ${output.trim().slice(-500) || 'no message'}`, { retryable: true })
+    : new PlumblineError('ENGINE_START_FAILED', `ClickHouse's engine did not start: ${output.trim().slice(-500) || 'no message'}`, {
+        retryable: true,
+      })
 
 /** Asks with this start's own password, so that a foreign server on the same port is never taken for the engine. */
 const untilAnswering = async (
@@ -150,7 +164,13 @@ const untilAnswering = async (
   const deadline = performance.now() + timeoutMs
   for (;;) {
     if (ended) throw startFailure(output())
-    if (await ask(url, password, 'SELECT 1').then(() => true, () => false)) return
+    if (
+      await ask(url, password, 'SELECT 1').then(
+        () => true,
+        () => false,
+      )
+    )
+      return
     if (performance.now() > deadline) {
       child.kill('SIGKILL')
       throw startFailure(`no answer within ${timeoutMs} ms. ${output()}`)

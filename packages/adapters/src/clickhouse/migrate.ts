@@ -58,7 +58,10 @@ const checkApplied = (migrations: readonly Migration[], applied: ReadonlyMap<num
   for (const migration of migrations) {
     const sha256 = applied.get(migration.version)
     if (sha256 !== undefined && sha256 !== migration.sha256) {
-      throw new PlumblineError('MIGRATION_CHANGED', `${migration.name} was changed after it had been applied. Restore it and add a new file.`)
+      throw new PlumblineError(
+        'MIGRATION_CHANGED',
+        `${migration.name} was changed after it had been applied. Restore it and add a new file.`,
+      )
     }
   }
   const newest = Math.max(0, ...applied.keys())
@@ -72,7 +75,10 @@ const checkApplied = (migrations: readonly Migration[], applied: ReadonlyMap<num
  * safe because every statement may run twice. Returns the names of the files applied now.
  * Errors: MIGRATION_CHANGED, MIGRATION_UNSAFE, STORE_TOO_NEW, STORE_UNAVAILABLE.
  */
-export const migrate = async (store: Store, options: { readonly retention?: Retention; readonly dir?: string } = {}): Promise<readonly string[]> => {
+export const migrate = async (
+  store: Store,
+  options: { readonly retention?: Retention; readonly dir?: string } = {},
+): Promise<readonly string[]> => {
   const { database } = store
   const migrations = readMigrations(options.dir ?? migrationsDir())
   await store.command(`CREATE DATABASE IF NOT EXISTS ${database}`)
@@ -86,11 +92,14 @@ export const migrate = async (store: Store, options: { readonly retention?: Rete
   const now = migrations.filter(({ version }) => !applied.has(version))
   for (const migration of now) {
     for (const statement of migration.statements) await store.command(statement.replaceAll('{db}', database))
-    await store.command(`INSERT INTO ${database}.migrations (version, name, sha256) VALUES ({version:UInt32}, {name:String}, {sha256:String})`, {
-      version: migration.version,
-      name: migration.name,
-      sha256: migration.sha256,
-    })
+    await store.command(
+      `INSERT INTO ${database}.migrations (version, name, sha256) VALUES ({version:UInt32}, {name:String}, {sha256:String})`,
+      {
+        version: migration.version,
+        name: migration.name,
+        sha256: migration.sha256,
+      },
+    )
   }
   await applyRetention(store, options.retention ?? {})
   return now.map(({ name }) => name)
@@ -99,15 +108,21 @@ export const migrate = async (store: Store, options: { readonly retention?: Rete
 /** Sets each table's retention where it differs from what the table says. */
 const applyRetention = async (store: Store, retention: Retention): Promise<void> => {
   for (const [table, days] of Object.entries(retention)) {
-    if (!Number.isInteger(days) || days < 0) throw new PlumblineError('RETENTION_INVALID', `Retention of ${table} must be a whole number of days, 0 for ever.`)
-    const [current] = await store.rows<{ engine_full: string }>('SELECT engine_full FROM system.tables WHERE database = {db:String} AND name = {table:String}', {
-      db: store.database,
-      table,
-    })
+    if (!Number.isInteger(days) || days < 0)
+      throw new PlumblineError('RETENTION_INVALID', `Retention of ${table} must be a whole number of days, 0 for ever.`)
+    const [current] = await store.rows<{ engine_full: string }>(
+      'SELECT engine_full FROM system.tables WHERE database = {db:String} AND name = {table:String}',
+      {
+        db: store.database,
+        table,
+      },
+    )
     const kept = /TTL stored_at \+ toIntervalDay\((\d+)\)/.exec(current?.engine_full ?? '')?.[1]
     if (days === 0 && kept !== undefined) await store.command(`ALTER TABLE ${store.database}.${table} REMOVE TTL`)
     if (days > 0 && kept !== String(days)) {
-      await store.command(`ALTER TABLE ${store.database}.${table} MODIFY TTL stored_at + toIntervalDay(${days}) SETTINGS materialize_ttl_after_modify = 0`)
+      await store.command(
+        `ALTER TABLE ${store.database}.${table} MODIFY TTL stored_at + toIntervalDay(${days}) SETTINGS materialize_ttl_after_modify = 0`,
+      )
     }
   }
 }

@@ -55,24 +55,25 @@ export const numberValue = (value: number): Buffer => {
 }
 export const numberOf = (bytes: Buffer | undefined): number | undefined => bytes?.readDoubleBE(0)
 
-const EVENT_HEADER = 10
+const EVENT_HEADER = 18
 
-/** Event value: ingest time f64, key length u16, key, value. */
-export const encodeRecord = (record: AppendRecord): Buffer => {
+/** Event value: ingest time f64, time of storing f64, key length u16, key, value. Retention goes by the time of storing. */
+export const encodeRecord = (record: AppendRecord, storedMs: number): Buffer => {
   const bytes = Buffer.allocUnsafe(EVENT_HEADER + record.key.length + record.value.length)
   bytes.writeDoubleBE(record.ingestTimeMs, 0)
-  bytes.writeUInt16BE(record.key.length, 8)
+  bytes.writeDoubleBE(storedMs, 8)
+  bytes.writeUInt16BE(record.key.length, 16)
   bytes.set(record.key, EVENT_HEADER)
   bytes.set(record.value, EVENT_HEADER + record.key.length)
   return bytes
 }
 
 export const decodeRecord = (offset: number, bytes: Buffer): LogRecord => {
-  const split = EVENT_HEADER + bytes.readUInt16BE(8)
+  const split = EVENT_HEADER + bytes.readUInt16BE(16)
   return { offset, ingestTimeMs: bytes.readDoubleBE(0), key: bytes.subarray(EVENT_HEADER, split), value: bytes.subarray(split) }
 }
 
-export const ingestTimeOf = (bytes: Buffer): number => bytes.readDoubleBE(0)
+export const storedTimeOf = (bytes: Buffer): number => bytes.readDoubleBE(8)
 
 const ENTRY_HEADER = 30
 
@@ -98,6 +99,7 @@ export const encodeEntry = (entry: OutboxValue, rowsSoFar: number): Buffer => {
   return bytes
 }
 
+export const rowsOf = (bytes: Buffer): number => bytes.readUInt32BE(18)
 export const rowsSoFarOf = (bytes: Buffer): number => bytes.readUIntBE(22, 6)
 
 export const decodeEntry = (bytes: Buffer): OutboxValue => ({

@@ -20,16 +20,22 @@ const refuse = (code: string, message: string): never => {
 const checkCommit = (heads: Heads, commit: ChunkCommit, positions: Map<number, number>): void => {
   const { shard, nextOffset, scored } = commit
   const from = positions.get(shard) ?? heads.stagedShard(shard).position
-  if (nextOffset <= from) refuse('COMMIT_STALE', `Shard ${shard} is at ${from}; a commit to ${nextOffset} comes too late. Acquire the shard again.`)
-  if (nextOffset > heads.stagedShard(shard).next) refuse('COMMIT_AHEAD', `Shard ${shard} ends at ${heads.stagedShard(shard).next}; a commit cannot reach ${nextOffset}.`)
+  if (nextOffset <= from)
+    refuse('COMMIT_STALE', `Shard ${shard} is at ${from}; a commit to ${nextOffset} comes too late. Acquire the shard again.`)
+  if (nextOffset > heads.stagedShard(shard).next)
+    refuse('COMMIT_AHEAD', `Shard ${shard} ends at ${heads.stagedShard(shard).next}; a commit cannot reach ${nextOffset}.`)
   if (scored !== null && (scored.firstOffset < from || scored.lastOffset >= nextOffset)) {
-    refuse('COMMIT_STALE', `Shard ${shard} is at ${from}; scored rows ${scored.firstOffset}-${scored.lastOffset} lie outside the chunk. Acquire the shard again.`)
+    refuse(
+      'COMMIT_STALE',
+      `Shard ${shard} is at ${from}; scored rows ${scored.firstOffset}-${scored.lastOffset} lie outside the chunk. Acquire the shard again.`,
+    )
   }
   for (const slot of commit.slots) {
     if (slot.key.length !== SLOT_KEY_BYTES) refuse('SLOT_KEY_INVALID', `A slot key has ${slot.key.length} bytes, not ${SLOT_KEY_BYTES}.`)
   }
   for (const { name } of commit.meta) {
-    if (Buffer.byteLength(name) > MAX_STATE_NAME) refuse('STATE_NAME_INVALID', `The name of a shard state is longer than ${MAX_STATE_NAME} bytes.`)
+    if (Buffer.byteLength(name) > MAX_STATE_NAME)
+      refuse('STATE_NAME_INVALID', `The name of a shard state is longer than ${MAX_STATE_NAME} bytes.`)
   }
   positions.set(shard, nextOffset)
 }
@@ -37,7 +43,8 @@ const checkCommit = (heads: Heads, commit: ChunkCommit, positions: Map<number, n
 /** What a chunk puts out: slots, named state, outbox. */
 export const writeOutputs = (env: Environment, heads: Heads, commit: ChunkCommit): void => {
   const { shard } = commit
-  for (const slot of commit.slots) env.slots.putSync(slotKey(shard, slot.key), Buffer.from(slot.bytes.buffer, slot.bytes.byteOffset, slot.bytes.length))
+  for (const slot of commit.slots)
+    env.slots.putSync(slotKey(shard, slot.key), Buffer.from(slot.bytes.buffer, slot.bytes.byteOffset, slot.bytes.length))
   for (const { name, bytes } of commit.meta) env.shards.putSync(shardKey(shard, SHARD_STATE, name), Buffer.from(bytes))
   if (commit.scored !== null && commit.scored.rows > 0) {
     const { firstOffset, lastOffset, rows, schemaVersion, bytes } = commit.scored

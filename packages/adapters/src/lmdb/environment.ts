@@ -69,7 +69,10 @@ export const checkVersion = async (env: Environment, shards: number): Promise<vo
     )
   }
   if (header.shards !== shards) {
-    throw new PlumblineError('SHARDS_FIXED', `The data folder was created with ${header.shards} shards; the number cannot change to ${shards}. Set it back.`)
+    throw new PlumblineError(
+      'SHARDS_FIXED',
+      `The data folder was created with ${header.shards} shards; the number cannot change to ${shards}. Set it back.`,
+    )
   }
 }
 
@@ -81,7 +84,8 @@ export const masterKey = async (dir: string, env: Environment): Promise<Uint8Arr
   const path = join(dir, 'master.key')
   const known = env.kv.get(kvKey('master-key-sha256'))?.toString()
   if (!existsSync(path)) {
-    if (known !== undefined) throw new PlumblineError('MASTER_KEY_MISSING', 'The file master.key is gone from the data folder. Restore it from the backup.')
+    if (known !== undefined)
+      throw new PlumblineError('MASTER_KEY_MISSING', 'The file master.key is gone from the data folder. Restore it from the backup.')
     const file = openSync(path, 'wx', 0o600)
     writeSync(file, randomBytes(32))
     fsyncSync(file)
@@ -90,7 +94,10 @@ export const masterKey = async (dir: string, env: Environment): Promise<Uint8Arr
   const key = readFileSync(path)
   const print = createHash('sha256').update(key).digest('hex')
   if (key.length !== 32 || (known !== undefined && known !== print)) {
-    throw new PlumblineError('MASTER_KEY_WRONG', 'The file master.key is not the one this data folder was created with. Restore it from the backup.')
+    throw new PlumblineError(
+      'MASTER_KEY_WRONG',
+      'The file master.key is not the one this data folder was created with. Restore it from the backup.',
+    )
   }
   if (known === undefined) await env.kv.put(kvKey('master-key-sha256'), Buffer.from(print))
   return key

@@ -1,12 +1,18 @@
-import { SHARD_FIRST, SHARD_STATE, eventKey, ingestTimeOf, offsetOf, shardKey, shardOf, decodeRecord } from './codec.ts'
+import { SHARD_FIRST, SHARD_STATE, eventKey, storedTimeOf, offsetOf, shardKey, shardOf, decodeRecord } from './codec.ts'
 import type { Environment } from './environment.ts'
 import { type Heads, writeShardHead } from './staging.ts'
 import type { Writer } from './writer.ts'
 
 const STEP = 2_000
 
-/** Removes processed events that arrived before `beforeMs`, oldest first, never past `floor` of a shard. Returns how many went. */
-export const trimEvents = async (env: Environment, heads: Heads, writer: Writer, beforeMs: number, floor?: (shard: number) => number): Promise<number> => {
+/** Removes processed events that were stored before `beforeMs`, oldest first, never past `floor` of a shard. Returns how many went. */
+export const trimEvents = async (
+  env: Environment,
+  heads: Heads,
+  writer: Writer,
+  beforeMs: number,
+  floor?: (shard: number) => number,
+): Promise<number> => {
   let removed = 0
   for (let shard = 0; shard < heads.shards; shard++) {
     let step: number
@@ -23,7 +29,7 @@ const trimStep = (env: Environment, heads: Heads, shard: number, beforeMs: numbe
   const end = Math.min(head.position, floor?.(shard) ?? head.position)
   const keys: Buffer[] = []
   for (const { key, value } of env.events.getRange({ start: eventKey(shard, head.first), end: eventKey(shard, end), limit: STEP })) {
-    if (ingestTimeOf(value) >= beforeMs) break
+    if (storedTimeOf(value) >= beforeMs) break
     keys.push(key)
   }
   if (keys.length === 0) return 0
@@ -33,7 +39,10 @@ const trimStep = (env: Environment, heads: Heads, shard: number, beforeMs: numbe
   return keys.length
 }
 
-/** Says which stored things belong to the tenant being removed; only the detector knows how it names them. */
+/**
+ * Says which stored things belong to the tenant being removed; only the detector knows how it names them. All records are
+ * asked for first, so that `record` can collect the identities whose slots `slot` then claims.
+ */
 export interface TenantOwnership {
   readonly record: (key: Uint8Array, value: Uint8Array) => boolean
   readonly slot: (key: Uint8Array, bytes: Uint8Array) => boolean
@@ -50,7 +59,10 @@ export interface TenantRemoval {
 /** Removes keys in steps, each its own transaction, so that other writers get their turn. */
 const removeWhere = async (
   writer: Writer,
-  table: { getRange(o: { start?: Buffer; limit: number; exclusiveStart?: boolean }): Iterable<{ key: Buffer; value: Buffer }>; removeSync(key: Buffer): unknown },
+  table: {
+    getRange(o: { start?: Buffer; limit: number; exclusiveStart?: boolean }): Iterable<{ key: Buffer; value: Buffer }>
+    removeSync(key: Buffer): unknown
+  },
   belongs: (key: Buffer, value: Buffer) => boolean,
 ): Promise<number> => {
   let removed = 0
@@ -90,6 +102,10 @@ export const removeTenant = async (env: Environment, writer: Writer, owns: Tenan
 
 /** All slots of a shard, or of all shards, in key order. Iterates over a snapshot; copy what is kept. */
 export function* iterateSlots(env: Environment, shard?: number): Generator<{ shard: number; key: Uint8Array; bytes: Uint8Array }> {
-  const range = shard === undefined ? {} : { start: shardKey(shard, 0).subarray(0, 2), end: shard === 65_535 ? Buffer.alloc(11, 255) : shardKey(shard + 1, 0).subarray(0, 2) }
-  for (const { key, value } of env.slots.getRange({ ...range, snapshot: true })) yield { shard: shardOf(key), key: key.subarray(2), bytes: value }
+  const range =
+    shard === undefined
+      ? {}
+      : { start: shardKey(shard, 0).subarray(0, 2), end: shard === 65_535 ? Buffer.alloc(11, 255) : shardKey(shard + 1, 0).subarray(0, 2) }
+  for (const { key, value } of env.slots.getRange({ ...range, snapshot: true }))
+    yield { shard: shardOf(key), key: key.subarray(2), bytes: value }
 }

@@ -1,4 +1,4 @@
-export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions, type KeyValue } from './log.ts'
+export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions, type KeyValue, type Maintenance } from './log.ts'
 export { TOPICS, type Topic } from './staging.ts'
 export type { Outbox, OutboxEntry, OutboxLag } from './outbox.ts'
 export type { IngestBatch, IngestResult } from './ingest.ts'

@@ -32,7 +32,10 @@ const MAX_KEY = 65_535
 const json = new TextEncoder()
 
 export const idempotencyHash = (tenant: string, key: string): Buffer =>
-  createHash('sha256').update(JSON.stringify([tenant, key])).digest().subarray(0, 16)
+  createHash('sha256')
+    .update(JSON.stringify([tenant, key]))
+    .digest()
+    .subarray(0, 16)
 
 const expiryKey = (expiresMs: number, hash: Buffer): Buffer => {
   const key = Buffer.allocUnsafe(6 + hash.length)
@@ -54,7 +57,7 @@ const keepAnswer = (env: Environment, hash: Buffer, expiresMs: number, answer: U
   env.idempotencyExpiry.putSync(expiryKey(expiresMs, hash), Buffer.alloc(0))
 }
 
-export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch): WriteOp<IngestResult> => {
+export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now: () => number): WriteOp<IngestResult> => {
   const { records, deadLetters = [], idempotency } = batch
   const hash = idempotency === undefined ? undefined : idempotencyHash(idempotency.tenant, idempotency.key)
   return {
@@ -62,7 +65,8 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch): Wr
     bytes: records.reduce((sum, record) => sum + record.key.length + record.value.length + 32, 0),
     check() {
       for (const record of records) {
-        if (record.shard < 0 || record.shard >= heads.shards) throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${record.shard}.`)
+        if (record.shard < 0 || record.shard >= heads.shards)
+          throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${record.shard}.`)
         if (record.key.length > MAX_KEY) throw new PlumblineError('RECORD_KEY_INVALID', 'A record key is longer than 65,535 bytes.')
       }
     },
@@ -73,10 +77,11 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch): Wr
         keepAnswer(env, hash, idempotency.nowMs + IDEMPOTENCY_MS, idempotency.answer)
       }
       const touched = new Set<number>()
+      const storedMs = now()
       const offsets = records.map((record) => {
         const head = heads.stagedShard(record.shard)
         const offset = head.next++
-        env.events.putSync(eventKey(record.shard, offset), encodeRecord(record))
+        env.events.putSync(eventKey(record.shard, offset), encodeRecord(record, storedMs))
         touched.add(record.shard)
         return offset
       })
@@ -90,7 +95,14 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch): Wr
 /** Publishes one JSON value; refused inputs have no position, so negative ones are stored as 0. */
 export const publishJson = (heads: Heads, topic: Parameters<Heads['publish']>[0], shard: number, offset: number, value: unknown): void => {
   const at = Math.max(0, offset)
-  heads.publish(topic, { shard: Math.max(0, shard), firstOffset: at, lastOffset: at, rows: 1, schemaVersion: 1, payload: json.encode(JSON.stringify(value)) })
+  heads.publish(topic, {
+    shard: Math.max(0, shard),
+    firstOffset: at,
+    lastOffset: at,
+    rows: 1,
+    schemaVersion: 1,
+    payload: json.encode(JSON.stringify(value)),
+  })
 }
 
 /** Removes answers whose 24 hours are over; at most `limit` at a time. Returns how many went. */

@@ -15,15 +15,39 @@ const folder = (t: TestContext): string => {
   t.after(() => rmSync(dir, { recursive: true, force: true }))
   return dir
 }
-const opened = async (t: TestContext, dir = folder(t)): Promise<EmbeddedLog> => {
-  const log = await openEmbeddedLog({ dir, shards: 4 })
+const opened = async (t: TestContext, now?: () => number): Promise<EmbeddedLog> => {
+  const log = await openEmbeddedLog({ dir: folder(t), shards: 4, ...(now === undefined ? {} : { now }) })
   t.after(() => log.close())
   return log
 }
-const event = (shard: number, tenant: string, ingestTimeMs = 1_000): AppendRecord => ({ shard, ingestTimeMs, key: Buffer.from(`e:${tenant}|a`), value: Buffer.from(tenant) })
-const chunk = (shard: number, nextOffset: number, part: Partial<ChunkCommit> = {}): ChunkCommit => ({ shard, nextOffset, slots: [], meta: [], scored: null, alerts: [], capsules: [], deadLetters: [], ...part })
-const scored = (first: number, last: number): ChunkCommit['scored'] => ({ schemaVersion: 1, firstOffset: first, lastOffset: last, rows: last - first + 1, bytes: Buffer.alloc(1_000) })
-const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected
+const event = (shard: number, tenant: string, ingestTimeMs = 1_000): AppendRecord => ({
+  shard,
+  ingestTimeMs,
+  key: Buffer.from(`e:${tenant}|a`),
+  value: Buffer.from(tenant),
+})
+const chunk = (shard: number, nextOffset: number, part: Partial<ChunkCommit> = {}): ChunkCommit => ({
+  shard,
+  nextOffset,
+  slots: [],
+  meta: [],
+  scored: null,
+  alerts: [],
+  capsules: [],
+  deadLetters: [],
+  ...part,
+})
+const scored = (first: number, last: number): ChunkCommit['scored'] => ({
+  schemaVersion: 1,
+  firstOffset: first,
+  lastOffset: last,
+  rows: last - first + 1,
+  bytes: Buffer.alloc(1_000),
+})
+const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected
 
 test('a data folder has one opener, in this process and in another', async (t) => {
   const dir = folder(t)
@@ -31,7 +55,10 @@ test('a data folder has one opener, in this process and in another', async (t) =
   await assert.rejects(openEmbeddedLog({ dir, shards: 4 }), code('DATA_DIR_LOCKED'))
   const script = `import { openEmbeddedLog } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
     try { const log = await openEmbeddedLog({ dir: ${JSON.stringify(dir)}, shards: 4 }); console.log('OPEN'); if (process.argv[1] === 'die') process.kill(process.pid, 'SIGKILL'); await log.close() } catch (error) { console.log(error.code) }`
-  const other = (...args: string[]): string => spawnSync(process.execPath, ['--input-type=module', '-e', script, ...args], { cwd: fileURLToPath(new URL('.', import.meta.url)) }).stdout.toString().trim()
+  const other = (...args: string[]): string =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', script, ...args], { cwd: fileURLToPath(new URL('.', import.meta.url)) })
+      .stdout.toString()
+      .trim()
   assert.equal(other(), 'DATA_DIR_LOCKED')
   await log.close()
   assert.equal(other(), 'OPEN')
@@ -47,7 +74,9 @@ test('a folder of a newer build or with another number of shards is refused', as
   await log.close()
   await assert.rejects(openEmbeddedLog({ dir, shards: 8 }), code('SHARDS_FIXED'))
   const root = open({ path: join(dir, 'log.mdb'), noSubdir: true, keyEncoding: 'binary', encoding: 'binary', maxDbs: 16 })
-  await root.openDB({ name: 'kv', encoding: 'binary', keyEncoding: 'binary' }).put(Buffer.from('store'), Buffer.from('{"version":99,"shards":4}'))
+  await root
+    .openDB({ name: 'kv', encoding: 'binary', keyEncoding: 'binary' })
+    .put(Buffer.from('store'), Buffer.from('{"version":99,"shards":4}'))
   await root.close()
   await assert.rejects(openEmbeddedLog({ dir, shards: 4 }), code('STORE_TOO_NEW'))
 })
@@ -76,7 +105,10 @@ test('a repeated Idempotency-Key stores nothing and gives the first answer, for 
   const send = (tenant: string, key: string, nowMs: number, answer = 'first') =>
     log.ingest({ records: [event(0, tenant)], idempotency: { tenant, key, answer: Buffer.from(answer), nowMs } })
   const first = await Promise.all([send('a', 'k', 0), send('a', 'k', 0, 'second')])
-  assert.deepEqual(first.map(({ offsets }) => offsets.length), [1, 0])
+  assert.deepEqual(
+    first.map(({ offsets }) => offsets.length),
+    [1, 0],
+  )
   assert.equal(Buffer.from(first[1]!.repeated!).toString(), 'first')
   assert.equal((await send('b', 'k', 0)).offsets.length, 1)
   assert.equal((await send('a', 'k', 24 * HOUR - 1)).offsets.length, 0)
@@ -108,7 +140,10 @@ test('outbox entries go when every consumer has passed them, and sequences never
   assert.equal(log.outbox.head('scored'), 3)
   await log.append([event(0, 'a')])
   await log.commit([chunk(0, 4, { scored: scored(3, 3) })])
-  assert.deepEqual(log.outbox.read('scored', 3, 1).map(({ sequence }) => sequence), [4])
+  assert.deepEqual(
+    log.outbox.read('scored', 3, 1).map(({ sequence }) => sequence),
+    [4],
+  )
   assert.deepEqual(log.outbox.lag('scored', 3), { entries: 1, rows: 1 })
 })
 
@@ -123,8 +158,10 @@ test('reading the outbox keeps to its byte limit but always moves on', async (t)
 })
 
 test('retention removes only processed events that are old enough, and reading them is an error', async (t) => {
-  const log = await opened(t)
-  await log.append([event(0, 'a', 1_000), event(0, 'a', 2_000), event(0, 'a', 3_000), event(0, 'a', 1_000)])
+  let clock = 0
+  const log = await opened(t, () => clock)
+  // All carry the same old arrival: what counts is when they were stored.
+  for (clock of [1_000, 2_000, 3_000, 4_000]) await log.append([event(0, 'a', 1)])
   assert.equal(await log.trimEvents(10_000), 0)
   await log.commit([chunk(0, 3)])
   assert.equal(await log.trimEvents(2_500), 2)
@@ -133,13 +170,23 @@ test('retention removes only processed events that are old enough, and reading t
   assert.deepEqual(log.head(0), { next: 4, position: 3, first: 3 })
   await assert.rejects(async () => log.read(0, 2, 10), code('RECORDS_TRIMMED'))
   assert.equal((await log.read(0, 3, 10)).length, 1)
+  assert.deepEqual(await log.maintain({ nowMs: 10_000, keepEventsMs: 0 }), { events: 0, outboxEntries: 0, idempotencyKeys: 0 })
 })
 
 test('removing a tenant leaves the others and their offsets alone', async (t) => {
   const log = await opened(t)
   await log.append([event(0, 'demo'), event(0, 'real'), event(0, 'demo'), event(1, 'demo')])
   await log.commit([
-    chunk(0, 3, { slots: [{ key: Buffer.alloc(8, 1), bytes: Buffer.from('demo') }, { key: Buffer.alloc(8, 2), bytes: Buffer.from('real') }], meta: [{ name: 'demo/release', bytes: Buffer.from('x') }, { name: 'real/release', bytes: Buffer.from('y') }] }),
+    chunk(0, 3, {
+      slots: [
+        { key: Buffer.alloc(8, 1), bytes: Buffer.from('demo') },
+        { key: Buffer.alloc(8, 2), bytes: Buffer.from('real') },
+      ],
+      meta: [
+        { name: 'demo/release', bytes: Buffer.from('x') },
+        { name: 'real/release', bytes: Buffer.from('y') },
+      ],
+    }),
   ])
   await log.kv.put({ 'demo/model': Buffer.from('m'), 'real/model': Buffer.from('m') })
   const removed = await log.removeTenant({
@@ -149,8 +196,14 @@ test('removing a tenant leaves the others and their offsets alone', async (t) =>
     kv: (name) => name.startsWith('demo/'),
   })
   assert.deepEqual(removed, { events: 3, slots: 1, states: 1 })
-  assert.deepEqual((await log.read(0, 0, 10)).map(({ offset }) => offset), [1])
-  assert.deepEqual([...log.slots()].map(({ bytes }) => Buffer.from(bytes).toString()), ['real'])
+  assert.deepEqual(
+    (await log.read(0, 0, 10)).map(({ offset }) => offset),
+    [1],
+  )
+  assert.deepEqual(
+    [...log.slots()].map(({ bytes }) => Buffer.from(bytes).toString()),
+    ['real'],
+  )
   assert.deepEqual([...(await log.acquire(0)).meta.keys()], ['real/release'])
   assert.deepEqual(log.kv.list(''), ['real/model'])
   assert.deepEqual(await log.append([event(0, 'real')]), [3])
@@ -174,7 +227,9 @@ test('a commit of a shard in trouble does not take others of the same turn down'
   assert.deepEqual([log.head(0).position, log.head(1).position], [1, 0])
 })
 
-test('a full disk fails the appends it hits, costs no offset, and goes by', { skip: process.platform === 'linux' ? false : 'needs ulimit -f' }, (t) => {
+test('a full disk fails the appends it hits, costs no offset, and goes by', {
+  skip: process.platform === 'linux' ? false : 'needs ulimit -f',
+}, (t) => {
   const script = `import { openEmbeddedLog } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
     const log = await openEmbeddedLog({ dir: ${JSON.stringify(folder(t))}, shards: 1 })
     const records = (count) => Array.from({ length: count }, () => ({ shard: 0, ingestTimeMs: 1, key: Buffer.from('e:x'), value: Buffer.alloc(1000) }))

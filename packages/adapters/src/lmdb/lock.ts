@@ -44,7 +44,10 @@ const isAlive = (owner: Owner, beat: string): boolean => {
 }
 
 const locked = (dir: string, owner: string): PlumblineError =>
-  new PlumblineError('DATA_DIR_LOCKED', `The data folder ${dir} is in use by ${owner}. Stop that Plumbline or set PLUMBLINE_DATA_DIR to another folder.`)
+  new PlumblineError(
+    'DATA_DIR_LOCKED',
+    `The data folder ${dir} is in use by ${owner}. Stop that Plumbline or set PLUMBLINE_DATA_DIR to another folder.`,
+  )
 
 /** Refuses a second opening in this process before LMDB hands out the same environment twice. */
 export const claimInProcess = (dir: string): (() => void) => {

@@ -17,6 +17,8 @@ export interface EmbeddedLogOptions {
   readonly dir: string
   /** Number of shards, fixed when the folder is created (contracts C1). Default 64. */
   readonly shards?: number
+  /** Wall clock for the time of storing, ms since epoch. */
+  readonly now?: () => number
   /** Tests stop the process at named points of a write; nothing else uses this. */
   readonly onPoint?: (point: WritePoint) => void
 }
@@ -27,6 +29,13 @@ export interface KeyValue {
   list(prefix: string): readonly string[]
   /** All of them or none; `null` removes. Resolves when on disk. */
   put(values: Readonly<Record<string, Uint8Array | null>>): Promise<void>
+}
+
+/** How many of each were removed. */
+export interface Maintenance {
+  readonly events: number
+  readonly outboxEntries: number
+  readonly idempotencyKeys: number
 }
 
 /** The embedded log: events, state, position and outbox of all shards in one LMDB environment. */
@@ -47,12 +56,18 @@ export interface EmbeddedLog extends EventSink, ShardLog {
   /** Called after each durable write with the shards that got records. */
   onRecords(listener: (shards: readonly number[]) => void): () => void
   slots(shard?: number): Iterable<{ readonly shard: number; readonly key: Uint8Array; readonly bytes: Uint8Array }>
-  /** Removes processed events that arrived before `beforeMs` (ms since epoch). Returns how many went. */
+  /** Removes processed events that were stored before `beforeMs` (ms since epoch), whatever arrival they are stamped with. Returns how many went. */
   trimEvents(beforeMs: number, floor?: (shard: number) => number): Promise<number>
   /** Forgets Idempotency-Keys whose 24 hours are over. Returns how many went. */
   purgeIdempotency(nowMs: number): Promise<number>
   /** Removes what the predicates claim for a tenant; see TenantOwnership. */
   removeTenant(owns: TenantOwnership): Promise<TenantRemoval>
+  /** What has to be done every few minutes: retention, passed outbox entries, old Idempotency-Keys. `keepEventsMs` in ms. */
+  maintain(options: {
+    readonly nowMs: number
+    readonly keepEventsMs: number
+    readonly floor?: (shard: number) => number
+  }): Promise<Maintenance>
   /** Waits for what is under way, then gives the folder free. */
   close(): Promise<void>
 }
@@ -61,8 +76,9 @@ export interface EmbeddedLog extends EventSink, ShardLog {
  * Opens the log of a data folder. Errors: DATA_DIR_LOCKED, STORE_TOO_NEW, SHARDS_FIXED, MASTER_KEY_MISSING, MASTER_KEY_WRONG.
  */
 export const openEmbeddedLog = async (options: EmbeddedLogOptions, storeChunks: StoreChunks = storeTogether): Promise<EmbeddedLog> => {
-  const { dir, shards = 64, onPoint = () => {} } = options
-  if (!Number.isInteger(shards) || shards < 1 || shards > MAX_SHARDS) throw new PlumblineError('SHARDS_INVALID', `The number of shards must be 1 to ${MAX_SHARDS}.`)
+  const { dir, shards = 64, now = Date.now, onPoint = () => {} } = options
+  if (!Number.isInteger(shards) || shards < 1 || shards > MAX_SHARDS)
+    throw new PlumblineError('SHARDS_INVALID', `The number of shards must be 1 to ${MAX_SHARDS}.`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const leave = claimInProcess(dir)
   let env: Environment | undefined
@@ -76,7 +92,7 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions, storeChunks: 
     const heads = createHeads(env, shards)
     const writer = createWriter(env, heads, onPoint)
     const tables = env
-    return assemble(tables, heads, writer, storeChunks, { id, masterKey: key }, async () => {
+    return assemble(tables, heads, writer, storeChunks, { id, masterKey: key }, now, async () => {
       await writer.close()
       release()
       await tables.root.close()
@@ -90,42 +106,58 @@ export const openEmbeddedLog = async (options: EmbeddedLogOptions, storeChunks: 
   }
 }
 
+const purgeAll = async (env: Environment, writer: Writer, nowMs: number): Promise<number> => {
+  const limit = 2_000
+  let total = 0
+  for (let last = limit; last === limit; total += last) last = await writer.run(purgeIdempotencyOp(env, nowMs, limit))
+  return total
+}
+
 const assemble = (
   env: Environment,
   heads: Heads,
   writer: Writer,
   storeChunks: StoreChunks,
   names: { readonly id: string; readonly masterKey: Uint8Array },
+  now: () => number,
   close: () => Promise<void>,
-): EmbeddedLog => ({
-  shards: heads.shards,
-  ...names,
-  outbox: createOutbox(env, heads, writer),
-  kv: createKeyValue(env, writer),
-  ...eventSide(env, heads, writer),
-  ...workerSide(env, heads, writer, storeChunks),
-  publish: (topic, values) =>
-    writer.run({
-      bytes: values.length * 1024,
-      apply() {
-        for (const value of values) publishJson(heads, topic, 0, 0, value)
-      },
+): EmbeddedLog => {
+  const outbox = createOutbox(env, heads, writer)
+  return {
+    shards: heads.shards,
+    ...names,
+    outbox,
+    kv: createKeyValue(env, writer),
+    ...eventSide(env, heads, writer, now),
+    ...workerSide(env, heads, writer, storeChunks),
+    publish: (topic, values) =>
+      writer.run({
+        bytes: values.length * 1024,
+        apply() {
+          for (const value of values) publishJson(heads, topic, 0, 0, value)
+        },
+      }),
+    trimEvents: (beforeMs, floor) => trimEvents(env, heads, writer, beforeMs, floor),
+    purgeIdempotency: (nowMs) => purgeAll(env, writer, nowMs),
+    maintain: async ({ nowMs, keepEventsMs, floor }) => ({
+      events: await trimEvents(env, heads, writer, nowMs - keepEventsMs, floor),
+      outboxEntries: await outbox.trim(),
+      idempotencyKeys: await purgeAll(env, writer, nowMs),
     }),
-  trimEvents: (beforeMs, floor) => trimEvents(env, heads, writer, beforeMs, floor),
-  async purgeIdempotency(nowMs) {
-    const limit = 2_000
-    let total = 0
-    for (let last = limit; last === limit; total += last) last = await writer.run(purgeIdempotencyOp(env, nowMs, limit))
-    return total
-  },
-  removeTenant: (owns) => removeTenant(env, writer, owns),
-  slots: (shard) => iterateSlots(env, shard),
-  close,
-})
+    removeTenant: (owns) => removeTenant(env, writer, owns),
+    slots: (shard) => iterateSlots(env, shard),
+    close,
+  }
+}
 
-const eventSide = (env: Environment, heads: Heads, writer: Writer): Pick<EmbeddedLog, 'append' | 'ingest' | 'head' | 'onRecords'> => ({
-  append: async (records) => (records.length === 0 ? [] : (await writer.run(ingestOp(env, heads, { records }))).offsets),
-  ingest: (batch) => writer.run(ingestOp(env, heads, batch)),
+const eventSide = (
+  env: Environment,
+  heads: Heads,
+  writer: Writer,
+  now: () => number,
+): Pick<EmbeddedLog, 'append' | 'ingest' | 'head' | 'onRecords'> => ({
+  append: async (records) => (records.length === 0 ? [] : (await writer.run(ingestOp(env, heads, { records }, now))).offsets),
+  ingest: (batch) => writer.run(ingestOp(env, heads, batch, now)),
   head: (shard) => ({ next: heads.next(shard), position: heads.position(shard), first: heads.first(shard) }),
   onRecords: (listener) => heads.onGrown((shards) => shards.length > 0 && listener(shards)),
 })
@@ -154,10 +186,17 @@ const workerSide = (env: Environment, heads: Heads, writer: Writer, storeChunks:
       const end = heads.next(shard)
       if (fromOffset >= end) return []
       if (fromOffset < heads.first(shard)) {
-        throw new PlumblineError('RECORDS_TRIMMED', `Shard ${shard} starts at ${heads.first(shard)}; records from ${fromOffset} on were removed by retention.`)
+        throw new PlumblineError(
+          'RECORDS_TRIMMED',
+          `Shard ${shard} starts at ${heads.first(shard)}; records from ${fromOffset} on were removed by retention.`,
+        )
       }
       const records: LogRecord[] = []
-      for (const { key, value } of env.events.getRange({ start: eventKey(shard, fromOffset), end: eventKey(shard, end), limit: maxRecords })) {
+      for (const { key, value } of env.events.getRange({
+        start: eventKey(shard, fromOffset),
+        end: eventKey(shard, end),
+        limit: maxRecords,
+      })) {
         records.push(decodeRecord(offsetOf(key), value))
       }
       return records
@@ -170,7 +209,11 @@ const createKeyValue = (env: Environment, writer: Writer): KeyValue => {
   const stored = (name: string): Buffer => kvKey(`kv:${name}`)
   return {
     get: (name) => env.kv.get(stored(name)),
-    list: (prefix) => [...env.kv.getKeys({ start: stored(prefix) })].map((key) => key.toString()).filter((key) => key.startsWith(`kv:${prefix}`)).map((key) => key.slice(3)),
+    list: (prefix) =>
+      [...env.kv.getKeys({ start: stored(prefix) })]
+        .map((key) => key.toString())
+        .filter((key) => key.startsWith(`kv:${prefix}`))
+        .map((key) => key.slice(3)),
     put: (values) =>
       writer.run({
         bytes: Object.values(values).reduce((sum, value) => sum + (value?.length ?? 0), 0),

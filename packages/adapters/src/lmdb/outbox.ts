@@ -1,4 +1,4 @@
-import { type OutboxValue, decodeEntry, outboxKey, rowsSoFarOf, sequenceOf } from './codec.ts'
+import { type OutboxValue, decodeEntry, outboxKey, rowsOf, rowsSoFarOf, sequenceOf } from './codec.ts'
 import { type Environment, kvKey } from './environment.ts'
 import { type Heads, TOPICS, type Topic, keepHead, topicNumber } from './staging.ts'
 import type { Writer } from './writer.ts'
@@ -43,6 +43,14 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
     return [...env.kv.getRange({ start: kvKey(prefix), end: kvKey(`cursor:${topic};`) })].map(({ value }) => Number(value.toString()))
   }
 
+  /** Rows of the topic up to a sequence, also when that entry has been trimmed. */
+  const rowsUpTo = (topic: Topic, sequence: number): number => {
+    const reached = env.outbox.getBinaryFast(outboxKey(topicNumber(topic), sequence))
+    if (reached !== undefined) return rowsSoFarOf(reached)
+    const next = env.outbox.getBinaryFast(outboxKey(topicNumber(topic), sequence + 1))
+    return next === undefined ? 0 : rowsSoFarOf(next) - rowsOf(next)
+  }
+
   const trimTopic = (topic: Topic, limit: number): Promise<number> =>
     writer.run({
       bytes: 0,
@@ -76,16 +84,15 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
     lag(topic, after) {
       const head = heads.topic(topic)
       if (after >= head.sequence) return { entries: 0, rows: 0 }
-      const reached = env.outbox.get(outboxKey(topicNumber(topic), after))
-      const first = [...env.outbox.getRange({ start: outboxKey(topicNumber(topic), after + 1), limit: 1 })][0]
-      const rowsBefore = reached !== undefined ? rowsSoFarOf(reached) : first === undefined ? 0 : rowsSoFarOf(first.value) - decodeEntry(first.value).rows
+      const rowsBefore = rowsUpTo(topic, after)
       return { entries: head.sequence - after, rows: head.rows - rowsBefore }
     },
     register: (consumer, topics) =>
       writer.run({
         bytes: 0,
         apply() {
-          for (const topic of topics) if (env.kv.get(cursorKey(topic, consumer)) === undefined) env.kv.putSync(cursorKey(topic, consumer), sequenceValue(0))
+          for (const topic of topics)
+            if (env.kv.get(cursorKey(topic, consumer)) === undefined) env.kv.putSync(cursorKey(topic, consumer), sequenceValue(0))
         },
       }),
     unregister: (consumer) =>

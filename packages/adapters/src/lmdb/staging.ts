@@ -1,5 +1,16 @@
 import { PlumblineError } from '@plumbline/schemas'
-import { SHARD_FIRST, SHARD_NEXT, SHARD_POSITION, encodeEntry, numberOf, numberValue, outboxKey, rowsSoFarOf, sequenceOf, shardKey } from './codec.ts'
+import {
+  SHARD_FIRST,
+  SHARD_NEXT,
+  SHARD_POSITION,
+  encodeEntry,
+  numberOf,
+  numberValue,
+  outboxKey,
+  rowsSoFarOf,
+  sequenceOf,
+  shardKey,
+} from './codec.ts'
 import type { OutboxValue } from './codec.ts'
 import type { Environment } from './environment.ts'
 import type { Staged } from './writer.ts'
@@ -112,7 +123,12 @@ export const createHeads = (env: Environment, shardCount: number): Heads => {
   }
 }
 
-export const writeShardHead = (env: Environment, shard: number, kind: typeof SHARD_NEXT | typeof SHARD_POSITION | typeof SHARD_FIRST, value: number): void => {
+export const writeShardHead = (
+  env: Environment,
+  shard: number,
+  kind: typeof SHARD_NEXT | typeof SHARD_POSITION | typeof SHARD_FIRST,
+  value: number,
+): void => {
   env.shards.putSync(shardKey(shard, kind), numberValue(value))
 }
 

@@ -93,10 +93,14 @@ export const createWriter = (env: Environment, staged: Staged, onPoint: (point: 
       })
     } catch (cause) {
       staged.discard()
-      const error = new PlumblineError('STORE_WRITE_FAILED', `The data folder could not be written: ${await reasonOf(cause)}. Check free space and permissions.`, {
-        retryable: true,
-        cause,
-      })
+      const error = new PlumblineError(
+        'STORE_WRITE_FAILED',
+        `The data folder could not be written: ${await reasonOf(cause)}. Check free space and permissions.`,
+        {
+          retryable: true,
+          cause,
+        },
+      )
       for (const { reject } of batch) reject(error)
       return
     }
