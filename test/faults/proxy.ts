@@ -12,10 +12,13 @@ export interface Proxy {
 /** A proxy in front of ClickHouse that loses answers: the case where a write took effect and the writer cannot know. */
 export const startProxy = async (target: string, fate: (sql: string) => Fate): Promise<Proxy> => {
   const upstream = new URL(target)
-  const server = createServer(async (incoming, answer) => {
+  const server = createServer((incoming, answer) => {
     const sql = new URL(incoming.url ?? '/', 'http://proxy').searchParams.get('query') ?? ''
     const decided = fate(sql)
-    if (decided === 'refuse') return void incoming.socket.destroy()
+    if (decided === 'refuse') {
+      incoming.socket.destroy()
+      return
+    }
     const passed = request(
       { host: upstream.hostname, port: upstream.port, path: incoming.url, method: incoming.method, headers: incoming.headers },
       (reply: IncomingMessage) => {

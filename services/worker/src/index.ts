@@ -1,2 +1,3 @@
-export { createWorker, type Worker, type WorkerOptions, type WorkerPoint, type WorkerStats } from './worker.ts'
+export type { WorkerPoint } from './chunks.ts'
 export type { ShardPhase } from './shard.ts'
+export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from './worker.ts'

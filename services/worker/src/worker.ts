@@ -1,15 +1,7 @@
-import type { ChunkCommit, LogRecord, ShardLog, ShardProcessor } from '@plumbline/detector'
+import type { ChunkCommit, ShardLog, ShardProcessor } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
+import { type WorkerPoint, createChunks } from './chunks.ts'
 import { type ShardPhase, type ShardState, failShard, newShard } from './shard.ts'
-
-/** Places where a test may stop the process. */
-export type WorkerPoint =
-  | 'worker:acquired'
-  | 'worker:read'
-  | 'worker:processed'
-  | 'worker:committing'
-  | 'worker:committed'
-  | 'worker:settled'
 
 export interface WorkerOptions {
   readonly log: ShardLog
@@ -59,8 +51,6 @@ export interface Worker {
   stats(): WorkerStats
 }
 
-const SMALLEST_CHUNK = 8
-
 export const createWorker = (options: WorkerOptions): Worker => {
   const {
     log,
@@ -75,8 +65,8 @@ export const createWorker = (options: WorkerOptions): Worker => {
   const states = new Map(options.shards.map((shard) => [shard, newShard(shard)]))
   /** Shards that may have work, in the order of their turn. */
   const turn = new Set<number>(options.shards)
-  const totals = { records: 0, chunks: 0, commits: 0, failures: 0, busyMs: 0, longestChunkMs: 0 }
-  let size = Math.min(64, chunkRecords)
+  const chunks = createChunks({ log, processor, chunkRecords, chunkMs, turn, onPoint })
+  const totals = { commits: 0, failures: 0 }
   let running = false
   let loop: Promise<void> = Promise.resolve()
   let storing: Promise<void> | null = null
@@ -101,63 +91,6 @@ export const createWorker = (options: WorkerOptions): Worker => {
     onFailure({ shards: failed.map(({ shard }) => shard), code, message, stopped: failed[0]?.phase === 'stopped' })
   }
 
-  const acquire = async (state: ShardState): Promise<void> => {
-    const held = await log.acquire(state.shard)
-    processor.open(state.shard, held)
-    state.next = held.nextOffset
-    state.phase = 'held'
-    onPoint('worker:acquired')
-  }
-
-  /** Keeps the next chunks near `chunkMs`, whatever an event costs on this machine. */
-  const adapt = (records: number, tookMs: number): void => {
-    totals.longestChunkMs = Math.max(totals.longestChunkMs, tookMs)
-    const fitting = tookMs <= 0 ? chunkRecords : (records / tookMs) * chunkMs
-    size = Math.floor(Math.min(chunkRecords, Math.max(SMALLEST_CHUNK, Math.min(size * 2, fitting))))
-  }
-
-  /**
-   * A chunk that fails is tried again in halves, so that everything before the record at fault is processed and stored;
-   * only a chunk of one record counts as a failure of the shard.
-   */
-  const processChunk = (state: ShardState, records: readonly LogRecord[]): ChunkCommit | null => {
-    try {
-      return processor.process(state.shard, records)
-    } catch (error) {
-      if (records.length === 1) throw error
-      processor.forget(state.shard)
-      state.phase = 'lost'
-      state.limit = records.length >> 1
-      return null
-    }
-  }
-
-  /** One chunk of one shard, or null when it has nothing to do now. */
-  const advance = async (state: ShardState): Promise<ChunkCommit | null> => {
-    if (state.phase === 'lost') await acquire(state)
-    // Out of the queue before looking: records that arrive while reading put the shard back in.
-    turn.delete(state.shard)
-    const records = await log.read(state.shard, state.next, Math.min(size, state.limit))
-    if (records.length === 0) return null
-    onPoint('worker:read')
-    const begun = performance.now()
-    const commit = processChunk(state, records)
-    const tookMs = performance.now() - begun
-    if (commit === null) {
-      turn.add(state.shard)
-      return null
-    }
-    adapt(records.length, tookMs)
-    totals.busyMs += tookMs
-    totals.chunks++
-    totals.records += records.length
-    state.phase = 'storing'
-    // At the end of the queue: every other shard gets its turn before this one's next chunk.
-    turn.add(state.shard)
-    onPoint('worker:processed')
-    return commit
-  }
-
   const ready = (state: ShardState, now: number): boolean => (state.phase === 'held' || state.phase === 'lost') && state.retryAt <= now
 
   /** Chunks of several shards, up to the commit's size; gives the event loop its turn between chunks. */
@@ -165,11 +98,12 @@ export const createWorker = (options: WorkerOptions): Worker => {
     const commits: ChunkCommit[] = []
     const chunkStates: ShardState[] = []
     const until = performance.now() + 2 * chunkMs
-    for (const shard of [...turn]) {
+    const queue = [...turn]
+    for (const shard of queue) {
       const state = states.get(shard)
       if (state === undefined || !ready(state, performance.now())) continue
       try {
-        const commit = await advance(state)
+        const commit = await chunks.advance(state)
         if (commit !== null) {
           commits.push(commit)
           chunkStates.push(state)
@@ -287,6 +221,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
     },
     stats: () => ({
       ...totals,
+      ...chunks.counts(),
       shards: [...states.values()].map(({ shard, phase, next, error }) => ({
         shard,
         phase,
