@@ -10,8 +10,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 const main = async (argv: readonly string[]): Promise<number> => {
-  const program = createProgram()
   try {
+    const program = await createProgram(argv)
     await program.parseAsync([...argv], { from: 'user' })
     return process.exitCode === undefined ? EXIT.ok : Number(process.exitCode)
   } catch (error) {

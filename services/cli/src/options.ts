@@ -1,4 +1,9 @@
+import type { FileFormat } from '@plumbline/adapters/files'
 import { InvalidArgumentError } from 'commander'
+
+/** Formats of files of events, by name only, so that help does not load the readers. A missing or an extra one does not compile. */
+const FORMATS: Readonly<Record<FileFormat, true>> = { native: true, neutral: true, cloudtrail: true }
+export const FILE_FORMATS = Object.keys(FORMATS) as FileFormat[]
 
 /** Parsers for commander: a value that does not fit is a usage error that names the option. */
 export const integer =

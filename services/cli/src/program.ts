@@ -8,11 +8,16 @@ import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
+import { registerUp } from './commands/up.ts'
 
-/** Adds commands to the program. Engines are imported when a command runs, so that `--help` is quick. */
-export type Register = (program: Command, output: (command: Command) => Output) => void
+/**
+ * Adds a command to the program. Engines are imported when a command runs, so that `--help` is quick; what has to be
+ * loaded before the command line can be read is done by the function it may return, only when that command is asked for.
+ */
+export type Register = (program: Command, output: (command: Command) => Output) => void | (() => Promise<void>)
 
 const COMMANDS: readonly Register[] = [
+  registerUp,
   registerReplay,
   registerEvaluate,
   registerExplain,
@@ -33,7 +38,7 @@ const outputOf = (command: Command): Output => {
   }
 }
 
-export const createProgram = (): Command => {
+export const createProgram = async (argv: readonly string[]): Promise<Command> => {
   const program = new Command('plumbline')
     .description('Learns how each AI agent and person normally behaves and says, with reasons, when one of them departs from it.')
     .version('0.1.0')
@@ -43,7 +48,10 @@ export const createProgram = (): Command => {
     .showHelpAfterError('(plumbline <command> --help shows the options)')
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 something needed does not answer.')
     .exitOverride()
-  for (const register of COMMANDS) register(program, outputOf)
+  for (const register of COMMANDS) {
+    const prepare = register(program, outputOf)
+    if (prepare !== undefined && argv.includes(program.commands.at(-1)?.name() ?? '')) await prepare()
+  }
   for (const command of program.commands) inherit(command)
   return program
 }
