@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { decodeFull } from '@plumbline/detector/decode'
 import fc from 'fast-check'
 import { fillFromEvent } from '../../packages/detector/src/1-decode/fill.ts'
-import { DecodedEvent, NUMBER_FIELDS, S, STRING_FIELDS } from '../../packages/detector/src/1-decode/record.ts'
+import { DecodedEvent, NUMBER_FIELDS, S, STRING_FIELDS } from '../../packages/detector/src/record.ts'
 import { Scanner } from '../../packages/detector/src/1-decode/scan.ts'
 import { nearMiss, validInput } from '../support/event-arbitrary.ts'
 

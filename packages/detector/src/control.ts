@@ -1,6 +1,6 @@
 import { ControlRecord, REASON_FAMILIES, type ReasonFamily, type Rejection, rejection } from '@plumbline/schemas'
 import { decode, features, identify } from './pipeline.ts'
-import { H, SLOT_BYTES, SLOT_FLAGS } from './4-baseline/layout.ts'
+import { H, SLOT_BYTES, SLOT_FLAGS } from './state/layout.ts'
 import { learn } from './4-baseline/learn.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 import { raiseRisk } from './7-risk/risk.ts'

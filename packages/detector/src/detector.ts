@@ -9,13 +9,14 @@ import {
   rejection,
   SCORED_SCHEMA_VERSION,
 } from '@plumbline/schemas'
-import { S } from './1-decode/record.ts'
+import { S } from './record.ts'
 import { Scanner } from './1-decode/scan.ts'
 import { eventKey, shardOfKey } from './2-identify/shard.ts'
-import { Slots } from './2-identify/slots.ts'
+import { Slots } from './state/slots.ts'
 import { TenantState, type ReadyRelease } from './2-identify/tenants.ts'
 import { ScoredBlock } from './9-outbox/scored-block.ts'
 import { applyControl } from './control.ts'
+import { raiseRisk } from './7-risk/risk.ts'
 import { log10 } from './math/functions.ts'
 import { runEvent, type Stages } from './pipeline.ts'
 import type { ChunkCommit, LogRecord, ReleaseSource, ShardProcessor, SlotSource } from './ports.ts'
@@ -114,6 +115,7 @@ export class Detector implements ShardProcessor {
         if (capsule !== null) this.#capsules.push(capsule)
         this.counters.alerts++
       },
+      raiseRisk,
       quiet: (reason) => {
         this.counters.quiet[reason]++
       },

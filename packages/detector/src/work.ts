@@ -1,7 +1,7 @@
 import { FEATURE_COUNT } from '@plumbline/schemas'
-import { DecodedEvent } from './1-decode/record.ts'
+import { DecodedEvent } from './record.ts'
 import { Hashes } from './2-identify/hashes.ts'
-import type { Segment } from './2-identify/slots.ts'
+import type { Segment } from './state/slots.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 
 /**
@@ -61,6 +61,8 @@ export class Work {
   isWrite = false
   isExternal = false
   isUntrusted = false
+  /** Policy rule that forbids the act, or null. */
+  deniedBy: string | null = null
   // 3 features
   readonly features = new Float32Array(FEATURE_COUNT)
   maturity = 0
@@ -72,10 +74,18 @@ export class Work {
   /** Sum of the event-level surprises before session context is added, nats. */
   eventSurprise = 0
   travelKmh = 0
+  /** First-time action, class and destination of this event. */
+  firsts = 0
+  /** Steps of the exfiltration flow complete with this event, 0 to 3. */
+  flowStep = 0
+  /** The resource is new within this hour. */
+  newInHour = false
   // 6 score
   surprise = 0
   reconstruction = 0
   joint = 0
+  /** Unusual by itself, session aside. */
+  unusual = false
   /** −log10 of the tail of the event by itself, and of the event in its session. */
   eventTail = 0
   tailLog10 = 0

@@ -1,5 +1,5 @@
 import { type Event, IDENTITY_KINDS, OUTCOMES, PROVENANCES } from '@plumbline/schemas'
-import { ABSENT, type DecodedEvent, N, S } from './record.ts'
+import { ABSENT, type DecodedEvent, N, S } from '../record.ts'
 
 const encoder = new TextEncoder()
 

@@ -1,5 +1,5 @@
 import { EVENT_LIMITS, IDENTITY_KINDS, OUTCOMES, PROVENANCES } from '@plumbline/schemas'
-import { DecodedEvent, N, S } from './record.ts'
+import { DecodedEvent, N, S } from '../record.ts'
 
 /**
  * Single-pass, allocation-free reader of the event shapes that senders and the gateway really produce:

@@ -1,4 +1,4 @@
-import { type DecodedEvent, STRING_FIELDS } from '../1-decode/record.ts'
+import { type DecodedEvent, STRING_FIELDS } from '../record.ts'
 import type { SipHash } from '../math/siphash.ts'
 
 const ENTRIES = 1 << 15

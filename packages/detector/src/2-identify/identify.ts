@@ -1,7 +1,7 @@
-import { N, S } from '../1-decode/record.ts'
-import { EVENT_ID_COUNT, EVENT_IDS, H, SE, SESSION_BYTES, SESSION_COUNT, SESSIONS } from '../4-baseline/layout.ts'
-import { fingerprint } from '../4-baseline/tables.ts'
-import { countryIndex } from '../3-features/countries.ts'
+import { N, S } from '../record.ts'
+import { EVENT_ID_COUNT, EVENT_IDS, H, SE, SESSION_BYTES, SESSION_COUNT, SESSIONS } from '../state/layout.ts'
+import { fingerprint } from '../state/tables.ts'
+import { countryIndex } from '../state/countries.ts'
 import { isWrite as actionWrites } from '../policy/index.ts'
 import type { Work } from '../work.ts'
 
@@ -173,14 +173,31 @@ export const classify = (w: Work): void => {
   if (bits < 0) {
     const action = text(w, S.action)!
     const r = tenant.policy.resourceOf(action, text(w, S.resource), text(w, S.resourceClass)!, text(w, S.destination))
-    bits = (r.sensitivity & 3) | (r.untrusted ? 4 : 0) | (r.external ? 8 : 0) | (actionWrites(action) ? 16 : 0)
+    bits = (r.sensitivity & 3) | (r.sensitivityFrom === 'policy' ? 32 : 0) | (r.untrusted ? 4 : 0) | (r.external ? 8 : 0) | (actionWrites(action) ? 16 : 0)
     tenant.remember(key, bits)
+    if (r.class !== text(w, S.resourceClass)) tenant.reclassify(key, r.class)
   }
+  // A sender may raise what the policy says of a resource, never lower it.
   const told = w.event.number[N.sensitivity]!
-  w.sensitivity = told >= 0 ? told : bits & 3
+  w.sensitivity = !(told >= 0) ? bits & 3 : (bits & 32) !== 0 ? Math.max(told, bits & 3) : told
   w.isUntrusted = w.event.untrusted === 255 ? (bits & 4) !== 0 : w.event.untrusted === 1
   w.isExternal = (bits & 8) !== 0
   w.isWrite = (bits & 16) !== 0
+  w.deniedBy = null
+  if (tenant.policySource !== null) obeyPolicy(w, key)
+}
+
+/** What only a written policy can say: another class for the resource, and rules on who may touch which class. */
+const obeyPolicy = (w: Work, key: number): void => {
+  const { tenant } = w
+  const named = tenant.classFor(key)
+  if (named !== undefined) {
+    w.class_ = fingerprint(named.lo)
+    w.classHi = named.hi
+  }
+  if (tenant.policySource!.rules.length === 0) return
+  const verdict = tenant.policy.ruleVerdict(text(w, S.identity)!, w.isWrite ? 'write' : 'read', named?.name ?? text(w, S.resourceClass)!)
+  if (verdict?.effect === 'deny') w.deniedBy = verdict.ruleId
 }
 
 /** Slot header of an identity met for the first time. */

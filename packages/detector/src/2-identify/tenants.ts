@@ -1,6 +1,6 @@
 import { IDENTITY_KINDS, Policy, type ReleaseHeader } from '@plumbline/schemas'
 import type { Autoencoder } from '../5-autoencoder/index.ts'
-import { type GroupStats, NO_GROUP } from '../4-baseline/groups.ts'
+import { type GroupStats, NO_GROUP } from '../state/groups.ts'
 import { deriveKey, SipHash } from '../math/siphash.ts'
 import { type CompiledPolicy, compilePolicy } from '../policy/index.ts'
 
@@ -46,6 +46,7 @@ export class TenantState {
   readonly groupNames = new Map<number, string>()
   #classKey = new Int32Array(CACHE)
   #classBits = new Uint8Array(CACHE)
+  #classes = new Map<number, { readonly name: string; readonly lo: number; readonly hi: number }>()
 
   constructor(name: string, number: number, masterKey: Uint8Array) {
     this.name = name
@@ -62,12 +63,28 @@ export class TenantState {
     this.resourceMatters = policy !== null && policy.resources.some((r) => r.match.resource !== undefined)
     this.policy = policy === null ? DEFAULT_POLICY : compilePolicy(policy)
     this.#classKey.fill(0)
+    this.#classes.clear()
   }
 
   /** Cached classification bits for a key, or -1. The key is a 32-bit mix of keyed hashes of all that the answer depends on. */
   classified(key: number): number {
     const at = key & (CACHE - 1)
     return this.#classKey[at] === key && key !== 0 ? this.#classBits[at]! : -1
+  }
+
+  /** Class that the policy gives instead of the sender's, for a classification key. */
+  classFor(key: number): { readonly name: string; readonly lo: number; readonly hi: number } | undefined {
+    return this.#classes.get(key)
+  }
+
+  reclassify(key: number, name: string): void {
+    if (this.#classes.size >= CACHE) {
+      this.#classes.clear()
+      this.#classKey.fill(0)
+    }
+    const bytes = new TextEncoder().encode(name)
+    this.sip.hash(bytes, 0, bytes.length)
+    this.#classes.set(key, { name, lo: this.sip.lo, hi: this.sip.hi })
   }
 
   remember(key: number, bits: number): void {

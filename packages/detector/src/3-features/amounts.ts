@@ -1,11 +1,11 @@
-import { N } from '../1-decode/record.ts'
-import type { GroupStats } from '../4-baseline/groups.ts'
-import { bucketPosition, lowerTail, upperTail } from '../4-baseline/histogram.ts'
-import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, HOURS, HOURS_TOTAL, W } from '../4-baseline/layout.ts'
-import { studentNats, windowSurprise, windowValue } from '../4-baseline/windows.ts'
+import { N } from '../record.ts'
+import type { GroupStats } from '../state/groups.ts'
+import { bucketPosition, lowerTail, upperTail } from '../state/histogram.ts'
+import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, HOURS, HOURS_TOTAL, W } from '../state/layout.ts'
+import { studentNats, windowSurprise, windowValue } from '../state/windows.ts'
 import { ln, log1p } from '../math/functions.ts'
 import type { Work } from '../work.ts'
-import { indexOf } from './index-of.ts'
+import { indexOf } from '../state/index-of.ts'
 
 const HOUR_OWN = indexOf('hour_own')
 const HOUR_PEER = indexOf('hour_peer')
@@ -91,20 +91,20 @@ const windowFeatures = (w: Work, g: Float32Array, bytesOut: number, bytesIn: num
   const outcome = w.event.outcome
   x[FAILURES] = outcome === 1 ? windowSurprise(w, W.failuresHour, windowValue(w, W.failuresHour) + 1, g) : 0
   x[DENIED] = outcome === 2 ? windowSurprise(w, W.deniedHour, windowValue(w, W.deniedHour) + 1, g) : 0
-  const firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0) + (w.newNetwork ? 1 : 0)
+  w.firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
+  const firsts = w.firsts + (w.newNetwork ? 1 : 0)
   x[FIRSTS] = firsts > 0 ? windowSurprise(w, W.firstsHour, windowValue(w, W.firstsHour) + firsts, g) : 0
   x[SENSITIVE] = w.sensitivity >= 2 && !w.isWrite ? windowSurprise(w, W.sensitiveHour, windowValue(w, W.sensitiveHour) + 1, g) : 0
   x[EXTERNAL] = w.isExternal ? windowSurprise(w, W.externalDay, windowValue(w, W.externalDay) + 1, g) : 0
-  x[ENUMERATION] = inBitmap(w) ? 0 : windowSurprise(w, W.resourcesHour, windowValue(w, W.resourcesHour) + 1, g)
+  w.newInHour = w.resource !== 0 && !inBitmap(w)
+  x[ENUMERATION] = !w.newInHour ? 0 : windowSurprise(w, W.resourcesHour, windowValue(w, W.resourcesHour) + 1, g)
   const bit = 1 << (w.network & 31)
   const seen = w.network === 0 || (w.seg.u32[(w.base + ANCHOR + A.lastSourceSet) >> 2]! & bit) !== 0
   x[SOURCES] = seen ? 0 : windowSurprise(w, W.sourcesHour, windowValue(w, W.sourcesHour) + 1, g)
   drift(w, bytesOut)
 }
 
-/** True when the event's resource has been counted in this hour already, or it has none. */
-export const inBitmap = (w: Work): boolean => {
-  if (w.resource === 0) return true
+const inBitmap = (w: Work): boolean => {
   const bit = w.resource & (HOUR_BITMAP_BYTES * 8 - 1)
   return (w.seg.u8[w.base + HOUR_BITMAP + (bit >> 3)]! & (1 << (bit & 7))) !== 0
 }

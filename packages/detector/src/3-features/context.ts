@@ -1,10 +1,10 @@
-import { N } from '../1-decode/record.ts'
-import { A, ANCHOR, H, SE, W } from '../4-baseline/layout.ts'
-import { studentNats, windowCount } from '../4-baseline/windows.ts'
+import { N } from '../record.ts'
+import { A, ANCHOR, H, SE } from '../state/layout.ts'
+import { studentNats } from '../state/windows.ts'
 import { log1p } from '../math/functions.ts'
 import type { Work } from '../work.ts'
-import { distanceKm } from './countries.ts'
-import { indexOf } from './index-of.ts'
+import { distanceKm } from '../state/countries.ts'
+import { indexOf } from '../state/index-of.ts'
 
 const TRAVEL = indexOf('travel_speed')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
@@ -38,8 +38,9 @@ export const contextFeatures = (w: Work): void => {
   const fresh = w.sessionIsNew
   const events = fresh ? 0 : u16[(s + SE.events) >> 1]!
   x[SESSION_UNTRUSTED] = !fresh && u32[(s + SE.untrustedAtS) >> 2] !== 0 ? 1 : 0
-  x[SESSION_FLOW] = flowAfter(w, fresh ? 0 : u8[s + SE.flow]!)
-  x[SESSION_FIRSTS] = Math.min(20, (fresh ? 0 : u8[s + SE.firsts]!) + firstsOf(w))
+  w.flowStep = flowAfter(w, fresh ? 0 : u8[s + SE.flow]!)
+  x[SESSION_FLOW] = w.flowStep
+  x[SESSION_FIRSTS] = Math.min(20, (fresh ? 0 : u8[s + SE.firsts]!) + w.firsts)
   x[SESSION_SURPRISE] = events === 0 ? 0 : Math.min(20, f32[(s + SE.surprise) >> 2]! / events)
   x[SESSION_LENGTH] = sessionLength(w, events + 1)
   x[INSTRUCTION] = event.number[N.instructionLikeness]! >= 0 ? event.number[N.instructionLikeness]! : 0
@@ -55,13 +56,11 @@ export const contextFeatures = (w: Work): void => {
   travel(w)
 }
 
-export const firstsOf = (w: Work): number => (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
-
 /**
  * Steps of the exfiltration flow that are complete with this event: 1 text from outside was read, 2 then something
  * sensitive, 3 then data went outside. A step counts only after the one before.
  */
-export const flowAfter = (w: Work, before: number): number => {
+const flowAfter = (w: Work, before: number): number => {
   if (before >= 2 && w.isExternal && w.isWrite) return 3
   if (before === 1 && w.sensitivity >= 2 && w.event.outcome === 0) return 2
   if (before === 0 && w.isUntrusted) return 1
@@ -100,5 +99,3 @@ const travel = (w: Work): void => {
   w.travelKmh = km / hours
   w.features[TRAVEL] = log1p(w.travelKmh)
 }
-
-export const knownWindows = (w: Work): number => windowCount(w, W.eventsHour)

@@ -1,5 +1,5 @@
-import { S } from '../1-decode/record.ts'
-import type { CountMap, GroupStats } from '../4-baseline/groups.ts'
+import { S } from '../record.ts'
+import type { CountMap, GroupStats } from '../state/groups.ts'
 import {
   ACTION_SETS,
   ACTIONS,
@@ -21,11 +21,11 @@ import {
   TRANSITIONS,
   USER_AGENTS,
   VERSIONS,
-} from '../4-baseline/layout.ts'
-import { countOf, filterHas } from '../4-baseline/tables.ts'
+} from '../state/layout.ts'
+import { countOf, filterHas } from '../state/tables.ts'
 import { ln } from '../math/functions.ts'
 import type { Work } from '../work.ts'
-import { indexOf } from './index-of.ts'
+import { indexOf } from '../state/index-of.ts'
 
 const ACTION_OWN = indexOf('action_own')
 const CLASS_OWN = indexOf('class_own')

@@ -1,7 +1,7 @@
-import { N } from '../1-decode/record.ts'
-import type { Segment } from '../2-identify/slots.ts'
+import { N } from '../record.ts'
+import type { Segment } from '../state/slots.ts'
 import type { Work } from '../work.ts'
-import { bucketPosition, record } from './histogram.ts'
+import { bucketPosition, record } from '../state/histogram.ts'
 import {
   ACTION_SETS,
   ACTIONS,
@@ -30,10 +30,10 @@ import {
   USER_AGENTS,
   VERSIONS,
   W,
-} from './layout.ts'
-import { indexOf } from '../3-features/index-of.ts'
-import { add, fade, filterAdd } from './tables.ts'
-import { windowMean, windowValue } from './windows.ts'
+} from '../state/layout.ts'
+import { indexOf } from '../state/index-of.ts'
+import { add, fade, filterAdd } from '../state/tables.ts'
+import { windowMean, windowValue } from '../state/windows.ts'
 import { expm1 } from '../math/functions.ts'
 
 const SESSION_FLOW = indexOf('session_flow')

@@ -1,9 +1,6 @@
 import { SCORED_FLAGS } from '@plumbline/schemas'
-import { N, S } from '../1-decode/record.ts'
-import { firstsOf, flowAfter } from '../3-features/context.ts'
-import { inBitmap } from '../3-features/amounts.ts'
-import { fingerprint } from './tables.ts'
-import { UNUSUAL_TAIL } from '../6-score/evidence.ts'
+import { N, S } from '../record.ts'
+import { fingerprint } from '../state/tables.ts'
 import { log1p } from '../math/functions.ts'
 import type { Work } from '../work.ts'
 import {
@@ -20,7 +17,7 @@ import {
   TAINTED,
   W,
   WINDOW_VALUES,
-} from './layout.ts'
+} from '../state/layout.ts'
 
 /**
  * What happened, whether or not it becomes normal: current windows, the session, the last source, the ids seen.
@@ -68,11 +65,11 @@ const observeWindows = (w: Work): void => {
   }
   if (w.event.outcome === 1) addTo(w, W.failuresHour, 1)
   if (w.event.outcome === 2) addTo(w, W.deniedHour, 1)
-  const firsts = firstsOf(w) + (w.newNetwork ? 1 : 0)
+  const firsts = w.firsts + (w.newNetwork ? 1 : 0)
   if (firsts > 0) addTo(w, W.firstsHour, firsts)
   if (w.sensitivity >= 2 && !w.isWrite) addTo(w, W.sensitiveHour, 1)
   if (w.isExternal) addTo(w, W.externalDay, 1)
-  if (!inBitmap(w)) {
+  if (w.newInHour) {
     const bit = w.resource & (HOUR_BITMAP_BYTES * 8 - 1)
     w.seg.u8[w.base + HOUR_BITMAP + (bit >> 3)]! |= 1 << (bit & 7)
     addTo(w, W.resourcesHour, 1)
@@ -108,8 +105,7 @@ const observeSession = (w: Work): void => {
     u32[(s + SE.hash) >> 2] = w.session === 0 ? 0xffffffff : w.session
     u32[(s + SE.startS) >> 2] = nowS
   }
-  const step = flowAfter(w, u8[s + SE.flow]!)
-  u8[s + SE.flow] = step
+  u8[s + SE.flow] = w.flowStep
   if (w.isUntrusted) {
     u32[(s + SE.untrustedAtS) >> 2] = nowS
     u32[(s + SE.untrustedClass) >> 2] = w.class_
@@ -122,9 +118,9 @@ const observeSession = (w: Work): void => {
     u32[(s + SE.sensitiveAtS) >> 2] = nowS
     u32[(s + SE.sensitiveClass) >> 2] = w.class_
   }
-  u8[s + SE.firsts] = Math.min(255, u8[s + SE.firsts]! + firstsOf(w))
+  u8[s + SE.firsts] = Math.min(255, u8[s + SE.firsts]! + w.firsts)
   u16[(s + SE.events) >> 1] = Math.min(65_535, u16[(s + SE.events) >> 1]! + 1)
-  if (w.eventTail >= UNUSUAL_TAIL) u16[(s + SE.unusual) >> 1] = Math.min(65_535, u16[(s + SE.unusual) >> 1]! + 1)
+  if (w.unusual) u16[(s + SE.unusual) >> 1] = Math.min(65_535, u16[(s + SE.unusual) >> 1]! + 1)
   u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
   u32[(s + SE.lastAction) >> 2] = w.action
   f32[(s + SE.surprise) >> 2]! += w.eventSurprise

@@ -1,8 +1,8 @@
-import { S } from '../1-decode/record.ts'
+import { S } from '../record.ts'
 import { ln } from '../math/functions.ts'
 import type { Work } from '../work.ts'
-import type { GroupStats } from './groups.ts'
-import { ACTION_SETS, ACTIONS, CLASS_SETS, CLASSES, DECLARED_GROUP, H } from './layout.ts'
+import type { GroupStats } from '../state/groups.ts'
+import { ACTION_SETS, ACTIONS, CLASS_SETS, CLASSES, DECLARED_GROUP, H } from '../state/layout.ts'
 
 /** Learned events before behaviour may choose a group. */
 const ENOUGH = 8

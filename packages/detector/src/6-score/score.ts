@@ -1,8 +1,8 @@
 import { FEATURE_COUNT, FEATURES } from '@plumbline/schemas'
-import { SE } from '../4-baseline/layout.ts'
+import { SE } from '../state/layout.ts'
 import { log1p } from '../math/functions.ts'
 import type { Work } from '../work.ts'
-import { evidenceOf } from './evidence.ts'
+import { evidenceOf, UNUSUAL_TAIL } from './evidence.ts'
 import { MAX_TAIL_LOG10, tailLog10 } from './calibration.ts'
 
 /** Surprise features by index, and whether they compare with the identity itself (then maturity weighs them). */
@@ -56,6 +56,7 @@ export const score = (w: Work): null => {
     w.joint = w.surprise
     w.eventTail = Math.min(12, w.surprise * UNMODELLED_SLOPE)
     w.tailLog10 = w.eventTail
+    w.unusual = w.eventTail >= UNUSUAL_TAIL
     w.score = scoreOf(w.tailLog10, w.joint)
     return null
   }
@@ -67,6 +68,7 @@ export const score = (w: Work): null => {
   const c = w.contributions
   for (let i = 0; i < FEATURE_COUNT; i++) if (errors[i]! > 4) c[i]! += ERROR_SHARE * log1p(errors[i]!)
   w.eventTail = tailLog10(release.calibration, w.joint)
+  w.unusual = w.eventTail >= UNUSUAL_TAIL
   const evidence = evidenceOf(w.eventTail, w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.unusual) >> 1]!)
   w.tailLog10 = tailLog10(release.evidence, evidence)
   w.score = scoreOf(w.tailLog10, w.joint)

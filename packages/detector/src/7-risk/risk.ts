@@ -1,4 +1,4 @@
-import { H } from '../4-baseline/layout.ts'
+import { H } from '../state/layout.ts'
 import type { Work } from '../work.ts'
 
 /** Risk halves in this much event time. */
@@ -15,7 +15,7 @@ export const riskNow = (w: Work): number => {
   if (risk === 0 || halvings <= 0) return risk
   // 2^-x for the whole part exactly, linear inside: monotone and free of transcendental functions.
   const whole = Math.floor(halvings)
-  return whole > 30 ? 0 : (risk / (1 << whole)) * (1 - (halvings - whole) / 2)
+  return whole > 29 ? 0 : (risk / (1 << whole)) * (1 - (halvings - whole) / 2)
 }
 
 /**

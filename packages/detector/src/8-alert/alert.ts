@@ -1,17 +1,16 @@
 import { type Alert, type AlertCapsule, FEATURES, type ReasonFamily, type ReplayCoordinates, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
-import { S } from '../1-decode/record.ts'
-import type { GroupStats } from '../4-baseline/groups.ts'
-import { SLOT_FLAGS, SLOT_VERSION, H } from '../4-baseline/layout.ts'
-import { packSlot } from '../4-baseline/pack.ts'
-import { indexOf } from '../3-features/index-of.ts'
-import { raiseRisk } from '../7-risk/risk.ts'
+import { S } from '../record.ts'
+import type { GroupStats } from '../state/groups.ts'
+import { SLOT_FLAGS, SLOT_VERSION, H } from '../state/layout.ts'
+import { packSlot } from '../state/pack.ts'
+import { indexOf } from '../state/index-of.ts'
 import { CATALOGUE_HASH, DETECTOR_VERSION } from '../version.ts'
 import type { Work } from '../work.ts'
 import { leadingFamily } from './families.ts'
 import { factsOf, textOf } from './facts.ts'
 import { isSafe, joinGroup, safeKey } from './groups.ts'
 import { alertId } from './identity.ts'
-import { ruleOf } from './rules.ts'
+import { RULE_TAIL, ruleOf } from './rules.ts'
 import { techniquesOf } from './techniques.ts'
 import { counterfactualOf, wordsOf } from './words.ts'
 
@@ -23,13 +22,12 @@ export interface AlertContext {
   readonly tailFloorLog10: number
   readonly historic: boolean
   alert(alert: Alert, capsule: AlertCapsule | null): void
+  /** Adds to the identity's risk and returns it. */
+  raiseRisk(w: Work, contribution: number, criticality: number): number
   /** Counts what kept an alert quiet, by reason. */
   quiet(reason: 'exception' | 'safe' | 'maintenance' | 'grouped'): void
 }
 
-/** A rule needs the event to be at least this unusual as well: −log10 of the tail. */
-const RULE_TAIL = 1.5
-/** Before the first release only what is this improbable by its own statistics alerts. */
 const SENSITIVITY = indexOf('class_sensitivity')
 
 /**
@@ -40,7 +38,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   if (w.duplicate) return null
   const rule = ruleOf(w, group)
   const threshold = Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
-  const byRule = rule !== null && w.tailLog10 >= RULE_TAIL
+  const byRule = rule !== null && w.tailLog10 >= (RULE_TAIL[rule] ?? 0)
   if (!byRule && w.tailLog10 < threshold) return null
   const family = byRule ? rule : leadingFamily(w)
   if (isKeptQuiet(w, family, ctx)) {
@@ -113,7 +111,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     return
   }
   const facts = factsOf(w, family, group)
-  const risk = raiseRisk(w, 25 * (severityRank(severity) + 1), facts.identity.criticality)
+  const risk = ctx.raiseRisk(w, 25 * (severityRank(severity) + 1), facts.identity.criticality)
   const groupKey = `${family}:${state.key.toString(16).padStart(8, '0')}`
   const replay: ReplayCoordinates = {
     position: { topic: ctx.topic, shard: w.shard, offset: w.offset },

@@ -1,13 +1,14 @@
 import { type AlertFacts, FEATURES, IDENTITY_KINDS, OUTCOMES, PROVENANCES, type Quantity, type Reason, type ReasonFamily } from '@plumbline/schemas'
-import { N, S } from '../1-decode/record.ts'
-import { countryCode } from '../3-features/countries.ts'
-import type { CountMap, GroupStats } from '../4-baseline/groups.ts'
-import { H, LABEL_BYTES, SE, W } from '../4-baseline/layout.ts'
-import { windowCount, windowMean, windowValue } from '../4-baseline/windows.ts'
+import { N, S } from '../record.ts'
+import { countryCode } from '../state/countries.ts'
+import type { CountMap, GroupStats } from '../state/groups.ts'
+import { H, LABEL_BYTES, SE, W } from '../state/layout.ts'
+import { windowCount, windowMean, windowValue } from '../state/windows.ts'
 import { exp, expm1 } from '../math/functions.ts'
 import type { Work } from '../work.ts'
 import { topContributions } from './families.ts'
 
+const LN_10 = 2.302585092994046
 const MINUTE = 60_000
 const HOUR = 3_600_000
 const DAY = 86_400_000
@@ -44,7 +45,7 @@ export const factsOf = (w: Work, family: ReasonFamily, group: GroupStats): Alert
       peers: Math.max(0, group.members - 1),
       modelled: w.modelled,
     },
-    tailProbability: exp(-Math.min(12, w.tailLog10) * Math.LN10),
+    tailProbability: exp(-Math.min(12, w.tailLog10) * LN_10),
     notVisible: notVisible(w),
   }
   assign(facts.baseline, 'peerGroup', group.name === '' ? undefined : group.name)
@@ -116,6 +117,7 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
     case 'sensitive_access':
       return {
         object: textOf(w, S.resourceClass)!,
+        first: w.newClass,
         ...(w.newClass || feature === 'sensitive_first'
           ? { observed: quantity(windowValue(w, W.sensitiveHour) + 1, 'events', HOUR) }
           : windowed(w, W.sensitiveHour, 1, 'events', HOUR)),
@@ -123,10 +125,11 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
         ...triggered(w),
       }
     case 'toxic_flow':
-      return { ...optional('object', textOf(w, S.destination)), observed: quantity(amount(w, N.bytesOut) || 1, amount(w, N.bytesOut) > 0 ? 'bytes' : 'events'), ...triggered(w) }
+      return { ...optional('object', textOf(w, S.destination)), observed: quantity(w.flowStep, 'actions'), ...triggered(w) }
     case 'new_destination':
       return {
         ...optional('object', textOf(w, S.destination)),
+        first: w.newDestination,
         observed: quantity(1, 'events'),
         ...(w.destination === 0 ? {} : peers(group, group.destinations, w.destination)),
         ...triggered(w),
@@ -138,11 +141,11 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
     case 'enumeration':
       return { object: textOf(w, S.resourceClass)!, ...windowed(w, W.resourcesHour, 1, 'resources', HOUR) }
     case 'new_behaviour':
-      return { object: textOf(w, S.action)!, observed: quantity(1, 'events'), ...(w.newAction ? peers(group, group.actions, w.action) : {}), ...triggered(w) }
+      return { object: textOf(w, S.action)!, first: w.newAction, observed: quantity(1, 'events'), ...(w.newAction ? peers(group, group.actions, w.action) : {}), ...triggered(w) }
     case 'off_hours':
       return { observed: quantity(w.hourOfWeek, 'hour_of_week') }
     case 'source':
-      return { ...optional('object', textOf(w, S.ip) ?? textOf(w, S.country)), observed: quantity(1, 'events') }
+      return { ...optional('object', textOf(w, S.ip) ?? textOf(w, S.country)), first: w.newNetwork, observed: quantity(1, 'events') }
     case 'travel':
       return {
         ...optional('object', textOf(w, S.country)),
@@ -162,6 +165,8 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
       return feature === 'drift_bytes' ? windowed(w, W.bytesOutDay, amount(w, N.bytesOut), 'bytes', DAY) : windowed(w, W.eventsDay, 1, 'events', DAY)
     case 'version_change':
       return { ...optional('object', textOf(w, S.versionRelease) ?? textOf(w, S.versionTools) ?? textOf(w, S.versionModel)), observed: quantity(1, 'events') }
+    case 'policy':
+      return { object: textOf(w, S.resourceClass)!, observed: quantity(1, 'events'), ...(w.deniedBy === null ? {} : { trigger: w.deniedBy }) }
     default:
       return { object: textOf(w, S.action)!, observed: quantity(1, 'events') }
   }

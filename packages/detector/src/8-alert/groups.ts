@@ -1,6 +1,6 @@
 import type { ReasonFamily, Severity } from '@plumbline/schemas'
 import { SEVERITIES } from '@plumbline/schemas'
-import { G, GROUP_BYTES, GROUP_COUNT, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../4-baseline/layout.ts'
+import { G, GROUP_BYTES, GROUP_COUNT, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../state/layout.ts'
 import type { Work } from '../work.ts'
 import { familyIndex } from './rules.ts'
 

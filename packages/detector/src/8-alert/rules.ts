@@ -1,8 +1,8 @@
 import { REASON_FAMILIES, type ReasonFamily } from '@plumbline/schemas'
-import { N } from '../1-decode/record.ts'
-import type { GroupStats } from '../4-baseline/groups.ts'
-import { FLOWS, H } from '../4-baseline/layout.ts'
-import { indexOf } from '../3-features/index-of.ts'
+import { N } from '../record.ts'
+import type { GroupStats } from '../state/groups.ts'
+import { FLOWS, H } from '../state/layout.ts'
+import { indexOf } from '../state/index-of.ts'
 import type { Work } from '../work.ts'
 
 const FLOW = indexOf('session_flow')
@@ -22,11 +22,26 @@ const PEER_SHARE = 0.1
 const IMPOSSIBLE_KMH = 1000
 
 /**
+ * How improbable the event must be as well, −log10 of its tail: rules on single steps need more, those that already
+ * weigh several facts need little.
+ */
+export const RULE_TAIL: Readonly<Partial<Record<ReasonFamily, number>>> = {
+  policy: 0,
+  toxic_flow: 2.5,
+  sensitive_access: 4.2,
+  probing: 3.5,
+  rate: 1.5,
+  volume: 1.5,
+  travel: 1.5,
+}
+
+/**
  * Facts that carry an alert beside the learned score: each needs its own minimum of evidence, none needs the budget.
  * @returns the family, or null when no rule speaks
  */
 export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   const x = w.features
+  if (w.deniedBy !== null) return 'policy'
   if (w.event.outcome === 0) {
     if (x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w) && flowIsNew(w, group)) return 'toxic_flow'
     if (w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'

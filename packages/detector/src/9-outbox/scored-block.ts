@@ -1,5 +1,5 @@
 import { CATALOGUE_HASH_32 } from '../version.ts'
-import { N, S } from '../1-decode/record.ts'
+import { N, S } from '../record.ts'
 import type { Work } from '../work.ts'
 
 const TOP = 4

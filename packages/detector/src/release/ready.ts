@@ -1,6 +1,6 @@
 import { FEATURE_COUNT, PlumblineError } from '@plumbline/schemas'
 import { type Autoencoder, createAutoencoder } from '../5-autoencoder/index.ts'
-import { readGroup } from '../4-baseline/groups.ts'
+import { readGroup } from '../state/groups.ts'
 import type { ReadyRelease } from '../2-identify/tenants.ts'
 import { checkCalibration } from '../6-score/calibration.ts'
 import { CATALOGUE_HASH } from '../version.ts'

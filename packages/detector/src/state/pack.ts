@@ -1,5 +1,5 @@
 import { PlumblineError } from '@plumbline/schemas'
-import type { Segment } from '../2-identify/slots.ts'
+import type { Segment } from './slots.ts'
 import { H, SLOT_BYTES, SLOT_VERSION } from './layout.ts'
 
 /**

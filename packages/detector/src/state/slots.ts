@@ -1,6 +1,6 @@
 import type { SlotSource } from '../ports.ts'
-import { H, SLOT_BYTES, SLOT_VERSION } from '../4-baseline/layout.ts'
-import { packSlot, unpackSlot } from '../4-baseline/pack.ts'
+import { H, SLOT_BYTES, SLOT_VERSION } from './layout.ts'
+import { packSlot, unpackSlot } from './pack.ts'
 
 /** Typed views over one block of slots. Functions get a segment and a byte offset inside it. */
 export interface Segment {

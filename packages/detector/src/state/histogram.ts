@@ -1,4 +1,4 @@
-import type { Segment } from '../2-identify/slots.ts'
+import type { Segment } from './slots.ts'
 import { HISTOGRAM_BUCKETS, HISTOGRAMS } from './layout.ts'
 
 /** Buckets per octave: 32 buckets reach 2^40 (a terabyte, a month of milliseconds). */

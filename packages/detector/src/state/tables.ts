@@ -1,4 +1,4 @@
-import type { Segment } from '../2-identify/slots.ts'
+import type { Segment } from './slots.ts'
 
 /**
  * Counting tables inside a slot. A table is `sets` × 64 bytes; a set is eight 32-bit fingerprints and eight
