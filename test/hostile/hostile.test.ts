@@ -221,6 +221,7 @@ test('B10 a bound token cannot speak for another tenant or identity, and proof i
       { id: 'bound', token: 'bound-token-0123456789', tenant: 'acme', identity: { id: 'bot', kind: 'agent' } },
       { id: 'relay', token: 'relay-token-0123456789', relays: true },
     ],
+    reservedTenants: ['demo'],
   })
   try {
     const bound = { authorization: 'Bearer bound-token-0123456789' }
@@ -244,6 +245,11 @@ test('B10 a bound token cannot speak for another tenant or identity, and proof i
     assert.deepEqual(stored.get('1')?.['identity'], { id: 'bot', kind: 'agent', attested: 'token' })
     assert.deepEqual(stored.get('5')?.['identity'], { id: 'bot', kind: 'agent' })
     assert.deepEqual(stored.get('6')?.['identity'], { id: 'bot', kind: 'agent', attested: 'spiffe' })
+    const reserved = await own.post(`${line('7', { tenant: 'demo' })}\n${line('8', { tenant: 'free' })}`)
+    assert.deepEqual(
+      reserved.answer.errors.map((e) => [e.index, e.code, e.field]),
+      [[0, 'CREDENTIAL_MISMATCH', 'tenant']],
+    )
   } finally {
     await own.close()
   }

@@ -128,6 +128,15 @@ test('refusals are OTLP refusals; a bad span among good ones is a partial succes
   const broken = await send(Uint8Array.of(0x0a, 0xff), 'application/x-protobuf')
   assert.deepEqual([broken.status, broken.headers.get('content-type')], [400, 'application/x-protobuf'])
   assert.equal((await send('x', 'text/plain')).status, 415)
+  for (const signal of ['logs', 'metrics']) {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
+    const taken = await door.request(`/v1/${signal}`, { method: 'POST', body: '{"resourceLogs":[]}', headers })
+    assert.deepEqual([taken.status, await taken.text()], [200, '{}'])
+    assert.equal(
+      (await door.request(`/v1/${signal}`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } })).status,
+      401,
+    )
+  }
   const empty = await send(new Uint8Array(0), 'application/x-protobuf')
   assert.deepEqual([empty.status, (await empty.arrayBuffer()).byteLength], [200, 0])
   const tool = (spanId: string, start: number) => ({

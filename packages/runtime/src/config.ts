@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { PlumblineError } from '@plumbline/schemas'
-import { parse as parseYaml } from 'yaml'
+import { parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { type ConfigField, configFields, nearestName } from './config-fields.ts'
 
@@ -91,8 +91,12 @@ const withSections = (tree: Tree, fields: readonly ConfigField[]): Tree => {
 const readFile = (file: string | undefined, problems: ConfigProblem[]): Tree => {
   if (file === undefined) return {}
   try {
-    // YAML 1.2 contains JSON, so one parser reads both. No aliases: a small file must not become a large one.
-    const parsed: unknown = parseYaml(readFileSync(file, 'utf8'), { maxAliasCount: 0 })
+    // YAML 1.2 contains JSON, so one parser reads both.
+    const document = parseDocument(readFileSync(file, 'utf8'), { stringKeys: true, logLevel: 'silent' })
+    const fault = document.errors[0] ?? document.warnings[0]
+    if (fault !== undefined) throw fault
+    // No aliases: a small file must not become a large one.
+    const parsed: unknown = document.toJS({ maxAliasCount: 0 })
     if (parsed === null || parsed === undefined) return {}
     if (isTree(parsed)) return parsed
     problems.push({ where: file, message: 'must hold one mapping of options' })

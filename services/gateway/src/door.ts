@@ -40,6 +40,8 @@ export interface DoorOptions {
   readonly clock: () => number
   readonly metrics: Pick<Metrics, 'plumbline_ingest_events_total' | 'plumbline_ingest_rejected_total'>
   readonly onAccepted?: IngestListener | undefined
+  /** Tenants that only a token bound to them may write to, like the demo's. */
+  readonly reservedTenants?: readonly string[] | undefined
 }
 
 /** Where every event enters, whatever it came in: binds it to its credential, stamps its arrival, makes it durable. */
@@ -70,7 +72,7 @@ export const createDoor = (options: DoorOptions): Door => ({
     const refused: Refused[] = []
     const newest = new Map<string, Event>()
     for (const { index, decoded, bytes } of candidates) {
-      const bound = decoded.ok ? bind(decoded.event, decoded.canonical, credential) : decoded
+      const bound = decoded.ok ? bind(decoded.event, decoded.canonical, credential, options.reservedTenants) : decoded
       const judged = bound.ok && bound.event.time > ingestTimeMs + FUTURE_TOLERANCE_MS ? tooEarly : bound
       if (judged.ok) {
         const key = eventKey(judged.event.tenant, judged.event.identity.id)
@@ -130,9 +132,10 @@ const tooEarly: Decoded = { ok: false, rejection: rejection('TIME_FUTURE', 'time
 const mismatch = (field: string): Decoded => ({ ok: false, rejection: rejection('CREDENTIAL_MISMATCH', field) })
 
 /** The credential outranks the event: it fills in what is open and refuses what contradicts it. */
-const bind = (event: Event, canonical: Uint8Array, credential: Credential): Decoded => {
+const bind = (event: Event, canonical: Uint8Array, credential: Credential, reserved: readonly string[] = []): Decoded => {
   const { tenant, identity, relays } = credential
   if (tenant !== undefined && event.tenant !== tenant && event.tenant !== 'default') return mismatch('tenant')
+  if (tenant === undefined && reserved.includes(event.tenant)) return mismatch('tenant')
   if (identity !== undefined && event.identity.id !== identity.id) return mismatch('identity.id')
   if (identity !== undefined && event.identity.kind !== identity.kind) return mismatch('identity.kind')
   const attested = identity !== undefined ? 'token' : relays === true ? event.identity.attested : undefined

@@ -8,7 +8,7 @@ import { guardIntake, INTAKE_LIMITS, type IntakeLimits } from './intake.ts'
 import { openApiDocument } from './openapi.ts'
 import type { IngestListener, IngestPort } from './ports.ts'
 import { toProblem } from './problems.ts'
-import { sendOtlpProblem, tracesRoute } from './traces-route.ts'
+import { otherSignalsRoute, sendOtlpProblem, tracesRoute } from './traces-route.ts'
 
 export interface GatewayOptions {
   readonly port: IngestPort
@@ -24,6 +24,8 @@ export interface GatewayOptions {
   /** Why nothing can be taken in at present, or undefined. */
   readonly pressure?: () => string | undefined
   readonly onAccepted?: IngestListener
+  /** Tenants that only a token bound to them may write to, like the demo's. */
+  readonly reservedTenants?: readonly string[]
   readonly version?: string
 }
 
@@ -84,7 +86,8 @@ const answerError = (error: unknown, request: FastifyRequest, reply: FastifyRepl
 const ingestScope = async (app: FastifyInstance, options: GatewayOptions): Promise<void> => {
   const { metrics } = options
   const limits = { ...INTAKE_LIMITS, ...options.limits }
-  const door = createDoor({ port: options.port, shards: options.shards, clock: options.clock, metrics, onAccepted: options.onAccepted })
+  const { port, shards, clock, onAccepted, reservedTenants } = options
+  const door = createDoor({ port, shards, clock, metrics, onAccepted, reservedTenants })
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
   })
@@ -103,6 +106,7 @@ const ingestScope = async (app: FastifyInstance, options: GatewayOptions): Promi
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) => done(null, body))
   eventsRoute(app, intake, door, limits)
   tracesRoute(app, intake, door, metrics)
+  otherSignalsRoute(app, metrics)
 }
 
 const operationsScope = async (app: FastifyInstance, options: GatewayOptions): Promise<void> => {

@@ -104,6 +104,22 @@ const ROUTES: readonly Route[] = [
     },
     problems: [...INTAKE_PROBLEMS, 'MEDIA_TYPE_UNSUPPORTED', 'OTLP_MALFORMED'],
   },
+  ...['logs', 'metrics'].map(
+    (signal): Route => ({
+      method: 'post',
+      path: `/v1/${signal}`,
+      summary: `Takes OTLP ${signal} without using them, so that one endpoint serves an SDK that sends all signals.`,
+      body: {
+        'application/x-protobuf': { schema: { type: 'string', format: 'binary' } },
+        'application/json': { schema: { type: 'object' } },
+      },
+      answer: {
+        'application/x-protobuf': { schema: { type: 'string', format: 'binary' } },
+        'application/json': { schema: { type: 'object' } },
+      },
+      problems: ['TOKEN_MISSING_OR_WRONG', 'BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED', 'RATE_LIMITED', 'OVERLOADED'],
+    }),
+  ),
   {
     method: 'get',
     path: '/v1/alerts',

@@ -50,6 +50,26 @@ export const tracesRoute = (
   })
 }
 
+/**
+ * POST /v1/logs and /v1/metrics: an SDK that was given one endpoint sends all three signals to it. They hold no access,
+ * so they are taken, counted and let go; a refusal would fill the agent's log with errors.
+ */
+export const otherSignalsRoute = (app: FastifyInstance, metrics: Pick<Metrics, 'plumbline_ingest_ignored_total'>): void => {
+  for (const signal of ['logs', 'metrics']) {
+    app.post(`/v1/${signal}`, async (request, reply) => {
+      const encoding = encodingOf(request)
+      if (encoding === undefined) throw new PlumblineError('MEDIA_TYPE_UNSUPPORTED', 'The body is neither protobuf nor JSON.')
+      metrics.plumbline_ingest_ignored_total.inc({ reason: signal })
+      return reply
+        .code(200)
+        .type(contentType(encoding))
+        .send(Buffer.from(encodeAnswer(encoding, 0, '')))
+    })
+  }
+}
+
+const OTLP_ROUTES = new Set(['/v1/traces', '/v1/logs', '/v1/metrics'])
+
 const isEmpty = (request: FastifyRequest): boolean => request.body === undefined || (request.body as Buffer).length === 0
 
 /** A refused span for the dead letters: only what would have been read anyway. */
@@ -58,7 +78,7 @@ const describe = (span: OtlpSpan | undefined): Uint8Array =>
 
 /** The refusal in the form that OTLP senders read, or undefined for other requests. */
 export const sendOtlpProblem = (request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply | undefined => {
-  if (request.routeOptions.url !== '/v1/traces') return undefined
+  if (!OTLP_ROUTES.has(request.routeOptions.url ?? '')) return undefined
   const encoding = encodingOf(request) ?? 'json'
   const text = `${problem.body.code}: ${problem.body.message} ${problem.body.remedy}`
   return reply.type(contentType(encoding)).send(Buffer.from(encodeFailure(encoding, problem.rpcCode, text)))
