@@ -18,14 +18,22 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   const release = unpackRelease(bytes)
   const { header } = release
   if (header.catalogueHash !== CATALOGUE_HASH) {
-    throw new PlumblineError('RELEASE_UNSUPPORTED', `Release ${header.id} was made for another feature catalogue. Run the build that made it, or train anew.`)
+    throw new PlumblineError(
+      'RELEASE_UNSUPPORTED',
+      `Release ${header.id} was made for another feature catalogue. Run the build that made it, or train anew.`,
+    )
   }
   const parameters = releaseAutoencoder(release)
   const autoencoder: Autoencoder | null = parameters === null ? null : createAutoencoder(parameters)
   const joint = release.section('joint')
   const typical = release.section('typical')
   const declaredSection = release.section('declared')
-  if (header.peerGroups.length > MAX_GROUPS || joint.length < 5 || typical.length !== 2 * FEATURE_COUNT || (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)) {
+  if (
+    header.peerGroups.length > MAX_GROUPS ||
+    joint.length < 5 ||
+    typical.length !== 2 * FEATURE_COUNT ||
+    (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)
+  ) {
     throw new PlumblineError('RELEASE_INVALID', `Release ${header.id} has sections of the wrong size.`)
   }
   const calibration = release.section('calibration')
