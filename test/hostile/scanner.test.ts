@@ -187,18 +187,16 @@ test('bounds that a scanner is likely to forget', () => {
       '2026-01-00T00:00:00Z',
     ].map((t) => `"time":"${t}"`),
     ...['1', '2', '"1"', '1.0', '1e0'].map((v) => `"v":${v}`),
-    ...[
-      '"x":1',
-      '"x":"y"',
-      '"session":""',
-      '"session":null',
-      '"outcome":"Success"',
-      '"outcome":""',
-      '"destinationProvenance":"users"',
-      '"peerGroup":"\u0041"',
-      '"peerGroup":"a\u0000"',
-      '"peerGroup":"\u007f"',
-    ],
+    '"x":1',
+    '"x":"y"',
+    '"session":""',
+    '"session":null',
+    '"outcome":"Success"',
+    '"outcome":""',
+    '"destinationProvenance":"users"',
+    '"peerGroup":"\u0041"',
+    '"peerGroup":"a\u0000"',
+    '"peerGroup":"\u007f"',
   ]
   for (const extra of extras) {
     const key = /^"(\w+)"/.exec(extra)?.[1] ?? ''
