@@ -175,6 +175,20 @@ test('a body over the limit is refused by its stated length and by its real one'
   }
 })
 
+test('more events than a request may hold are refused as a whole; as many as it may hold are judged one by one', async () => {
+  const own = await openDoor()
+  try {
+    const over = await own.post('{}\n'.repeat(10_001), { 'content-type': 'application/x-ndjson' })
+    assert.equal(over.status, 413)
+    assert.deepEqual([(await own.events()).length, own.deadLetters().length], [0, 0])
+    const full = await own.post(`${'{}\n'.repeat(9999)}${line('last')}`, { 'content-type': 'application/x-ndjson' })
+    assert.deepEqual([full.status, full.answer.accepted, full.answer.rejected, full.answer.errors.length], [202, 1, 9999, 1000])
+    assert.deepEqual([(await own.events()).length, own.deadLetters().length], [1, 9999])
+  } finally {
+    await own.close()
+  }
+})
+
 test('B7 late events are taken: the detector marks them; arrival never goes back', async () => {
   const own = await openDoor()
   try {
