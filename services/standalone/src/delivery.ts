@@ -1,0 +1,61 @@
+import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import { type AlertSink, createFileSink, createForwarder, createStdoutSink, createWebhookSink, type Delivery, type Forwarder, outboxPorts } from '@plumbline/adapters/siem'
+import type { Alert } from '@plumbline/schemas'
+import type { StandaloneConfig } from './config.ts'
+
+export const PRODUCT = { name: 'Plumbline', vendorName: 'Plumbline', version: '0.1.0' } as const
+
+export interface DeliveryOptions {
+  readonly log: EmbeddedLog
+  readonly config: StandaloneConfig
+  readonly alertsFile: string
+  /** Its alerts go to the page and the terminal, never to a SIEM. */
+  readonly demoTenant: string
+  readonly onDecision: (alert: Alert, delivery: Delivery) => void
+}
+
+/** Hands on what is not the demo's. */
+const withoutDemo = (sink: AlertSink, demoTenant: string): AlertSink => ({
+  ...sink,
+  deliver: async (alerts) => {
+    const real = alerts.filter((alert) => alert.facts.tenant !== demoTenant)
+    if (real.length > 0) await sink.deliver(real)
+  },
+})
+
+const sinksOf = ({ config, alertsFile, demoTenant }: DeliveryOptions): AlertSink[] => {
+  const sinks = [withoutDemo(createFileSink({ path: alertsFile, product: PRODUCT }), demoTenant)]
+  if (config.alertsStdout) sinks.push(createStdoutSink())
+  if (config.webhookUrl !== undefined) {
+    const hook = createWebhookSink({
+      url: config.webhookUrl,
+      product: PRODUCT,
+      allowHttp: config.webhookAllowHttp,
+      allowAddresses: config.webhookAllowAddresses,
+      ...(config.webhookSecret === undefined ? {} : { secret: config.webhookSecret }),
+    })
+    sinks.push(withoutDemo(hook, demoTenant))
+  }
+  return sinks
+}
+
+/** Carries alerts from the outbox to the terminal, the findings file, the webhook and the page. */
+export const startDelivery = async (options: DeliveryOptions): Promise<{ readonly forwarder: Forwarder; stop(): Promise<void> }> => {
+  const { log, config } = options
+  const forwarder = await createForwarder({
+    ...outboxPorts(log.outbox, log.kv),
+    sinks: sinksOf(options),
+    budgetPerDay: config.alertBudgetPerDay,
+    onDecision: options.onDecision,
+  })
+  const unsubscribe = log.outbox.onEntries((topics) => {
+    if (topics.includes('alerts')) forwarder.wake()
+  })
+  return {
+    forwarder,
+    async stop() {
+      unsubscribe()
+      await forwarder.close()
+    },
+  }
+}

@@ -1,0 +1,67 @@
+import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { Logger } from '@plumbline/runtime'
+import { allShards, type ReleaseStore, type Trainer } from '@plumbline/trainer'
+import type { Detection } from './detection.ts'
+import type { Storage } from './storage.ts'
+
+export interface RemovalDeps {
+  readonly log: EmbeddedLog
+  readonly detection: Detection
+  readonly releases: ReleaseStore
+  readonly trainer: Trainer
+  readonly storage: Storage
+  readonly clock: () => number
+  readonly logger: Logger
+}
+
+const text = new TextDecoder()
+const EVENT_KEY = /^[eh]:/
+const DRAIN_MS = 10_000
+
+/** Identity names of an event key of this tenant, or null. */
+const identityIn = (key: string, tenant: string): string | null =>
+  EVENT_KEY.test(key) && key.slice(2).startsWith(`${tenant}|`) ? key.slice(2 + tenant.length + 1) : null
+
+const controls = (tenant: string, value: Uint8Array): boolean => {
+  try {
+    return (JSON.parse(text.decode(value)) as { tenant?: string }).tenant === tenant
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Removes a tenant from log, state, releases and store. Other tenants wait for the moment in which no shard is held;
+ * what was accepted meanwhile is scored after it.
+ */
+export const createRemoval = (deps: RemovalDeps) => async (tenant: string): Promise<void> => {
+  const { log, detection, releases, storage } = deps
+  await Promise.race([detection.worker().drained(), new Promise((resolve) => setTimeout(resolve, DRAIN_MS))])
+  const { done } = await storage.recorder.erase(tenant)
+  const released = new Set([...releases.namesOf(tenant), `release:announced:${tenant}`, `policy:given:${tenant}`])
+  await detection.stop()
+  const slots = new Set<string>()
+  try {
+    const removed = await log.removeTenant({
+      record: (bytes, value) => {
+        const key = text.decode(bytes)
+        const identity = identityIn(key, tenant)
+        if (identity !== null) {
+          const place = detection.placeOf(tenant, identity)
+          slots.add(Buffer.from(place.key).toString('hex'))
+          return true
+        }
+        return key.startsWith('c:') && controls(tenant, value)
+      },
+      slot: (key) => slots.has(Buffer.from(key).toString('hex')),
+      state: (name) => name === `t:${tenant}`,
+      kv: (name) => released.has(name),
+    })
+    deps.trainer.forget(tenant)
+    await log.publish('audit', [{ time: deps.clock(), tenant, actor: 'operator', action: 'tenant.remove', target: tenant, body: removed }])
+    deps.logger.info({ tenant, ...removed, shards: allShards(log.shards).length }, 'tenant removed')
+  } finally {
+    detection.start()
+  }
+  await Promise.race([done, new Promise((resolve) => setTimeout(resolve, DRAIN_MS))])
+}

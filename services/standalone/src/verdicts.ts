@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import type { Store } from '@plumbline/adapters/clickhouse'
+import type { EmbeddedLog, FeedbackRecord } from '@plumbline/adapters/lmdb'
+import type { VerdictSink } from '@plumbline/console'
+import { shardOf } from '@plumbline/detector'
+import { type AlertView, type ControlRecord, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
+import { announce } from '@plumbline/trainer'
+
+type VerdictRecord = Extract<ControlRecord, { type: 'verdict' }>
+
+/** A verdict on its way: stored first, so that no crash leaves feedback without its effect. */
+interface Pending {
+  readonly control: VerdictRecord
+  readonly feedback: FeedbackRecord
+}
+
+interface Position {
+  readonly shard: number
+  readonly offset: number
+}
+
+export interface VerdictOptions {
+  readonly log: EmbeddedLog
+  /** Throws while ClickHouse is away. */
+  readonly reader: () => Store
+  readonly clock: () => number
+}
+
+const PENDING = 'verdict:pending:'
+/** Most events a control record carries (contracts C10). */
+const MAX_EVENTS = 256
+/** An alert's rows reach the store within a fraction of a second; a verdict waits this long for them at most. */
+const ROWS_WAIT_MS = 1500
+
+/** Verdicts: feedback log, audit, and the control record that makes the detector follow them. */
+export const createVerdicts = ({ log, reader, clock }: VerdictOptions): VerdictSink & { resume(): Promise<void> } => {
+  const finish = async (name: string, { control, feedback }: Pending): Promise<void> => {
+    await announce(log, {
+      record: control,
+      shards: [shardOf(control.tenant, control.identity, log.shards)],
+      nowMs: clock(),
+      nonce: control.controlId,
+    })
+    await log.publish('feedback', [feedback])
+    const { tenant, author, verdict, alertId } = { ...control }
+    await log.publish('audit', [{ time: feedback.time, tenant, actor: author, action: `verdict.${verdict}`, target: alertId, body: { events: control.events.length } }])
+    await log.kv.put({ [name]: null })
+  }
+
+  return {
+    async record(alert, verdict, author, note) {
+      const events = verdict === 'dismissed' ? [] : await evidenceOf(log, reader, alert)
+      const { tenant, identity } = alert.facts
+      const id = randomUUID()
+      const control: VerdictRecord = {
+        v: 1,
+        type: 'verdict',
+        controlId: `verdict:${id}`,
+        tenant,
+        alertId: alert.id,
+        identity: identity.id,
+        verdict,
+        groupKey: alert.groupKey,
+        events,
+        author,
+      }
+      const feedback = { time: clock(), tenant, alertId: alert.id, identity: identity.id, verdict, author, note: note ?? '' }
+      const name = PENDING + id
+      await log.kv.put({ [name]: Buffer.from(JSON.stringify({ control, feedback })) })
+      await finish(name, { control, feedback })
+    },
+    /** Finishes what a crash interrupted. Call once, before new verdicts. */
+    async resume() {
+      for (const name of log.kv.list(PENDING)) await finish(name, JSON.parse(Buffer.from(log.kv.get(name)!).toString()) as Pending)
+    },
+  }
+}
+
+/** Positions of the events that alerted in the alert's group: what the store knows, else what the alert names. */
+const positionsOf = async (reader: () => Store, alert: AlertView): Promise<readonly Position[]> => {
+  const { facts, firstSeen, lastSeen, evidence } = alert
+  const until = performance.now() + ROWS_WAIT_MS
+  for (;;) {
+    const rows = await alertedRows(reader, facts.tenant, facts.identity.id, facts.session, firstSeen, lastSeen).catch((error: unknown) => {
+      if ((error as PlumblineError).retryable === true) return null
+      throw error
+    })
+    const all = rows !== null && evidence.every((e) => rows.some((row) => row.shard === e.shard && row.offset === e.offset))
+    if (all) return rows
+    if (rows === null || performance.now() > until) return merge(evidence, rows ?? [])
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+const merge = (a: readonly Position[], b: readonly Position[]): Position[] => [
+  ...new Map([...a, ...b].map(({ shard, offset }) => [`${shard}:${offset}`, { shard, offset }])).values(),
+]
+
+const alertedRows = (
+  reader: () => Store,
+  tenant: string,
+  identity: string,
+  session: string | undefined,
+  from: number,
+  to: number,
+): Promise<readonly Position[]> => {
+  const store = reader()
+  return store.rows<Position>(
+    `SELECT DISTINCT shard, offset FROM ${store.database}.scored_events
+     WHERE tenant = {tenant:String} AND identity = {identity:String} AND session = {session:String} AND bitAnd(flags, ${SCORED_FLAGS.alerted}) != 0
+       AND event_time BETWEEN fromUnixTimestamp64Milli({from:Int64}) AND fromUnixTimestamp64Milli({to:Int64})
+     ORDER BY shard, offset LIMIT ${MAX_EVENTS}`,
+    { tenant, identity, session: session ?? '', from, to },
+  )
+}
+
+/** Canonical bytes of the evidence, base64; what retention removed from the log is left out. */
+const evidenceOf = async (log: EmbeddedLog, reader: () => Store, alert: AlertView): Promise<string[]> => {
+  const positions = await positionsOf(() => reader(), alert).catch(() => alert.evidence)
+  const events: string[] = []
+  for (const { shard, offset } of positions.slice(0, MAX_EVENTS)) {
+    const [record] = await log.read(shard, offset, 1).catch((error: unknown) => {
+      if ((error as PlumblineError).code === 'RECORDS_TRIMMED') return []
+      throw error
+    })
+    if (record?.offset === offset) events.push(Buffer.from(record.value).toString('base64'))
+  }
+  return events
+}
