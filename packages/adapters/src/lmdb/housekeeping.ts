@@ -1,4 +1,4 @@
-import { SHARD_FIRST, SHARD_STATE, eventKey, storedTimeOf, offsetOf, shardKey, shardOf, decodeRecord } from './codec.ts'
+import { SHARD_FIRST, SHARD_POSITION, SHARD_STATE, eventKey, storedTimeOf, offsetOf, shardKey, shardOf, decodeRecord } from './codec.ts'
 import type { Environment } from './environment.ts'
 import { type Heads, writeShardHead } from './staging.ts'
 import type { Writer } from './writer.ts'
@@ -88,7 +88,7 @@ const removeWhere = async (
  * The tenant must be idle: stop the worker, call `forget` on the detector, then start again. What still is in the outbox
  * goes to ClickHouse first and is removed there by the recorder's erasure.
  */
-export const removeTenant = async (env: Environment, writer: Writer, owns: TenantOwnership): Promise<TenantRemoval> => {
+export const removeTenant = async (env: Environment, heads: Heads, writer: Writer, owns: TenantOwnership): Promise<TenantRemoval> => {
   const events = await removeWhere(writer, env.events, (key, value) => {
     const record = decodeRecord(offsetOf(key), value)
     return owns.record(record.key, record.value)
@@ -97,8 +97,26 @@ export const removeTenant = async (env: Environment, writer: Writer, owns: Tenan
   const states = await removeWhere(writer, env.shards, (key) => key[2] === SHARD_STATE && owns.state(key.subarray(3).toString()))
   const ownKv = owns.kv
   if (ownKv !== undefined) await removeWhere(writer, env.kv, (key) => key.toString().startsWith('kv:') && ownKv(key.toString().slice(3)))
+  await passGaps(env, heads, writer)
   return { events, slots, states }
 }
+
+/** Records that were removed before they were processed will never come: positions move on to the next one that is there. */
+const passGaps = (env: Environment, heads: Heads, writer: Writer): Promise<void> =>
+  writer.run({
+    bytes: 0,
+    apply() {
+      for (let shard = 0; shard < heads.shards; shard++) {
+        if (heads.position(shard) >= heads.next(shard)) continue
+        const head = heads.stagedShard(shard)
+        const [key] = env.events.getKeys({ start: eventKey(shard, head.position), end: eventKey(shard, head.next), limit: 1 })
+        const there = key === undefined ? head.next : offsetOf(key)
+        if (there === head.position) continue
+        head.position = there
+        writeShardHead(env, shard, SHARD_POSITION, there)
+      }
+    },
+  })
 
 /** All slots of a shard, or of all shards, in key order. Iterates over a snapshot; copy what is kept. */
 export function* iterateSlots(env: Environment, shard?: number): Generator<{ shard: number; key: Uint8Array; bytes: Uint8Array }> {

@@ -144,7 +144,7 @@ const assemble = (
       outboxEntries: await outbox.trim(),
       idempotencyKeys: await purgeAll(env, writer, nowMs),
     }),
-    removeTenant: (owns) => removeTenant(env, writer, owns),
+    removeTenant: (owns) => removeTenant(env, heads, writer, owns),
     slots: (shard) => iterateSlots(env, shard),
     close,
   }
