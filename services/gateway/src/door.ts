@@ -27,7 +27,7 @@ export interface Candidate {
   readonly bytes: Uint8Array
 }
 
-export interface Admission {
+interface Admission {
   readonly answer: IngestAnswer
   /** The answer given to the first request with this Idempotency-Key. */
   readonly repeated?: Uint8Array

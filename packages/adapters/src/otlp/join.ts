@@ -94,7 +94,7 @@ const str = (span: OtlpSpan, key: string): string | undefined => {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-export const agentOf = (span: OtlpSpan): string | undefined => str(span, 'gen_ai.agent.name') ?? str(span, 'gen_ai.agent.id')
+const agentOf = (span: OtlpSpan): string | undefined => str(span, 'gen_ai.agent.name') ?? str(span, 'gen_ai.agent.id')
 
 const userOf = (span: OtlpSpan): string | undefined => str(span, 'user.id') ?? str(span, 'enduser.id')
 
