@@ -65,7 +65,6 @@ export const environment = (node) => {
   const env = { ...process.env }
   const pathName = Object.keys(env).find((k) => k.toUpperCase() === 'PATH') ?? 'PATH'
   env[pathName] = [dirname(node), join(TOOLS, 'node_modules', '.bin'), TOOL_BINARIES, env[pathName]].join(delimiter)
-  env.PLUMBLINE_BOOTSTRAP = '1'
   return env
 }
 
@@ -191,7 +190,7 @@ const installModules = (node) => {
     rmSync(MODULES, { recursive: true, force: true })
   }
   say('installing the packages of the workspace (once; a minute or two)')
-  const env = { ...environment(node), CI: 'true' }
+  const env = { ...environment(node), CI: 'true', INSTALLED_BY_BOOTSTRAP: '1' }
   // npm hands its own settings down as npm_config_*; pnpm must not take them for its own.
   for (const key of Object.keys(env))
     if (/^npm_config_(omit|package_lock|prefix|local_prefix|user_agent|production)$/i.test(key)) delete env[key]

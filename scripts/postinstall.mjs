@@ -2,4 +2,4 @@
 import { bootstrap, guarded } from './bootstrap.mjs'
 
 const byPnpm = (process.env.npm_config_user_agent ?? '').startsWith('pnpm')
-if (process.env.PLUMBLINE_BOOTSTRAP === undefined && !byPnpm) await guarded(() => void bootstrap())
+if (process.env.INSTALLED_BY_BOOTSTRAP === undefined && !byPnpm) await guarded(() => void bootstrap())
