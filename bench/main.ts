@@ -1,0 +1,85 @@
+// npm run bench -- <name> [--json] | all [--force] | report
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { isHit, type Measured, measureAndStore, readStored, type Stored } from './lib/result.ts'
+import { sourceHash } from './lib/paths.ts'
+import { printResult, writeReport } from './report.ts'
+
+/** Each bench is loaded only when it runs, in a process of its own where memory is measured. */
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<() => Promise<Measured>>>> = {
+  core: async () => (await import('./core/core.ts')).core,
+  flat: async () => (await import('./flat/flat.ts')).flat,
+  peers: async () => (await import('./peers/peers.ts')).peers,
+  detection: async (args) => (await import('./detection/detection.ts')).detection(args),
+  standalone: async () => (await import('./standalone/standalone.ts')).standalone,
+}
+
+const USAGE = `npm run bench -- <name> [--json]
+
+  core        detector core against bare JSON.parse, cost per stage
+  flat        cost and memory at 5,000, 100,000 and 1,000,000 identities; a flood under a cap
+  peers       River HalfSpaceTrees and PyOD on the same vectors
+  detection   recall, false alerts, agentdyn, cloudtrail, adbench; parts may be named
+  standalone  HTTP in to row and alert readable, a real process
+  all         every bench whose stored result is older than the sources; --force: every bench
+  report      bench/results.md from the stored results
+`
+
+/** Sources that a result speaks of. */
+const sources = (): string => sourceHash('packages', 'schemas/src', 'services', 'bench')
+
+const runOne = async (name: string, rest: readonly string[], json: boolean): Promise<void> => {
+  const bench = await BENCHES[name]!(rest)
+  const made = sources()
+  const stored = await measureAndStore(name, async () => {
+    const measured = await bench()
+    return { ...measured, values: { ...measured.values, sources: made } }
+  })
+  writeReport()
+  if (!json) return printResult(stored)
+  const bars = stored.bars.map((b) => ({ ...b, hit: b.measured === null ? null : isHit(b) }))
+  console.log(JSON.stringify({ name, date: stored.date, ...stored.values, machine: stored.machine, bars }))
+}
+
+/** This process again with a collector that can be called, unless it has one. */
+const again = (args: readonly string[]): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--expose-gc', '--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+
+const runAll = async (force: boolean, json: boolean): Promise<number> => {
+  const made = sources()
+  const known = new Map(readStored().map((s: Stored) => [s.name, s]))
+  let worst = 0
+  for (const name of Object.keys(BENCHES)) {
+    if (!force && known.get(name)?.values['sources'] === made) {
+      process.stderr.write(`${name}: measured ${known.get(name)!.date} on these sources, kept\n`)
+      continue
+    }
+    process.stderr.write(`${name} …\n`)
+    worst = Math.max(worst, await again([name, ...(json ? ['--json'] : [])]))
+  }
+  writeReport()
+  return worst
+}
+
+const main = async (argv: readonly string[]): Promise<number> => {
+  const json = argv.includes('--json')
+  const [name = '', ...rest] = argv.filter((a) => a !== '--json' && a !== '--force')
+  if (name === 'report') {
+    writeReport()
+    return 0
+  }
+  if (name === 'all') return runAll(argv.includes('--force'), json)
+  if (!Object.hasOwn(BENCHES, name)) {
+    process.stderr.write(USAGE)
+    return name === '' || name === '--help' ? 0 : 2
+  }
+  if ((globalThis as { gc?: () => void }).gc === undefined) return again(argv)
+  await runOne(name, rest, json)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))
