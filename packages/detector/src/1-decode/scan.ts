@@ -20,6 +20,7 @@ const KIND = {
   attributes: 7,
   delegation: 8,
   version1: 9,
+  hashes: 10,
 } as const
 
 interface Key {
@@ -104,6 +105,7 @@ const SHAPES: readonly (readonly Omit<Key, 'bit'>[])[] = [
     key('argumentsFromUser', KIND.integer, N.argumentsFromUser, SAFE),
     key('argumentsFromTool', KIND.integer, N.argumentsFromTool, SAFE),
     key('argumentsNew', KIND.integer, N.argumentsNew, SAFE),
+    key('destinationHashes', KIND.hashes),
   ],
 ]
 
@@ -223,6 +225,8 @@ export class Scanner {
         return this.#delegation()
       case KIND.attributes:
         return this.#attributes()
+      case KIND.hashes:
+        return this.#hashes()
       default:
         return this.#b[this.#p++] === 49
     }
@@ -427,6 +431,32 @@ export class Scanner {
       if (same === length) return true
     }
     this.#attributeKeys[n] = start
+    return false
+  }
+
+  /** Array of lower-case hexadecimal strings; checked and passed over. */
+  #hashes(): boolean {
+    const b = this.#b
+    if (b[this.#p] !== 91) return false
+    let p = this.#p + 1
+    if (b[p] === 93) {
+      this.#p = p + 1
+      return true
+    }
+    for (let n = 0; n < L.destinationHashes; n++) {
+      if (b[p] !== QUOTE) return false
+      const start = ++p
+      for (let c = b[p]!; c !== QUOTE; c = b[++p]!) if (!((c >= 48 && c <= 57) || (c >= 97 && c <= 102))) return false
+      if (p - start < 8 || p - start > 32) return false
+      const after = b[p + 1]
+      p += 2
+      if (after === 93) {
+        this.#p = p
+        return true
+      }
+      if (after !== COMMA) return false
+      if (b[p] === SPACE) p++
+    }
     return false
   }
 

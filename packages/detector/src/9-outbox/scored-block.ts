@@ -83,29 +83,24 @@ export class ScoredBlock {
   #top(w: Work): void {
     const c = w.contributions
     let total = 0
-    for (let i = 0; i < c.length; i++) total += c[i]!
     let n = 0
-    let ceiling = Number.POSITIVE_INFINITY
-    let ceilingAt = -1
-    for (; n < TOP; n++) {
-      let best = -1
-      let most = 0
-      for (let i = 0; i < c.length; i++) {
-        const value = c[i]!
-        if (value > most && (value < ceiling || (value === ceiling && i > ceilingAt))) {
-          most = value
-          best = i
-        }
+    for (let i = 0; i < c.length; i++) {
+      const value = c[i]!
+      if (value <= 0) continue
+      total += value
+      if (n === TOP && value <= weights[TOP - 1]!) continue
+      let at = n < TOP ? n++ : TOP - 1
+      for (; at > 0 && weights[at - 1]! < value; at--) {
+        weights[at] = weights[at - 1]!
+        picked[at] = picked[at - 1]!
       }
-      if (best < 0) break
-      picked[n] = best
-      ceiling = most
-      ceilingAt = best
+      weights[at] = value
+      picked[at] = i
     }
     this.#buffer[this.#p++] = n
     for (let i = 0; i < n; i++) this.#buffer[this.#p++] = picked[i]!
     this.#buffer[this.#p++] = n
-    for (let i = 0; i < n; i++, this.#p += 4) this.#view.setFloat32(this.#p, c[picked[i]!]! / total, true)
+    for (let i = 0; i < n; i++, this.#p += 4) this.#view.setFloat32(this.#p, weights[i]! / total, true)
   }
 
   #span(w: Work, field: number): void {
@@ -146,3 +141,4 @@ export class ScoredBlock {
 }
 
 const picked = new Uint8Array(TOP)
+const weights = new Float64Array(TOP)
