@@ -10,14 +10,17 @@ export const describeUp = (command: Command): void => addConfigFlags(command, St
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Resolves at the first signal that asks to stop; a second one ends the process at once. */
+/** Signals that come this soon after the first are the same one: npm, its child and the terminal all pass it on. */
+const SAME_SIGNAL_MS = 1500
+
+/** Resolves at the first signal that asks to stop; a later Ctrl-C by somebody who will not wait ends the process at once. */
 const untilSignal = (): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
-    let first = true
+    let firstAt: number | undefined
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        if (!first) process.exit(1)
-        first = false
+        if (firstAt !== undefined && signal === 'SIGINT' && performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(1)
+        firstAt ??= performance.now()
         resolve(signal)
       })
     }
