@@ -20,6 +20,8 @@ export const usageError = (message: string): PlumblineError => new PlumblineErro
 /** Total: every error of a command gets an exit code; what nobody classified is a failure. */
 export const exitCodeOf = (error: unknown): ExitCode => {
   if (!(error instanceof PlumblineError)) return EXIT.failure
+  // A part that did not start says why in its cause.
+  if (error.code === 'PART_START_FAILED' && error.cause instanceof PlumblineError) return exitCodeOf(error.cause)
   if (USAGE_CODES.has(error.code)) return EXIT.usage
   return error.retryable ? EXIT.unavailable : EXIT.failure
 }

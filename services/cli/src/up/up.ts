@@ -1,7 +1,8 @@
 import { loadStandaloneConfig, startStandalone, StandaloneConfig } from '@plumbline/standalone'
 import { printConfig } from '@plumbline/runtime'
 import type { Command } from 'commander'
-import { type Output, note, write } from '../output.ts'
+import { EXIT } from '../exit.ts'
+import { describeError, type Output, note } from '../output.ts'
 import { openBrowser, somebodyLooks } from './browser.ts'
 import { addConfigFlags, givenFlags } from './flags.ts'
 
@@ -32,13 +33,18 @@ export const up = async (command: Command, output: Output): Promise<void> => {
   const loaded = loadStandaloneConfig({ file, env: process.env, flags: givenFlags(command, StandaloneConfig) })
   note(output, printConfig(loaded))
   const stopped = untilSignal()
-  const service = await startStandalone(loaded.config)
-  const link = `${service.url}/#token=${encodeURIComponent(service.token)}`
-  const words = [`Plumbline is at ${link}`, 'Stop with Ctrl-C.'].join('\n')
-  await write(output.out, output.json ? `${JSON.stringify({ url: service.url, link })}\n` : `${words}\n`)
-  if (open ?? somebodyLooks()) openBrowser(link, loaded.config.dataDir)
+  // The page comes first: it shows the progress of the rest.
+  const onListening = ({ url, token }: { readonly url: string; readonly token: string }): void => {
+    const link = `${url}/#token=${encodeURIComponent(token)}`
+    const words = `Plumbline is at ${link}\nStop with Ctrl-C.`
+    output.out.write(output.json ? `${JSON.stringify({ url, link })}\n` : `${words}\n`)
+    if (open ?? somebodyLooks()) openBrowser(link, loaded.config.dataDir)
+  }
+  const service = await startStandalone(loaded.config, { onListening })
   const signal = await stopped
   note(output, `${signal}: stopping`)
-  await service.stop()
+  const problems = await service.stop()
+  for (const problem of problems) note(output, describeError(problem, output.json))
   note(output, 'stopped')
+  if (problems.length > 0) process.exitCode = EXIT.failure
 }
