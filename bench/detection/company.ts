@@ -3,7 +3,7 @@ import { ACCEPTED_HIJACK_REASONS, ACCEPTED_REASONS, type AttackKind, type Genera
 import { type Alert, type DetectionConfig, Event, FEATURE_COUNT, type ReasonFamily, SCORED_FLAGS } from '@plumbline/schemas'
 import { buildRelease } from '@plumbline/training'
 import { Instance } from '../../services/cli/src/evaluate/instance.ts'
-import type { ScoredRow } from '../../services/cli/src/evaluate/row-binary.ts'
+import type { ScoredRow } from '@plumbline/detector/replay'
 
 const DAY_MS = 86_400_000
 const NOT_HISTORY = SCORED_FLAGS.late | SCORED_FLAGS.duplicate
@@ -38,6 +38,9 @@ export interface CompanyResult {
   readonly falseAlerts: readonly Alert[]
   readonly scores: { readonly score: number; readonly surprise: number; readonly reconstruction: number; readonly positive: boolean }[]
   readonly features: Float32Array[]
+  /** Every alert record in order of raising, and the labels by position, for judging what the daily ceiling lets out. */
+  readonly alerts: readonly Alert[]
+  readonly labels: ReadonlyMap<number, Label>
 }
 
 /**
@@ -53,7 +56,7 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
   const historyAlerted: number[] = []
   const historyGroups: number[] = []
   const groupNumbers = new Map<string, number>()
-  const result: CompanyResult = { events: 0, cases: [], falsePerDay: [], falseAlerts: [], scores: [], features: [] }
+  const result: CompanyResult = { events: 0, cases: [], falsePerDay: [], falseAlerts: [], scores: [], features: [], alerts: [], labels: new Map() }
   const alerts: Alert[] = []
   let events = 0
   let nextStatistics = 500
@@ -156,10 +159,10 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
   const to = Math.floor(((options.generate.startTime ?? Date.UTC(2026, 9, 1)) + (options.generate.days ?? 15) * DAY_MS - 1) / DAY_MS)
   const falsePerDay: number[] = []
   for (let day = from; day <= to; day++) falsePerDay.push(perDay.get(day) ?? 0)
-  return { ...result, events, cases: [...cases.values()], falsePerDay }
+  return { ...result, events, cases: [...cases.values()], falsePerDay, alerts, labels }
 }
 
-const accepted = (label: Label): readonly ReasonFamily[] =>
+export const accepted = (label: Label): readonly ReasonFamily[] =>
   label.attack === 'hijack' ? ACCEPTED_HIJACK_REASONS[label.variant as HijackVariant] : ACCEPTED_REASONS[label.attack]
 
 /** Average precision, ties counted together. */
