@@ -210,7 +210,7 @@ const createKeyValue = (env: Environment, writer: Writer): KeyValue => {
   return {
     get: (name) => env.kv.get(stored(name)),
     list: (prefix) =>
-      [...env.kv.getKeys({ start: stored(prefix) })]
+      [...env.kv.getKeys({ start: stored(prefix), end: stored(`${prefix}\uffff`) })]
         .map((key) => key.toString())
         .filter((key) => key.startsWith(`kv:${prefix}`))
         .map((key) => key.slice(3)),
