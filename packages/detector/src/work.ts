@@ -65,6 +65,8 @@ export class Work {
   deniedBy: string | null = null
   // 3 features
   readonly features = new Float32Array(FEATURE_COUNT)
+  /** The same as bytes, little-endian as everything that is stored. */
+  readonly featureBytes = new Uint8Array(this.features.buffer)
   maturity = 0
   newAction = false
   newClass = false

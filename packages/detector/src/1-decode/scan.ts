@@ -151,7 +151,6 @@ const SPACE = 32
 export class Scanner {
   #b: Uint8Array = new Uint8Array(0)
   #p = 0
-  #end = 0
   #out: DecodedEvent = new DecodedEvent()
   readonly #attributeKeys = new Int32Array(L.attributeCount)
 
@@ -161,7 +160,6 @@ export class Scanner {
     out.reset(bytes)
     this.#b = bytes
     this.#p = start
-    this.#end = end
     this.#out = out
     return this.#object(OBJECT.root) && this.#p === end
   }
@@ -239,8 +237,8 @@ export class Scanner {
     const start = ++p
     let h = 0x811c9dc5
     for (let c = b[p]!; c !== QUOTE; c = b[++p]!) {
-      // Controls, escapes and anything beyond ASCII: the full decoder judges.
-      if (c < 32 || c > 126 || c === 92 || p >= this.#end) return false
+      // Controls, escapes and anything beyond ASCII: the full decoder judges. Past the end `c` is undefined and fails too.
+      if (!(c >= 32 && c <= 126) || c === 92) return false
       h = Math.imul(h ^ c, 0x01000193)
     }
     const length = p - start
@@ -465,7 +463,7 @@ export class Scanner {
     let p = this.#p
     if (b[p] !== QUOTE) return false
     const start = ++p
-    for (let c = b[p]!; c !== QUOTE; c = b[++p]!) if (c < 32 || c > 126 || c === 92 || p >= this.#end) return false
+    for (let c = b[p]!; c !== QUOTE; c = b[++p]!) if (!(c >= 32 && c <= 126) || c === 92) return false
     this.#p = p + 1
     return p - start >= min && p - start <= max
   }

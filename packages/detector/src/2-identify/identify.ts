@@ -2,7 +2,7 @@ import { N, S } from '../record.ts'
 import { EVENT_ID_COUNT, EVENT_IDS, H, SE, SESSION_BYTES, SESSION_COUNT, SESSIONS } from '../state/layout.ts'
 import { fingerprint } from '../state/tables.ts'
 import { countryIndex } from '../state/countries.ts'
-import { isWrite as actionWrites } from '../policy/index.ts'
+import { isExternalDestination, isWrite as actionWrites } from '../policy/index.ts'
 import type { Work } from '../work.ts'
 
 const HOUR_MS = 3_600_000
@@ -164,27 +164,61 @@ const decoder = new TextDecoder()
 const text = (w: Work, field: number): string | undefined =>
   w.event.has(field) ? decoder.decode(w.event.bytes.subarray(w.event.start[field]!, w.event.end[field]!)) : undefined
 
+const SENSITIVITY = 3
+const UNTRUSTED = 4
+const EXTERNAL = 8
+const WRITE = 16
+const BY_POLICY = 32
+
 /** What the policy says of the act: sensitivity, direction, whether it brings text from outside. Cached by keyed hashes. */
 export const classify = (w: Work): void => {
   const { tenant, hashes } = w
-  let key = mix(mix(hashes.lo[S.action]!, hashes.hi[S.resourceClass]!), mix(w.destination, tenant.resourceMatters ? w.resource : 0)) | 0
-  if (key === 0) key = 1
-  let bits = tenant.classified(key)
-  if (bits < 0) {
-    const action = text(w, S.action)!
-    const r = tenant.policy.resourceOf(action, text(w, S.resource), text(w, S.resourceClass)!, text(w, S.destination))
-    bits = (r.sensitivity & 3) | (r.sensitivityFrom === 'policy' ? 32 : 0) | (r.untrusted ? 4 : 0) | (r.external ? 8 : 0) | (actionWrites(action) ? 16 : 0)
-    tenant.remember(key, bits)
-    if (r.class !== text(w, S.resourceClass)) tenant.reclassify(key, r.class)
+  const act = mix(hashes.lo[S.action]!, hashes.hi[S.resourceClass]!)
+  let bits: number
+  let key = 0
+  if (tenant.policySource === null) {
+    // Nothing written: action and class decide one half, the destination the other, so both caches stay small.
+    bits = actBits(w, (act | 1) >>> 0, false)
+    if (w.destination !== 0) bits = (bits & ~EXTERNAL) | placeBits(w)
+  } else {
+    key = (mix(act, mix(w.destination, tenant.resourceMatters ? w.resource : 0)) | 1) >>> 0
+    bits = actBits(w, key, true)
   }
   // A sender may raise what the policy says of a resource, never lower it.
   const told = w.event.number[N.sensitivity]!
-  w.sensitivity = !(told >= 0) ? bits & 3 : (bits & 32) !== 0 ? Math.max(told, bits & 3) : told
-  w.isUntrusted = w.event.untrusted === 255 ? (bits & 4) !== 0 : w.event.untrusted === 1
-  w.isExternal = (bits & 8) !== 0
-  w.isWrite = (bits & 16) !== 0
+  w.sensitivity = !(told >= 0) ? bits & SENSITIVITY : (bits & BY_POLICY) !== 0 ? Math.max(told, bits & SENSITIVITY) : told
+  w.isUntrusted = w.event.untrusted === 255 ? (bits & UNTRUSTED) !== 0 : w.event.untrusted === 1
+  w.isExternal = (bits & EXTERNAL) !== 0
+  w.isWrite = (bits & WRITE) !== 0
   w.deniedBy = null
   if (tenant.policySource !== null) obeyPolicy(w, key)
+}
+
+const actBits = (w: Work, key: number, whole: boolean): number => {
+  const { tenant } = w
+  const known = tenant.classified(key)
+  if (known >= 0) return known
+  const action = text(w, S.action)!
+  const class_ = text(w, S.resourceClass)!
+  const r = tenant.policy.resourceOf(action, whole ? text(w, S.resource) : undefined, class_, whole ? text(w, S.destination) : undefined)
+  const bits =
+    (r.sensitivity & SENSITIVITY) |
+    (r.untrusted ? UNTRUSTED : 0) |
+    (r.external ? EXTERNAL : 0) |
+    (actionWrites(action) ? WRITE : 0) |
+    (r.sensitivityFrom === 'policy' ? BY_POLICY : 0)
+  tenant.remember(key, bits)
+  if (r.class !== class_) tenant.reclassify(key, r.class)
+  return bits
+}
+
+const placeBits = (w: Work): number => {
+  const key = (w.destinationHi & ~1) >>> 0
+  const known = w.tenant.classified(key)
+  if (known >= 0) return known
+  const bits = isExternalDestination(text(w, S.destination)!) ? EXTERNAL : 0
+  w.tenant.remember(key, bits)
+  return bits
 }
 
 /** What only a written policy can say: another class for the resource, and rules on who may touch which class. */

@@ -25,8 +25,8 @@ export interface ReadyRelease {
 
 export const DEFAULT_POLICY: CompiledPolicy = compilePolicy(Policy.parse({}))
 
-/** Sensitivity and direction of an act, as packed bits: 0–1 sensitivity, 2 untrusted read, 3 external, 4 write. */
-const CACHE = 4096
+/** Answers of the policy kept per tenant and shard. */
+const CACHE = 16_384
 
 /** What one shard knows of one tenant: its keys, its release and its policy at the current position. */
 export class TenantState {
@@ -44,7 +44,7 @@ export class TenantState {
   events = 0
   /** Names of declared peer groups met, by fingerprint: what a release calls them. */
   readonly groupNames = new Map<number, string>()
-  #classKey = new Int32Array(CACHE)
+  #classKey = new Uint32Array(CACHE)
   #classBits = new Uint8Array(CACHE)
   #classes = new Map<number, { readonly name: string; readonly lo: number; readonly hi: number }>()
 

@@ -3,7 +3,7 @@ import type { GroupStats } from '../state/groups.ts'
 import { bucketPosition, lowerTail, upperTail } from '../state/histogram.ts'
 import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, HOURS, HOURS_TOTAL, W } from '../state/layout.ts'
 import { studentNats, windowSurprise, windowValue } from '../state/windows.ts'
-import { ln, log1p } from '../math/functions.ts'
+import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
 

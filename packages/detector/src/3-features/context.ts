@@ -1,7 +1,7 @@
 import { N } from '../record.ts'
 import { A, ANCHOR, H, SE } from '../state/layout.ts'
 import { studentNats } from '../state/windows.ts'
-import { log1p } from '../math/functions.ts'
+import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { distanceKm } from '../state/countries.ts'
 import { indexOf } from '../state/index-of.ts'

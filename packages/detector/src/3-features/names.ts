@@ -23,7 +23,7 @@ import {
   VERSIONS,
 } from '../state/layout.ts'
 import { countOf, filterHas } from '../state/tables.ts'
-import { ln } from '../math/functions.ts'
+import { fastLn as ln } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
 

@@ -1,7 +1,7 @@
 import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { fingerprint } from '../state/tables.ts'
-import { log1p } from '../math/functions.ts'
+import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import {
   A,

@@ -1,5 +1,5 @@
 import { S } from '../record.ts'
-import { ln } from '../math/functions.ts'
+import { fastLn as ln } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { ACTION_SETS, ACTIONS, CLASS_SETS, CLASSES, DECLARED_GROUP, H } from '../state/layout.ts'
@@ -23,7 +23,7 @@ export const groupOf = (w: Work): GroupStats => {
   const sequenceAt = (w.base + H.peerSequence) >> 1
   const seen = f32[(w.base + H.seen) >> 2]!
   const stale = u16[sequenceAt] !== (release.header.sequence & 0xffff)
-  if (stale || (seen > 0 && seen <= 4096 && (seen & (seen - 1)) === 0)) {
+  if (stale || (seen > 0 && seen <= 1024 && (seen & (seen - 1)) === 0)) {
     u8[peerAt] = choose(w) + 1
     u16[sequenceAt] = release.header.sequence & 0xffff
   }

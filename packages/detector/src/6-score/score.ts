@@ -1,6 +1,6 @@
 import { FEATURE_COUNT, FEATURES } from '@plumbline/schemas'
 import { SE } from '../state/layout.ts'
-import { log1p } from '../math/functions.ts'
+import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { evidenceOf, UNUSUAL_TAIL } from './evidence.ts'
 import { MAX_TAIL_LOG10, tailLog10 } from './calibration.ts'
@@ -64,15 +64,22 @@ export const score = (w: Work): null => {
   net.input.set(w.features)
   w.reconstruction = net.run()
   w.joint = jointScore(release.joint, w.surprise, w.reconstruction)
-  const { errors } = net
-  const c = w.contributions
-  for (let i = 0; i < FEATURE_COUNT; i++) if (errors[i]! > 4) c[i]! += ERROR_SHARE * log1p(errors[i]!)
   w.eventTail = tailLog10(release.calibration, w.joint)
   w.unusual = w.eventTail >= UNUSUAL_TAIL
+  if (w.eventTail >= WORTH_EXPLAINING) addErrors(w.contributions, net.errors)
   const evidence = evidenceOf(w.eventTail, w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.unusual) >> 1]!)
   w.tailLog10 = tailLog10(release.evidence, evidence)
   w.score = scoreOf(w.tailLog10, w.joint)
   return null
+}
+
+/** −log10 of the tail from which on the learned errors are worked into the reasons. */
+const WORTH_EXPLAINING = 1
+/** Whitened squared error of a feature that counts as a reason: two typical residuals. */
+const NOTABLE_ERROR = 4
+
+const addErrors = (c: Float32Array, errors: Float32Array): void => {
+  for (let i = 0; i < FEATURE_COUNT; i++) if (errors[i]! > NOTABLE_ERROR) c[i]! += ERROR_SHARE * log1p(errors[i]!)
 }
 
 /** 0 to 100 from minus log10 of the tail probability: 1e-3 is 52, 1e-5 is 66, 1e-10 is 83. */

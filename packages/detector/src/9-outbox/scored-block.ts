@@ -71,11 +71,10 @@ export class ScoredBlock {
     v.setUint32(p, CATALOGUE_HASH_32, true)
     this.#p = p + 4
     this.#top(w)
-    const x = w.features
-    this.#varint(x.length)
-    p = this.#p
-    for (let i = 0; i < x.length; i++, p += 4) v.setFloat32(p, x[i]!, true)
-    this.#p = p
+    const x = w.featureBytes
+    this.#varint(x.length >> 2)
+    this.#buffer.set(x, this.#p)
+    this.#p += x.length
     this.rows++
   }
 

@@ -1,5 +1,5 @@
 import type { Segment } from './slots.ts'
-import { HISTOGRAM_BUCKETS, HISTOGRAMS } from './layout.ts'
+import { HISTOGRAM_BUCKETS, HISTOGRAM_TOTALS, HISTOGRAMS } from './layout.ts'
 
 /** Buckets per octave: 32 buckets reach 2^40 (a terabyte, a month of milliseconds). */
 const PER_OCTAVE = 0.8
@@ -32,39 +32,35 @@ export const upperTail = (seg: Segment, base: number, which: number, position: n
   const u16 = seg.u16
   const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
   const bucket = Math.floor(position)
-  let total = 0
+  const total = seg.f32[((base + HISTOGRAM_TOTALS) >> 2) + which]!
   let above = 0
-  let top = -1
-  for (let i = 0; i < HISTOGRAM_BUCKETS; i++) {
-    const n = u16[at + i]!
-    total += n
-    if (n !== 0) top = i
-    if (i > bucket) above += n
-  }
-  above += u16[at + bucket]! * (1 - (position - bucket)) 
-  const tail = (above + strength * prior) / (total + strength)
+  for (let i = bucket + 1; i < HISTOGRAM_BUCKETS; i++) above += u16[at + i]!
+  const here = u16[at + bucket]!
+  const tail = (above + here * (1 - (position - bucket)) + strength * prior) / (total + strength)
+  if (above + here > 0 || total === 0) return tail
+  let top = bucket - 1
+  while (top >= 0 && u16[at + top] === 0) top--
   const beyond = position - (top + 1)
-  return top >= 0 && beyond > 0 ? tail / (1 + beyond * beyond + beyond / PER_OCTAVE) : tail
+  return beyond > 0 ? tail / (1 + beyond * beyond + beyond / PER_OCTAVE) : tail
 }
 
 export const lowerTail = (seg: Segment, base: number, which: number, position: number, prior: number, strength: number): number => {
   const u16 = seg.u16
   const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
   const bucket = Math.floor(position)
-  let total = 0
-  let below = 0
-  for (let i = 0; i < HISTOGRAM_BUCKETS; i++) {
-    const n = u16[at + i]!
-    total += n
-    if (i < bucket) below += n
-  }
-  below += u16[at + bucket]! * (position - bucket)
-  return (below + strength * prior) / (total + strength)
+  let below = u16[at + bucket]! * (position - bucket)
+  for (let i = 0; i < bucket; i++) below += u16[at + i]!
+  return (below + strength * prior) / (seg.f32[((base + HISTOGRAM_TOTALS) >> 2) + which]! + strength)
 }
 
 export const record = (seg: Segment, base: number, which: number, position: number): void => {
   const u16 = seg.u16
   const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
+  const totalAt = ((base + HISTOGRAM_TOTALS) >> 2) + which
   const bucket = at + Math.floor(position)
-  if (++u16[bucket]! >= FULL) for (let i = 0; i < HISTOGRAM_BUCKETS; i++) u16[at + i]! >>= 1
+  seg.f32[totalAt]! += 1
+  if (++u16[bucket]! < FULL) return
+  let total = 0
+  for (let i = 0; i < HISTOGRAM_BUCKETS; i++) total += u16[at + i] = u16[at + i]! >> 1
+  seg.f32[totalAt] = total
 }

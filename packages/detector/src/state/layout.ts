@@ -174,4 +174,6 @@ export const WINDOW_COUNTS = 4040
 export const TAINTED = 4052 // u8
 /** Exfiltration flows to new destinations that were part of normal work. */
 export const FLOWS = 4056 // f32
-export const SLOT_USED = 4060
+/** Values counted in each histogram (f32 each). */
+export const HISTOGRAM_TOTALS = 4060
+export const SLOT_USED = 4080

@@ -3,14 +3,14 @@ import type { Segment } from './slots.ts'
 import { H, SLOT_BYTES, SLOT_VERSION } from './layout.ts'
 
 /**
- * A slot as it is stored: most of a young slot is zero, so only non-zero words travel.
- * u8 version, u8 zero, u16 zero, u32 checksum, 8 bytes bitmap of 64-byte lines that hold anything,
- * then per such line a u16 bitmap of words and the words. Little-endian.
+ * A slot as it is stored: most of a young slot is zero, so only non-zero words travel. All little-endian u32:
+ * version, checksum, two words of bitmap over the 64-byte lines that hold anything, then per such line a bitmap of
+ * its words and the words.
  */
 const LINES = SLOT_BYTES / 64
-const scratch = new Uint8Array(16 + LINES * 66)
-const scratchView = new DataView(scratch.buffer)
-const words = new Uint32Array(16 + LINES * 16)
+const HEAD = 4
+const out32 = new Uint32Array(HEAD + LINES * 17)
+const out8 = new Uint8Array(out32.buffer)
 
 const mix = (h: number, word: number): number => {
   const x = Math.imul(h ^ word, 0x9e3779b1)
@@ -19,47 +19,37 @@ const mix = (h: number, word: number): number => {
 
 /** Packs the slot at `base` of a segment; the result is a fresh copy. */
 export const packSlot = (seg: Segment, base: number): Uint8Array => {
-  const u32 = seg.u32
+  const u = seg.u32
   const first = base >> 2
-  let count = 0
   let linesLo = 0
   let linesHi = 0
   let check = 0x51ab1e
-  let p = 16
+  let p = HEAD
   for (let line = 0; line < LINES; line++) {
-    const at = first + line * 16
+    const a = first + line * 16
+    const any =
+      u[a]! | u[a + 1]! | u[a + 2]! | u[a + 3]! | u[a + 4]! | u[a + 5]! | u[a + 6]! | u[a + 7]! |
+      u[a + 8]! | u[a + 9]! | u[a + 10]! | u[a + 11]! | u[a + 12]! | u[a + 13]! | u[a + 14]! | u[a + 15]!
+    if (any === 0) continue
     let bits = 0
-    const from = count
+    const at = p++
     for (let i = 0; i < 16; i++) {
-      const word = u32[at + i]!
-      if (word !== 0) {
-        bits |= 1 << i
-        words[count++] = word
-      }
-    }
-    if (bits === 0) continue
-    if (line < 32) linesLo |= 1 << line
-    else linesHi |= 1 << (line - 32)
-    scratch[p] = bits & 255
-    scratch[p + 1] = bits >>> 8
-    p += 2
-    check = mix(check, bits)
-    for (let i = from; i < count; i++) {
-      const word = words[i]!
-      scratch[p] = word & 255
-      scratch[p + 1] = (word >>> 8) & 255
-      scratch[p + 2] = (word >>> 16) & 255
-      scratch[p + 3] = word >>> 24
-      p += 4
+      const word = u[a + i]!
+      if (word === 0) continue
+      bits |= 1 << i
+      out32[p++] = word
       check = mix(check, word)
     }
+    out32[at] = bits
+    check = mix(check, bits)
+    if (line < 32) linesLo |= 1 << line
+    else linesHi |= 1 << (line - 32)
   }
-  check = mix(mix(check, linesLo), linesHi)
-  scratchView.setUint32(0, SLOT_VERSION, true)
-  scratchView.setUint32(4, check >>> 0, true)
-  scratchView.setUint32(8, linesLo >>> 0, true)
-  scratchView.setUint32(12, linesHi >>> 0, true)
-  return scratch.slice(0, p)
+  out32[0] = SLOT_VERSION
+  out32[1] = mix(mix(check, linesLo), linesHi)
+  out32[2] = linesLo
+  out32[3] = linesHi
+  return out8.slice(0, p * 4)
 }
 
 const damaged = (what: string): PlumblineError =>
@@ -79,22 +69,23 @@ export const unpackSlot = (bytes: Uint8Array, seg: Segment, base: number): void 
   const first = base >> 2
   u32.fill(0, first, first + SLOT_BYTES / 4)
   let check = 0x51ab1e
-  let p = 16
+  let p = HEAD * 4
+  const next = (): number => {
+    if (p + 4 > bytes.length) throw damaged('cut short')
+    p += 4
+    return view.getUint32(p - 4, true)
+  }
   for (let line = 0; line < LINES; line++) {
     const present = line < 32 ? linesLo & (1 << line) : linesHi & (1 << (line - 32))
     if (present === 0) continue
-    if (p + 2 > bytes.length) throw damaged('cut short')
-    const bits = view.getUint16(p, true)
-    p += 2
-    check = mix(check, bits)
+    const bits = next()
     for (let i = 0; i < 16; i++) {
       if ((bits & (1 << i)) === 0) continue
-      if (p + 4 > bytes.length) throw damaged('cut short')
-      const word = view.getUint32(p, true)
+      const word = next()
       u32[first + line * 16 + i] = word
       check = mix(check, word)
-      p += 4
     }
+    check = mix(check, bits)
   }
   check = mix(mix(check, linesLo), linesHi)
   if (p !== bytes.length || check >>> 0 !== view.getUint32(4, true)) throw damaged('checksum')

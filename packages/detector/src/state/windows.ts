@@ -1,4 +1,4 @@
-import { ln, log1p } from '../math/functions.ts'
+import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { A, ANCHOR, H, HOUR_BITMAP, HOUR_BITMAP_BYTES, TAINTED, W, W_DAY, W_HOUR, WINDOW_COUNTS, WINDOW_METRICS, WINDOW_VALUES, WINDOWS } from './layout.ts'
 
