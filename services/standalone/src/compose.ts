@@ -67,6 +67,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
 
   const parts: Parts = { log: null, detection: null, forwarder: null, storage: null, trainer: null, demo: null }
   let ready = false
+  health.register('started', () => (ready ? { ok: true } : { ok: false, detail: 'starting or stopping' }))
   let url = ''
   let policy: PolicyLoader | null = null
   let delivery: Awaited<ReturnType<typeof startDelivery>> | null = null
@@ -124,7 +125,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
         demo: {
           options: () => parts.demo?.options() ?? null,
           play: async (request) => (parts.demo ?? notYet('The demo')).play(request),
-          remove: async () => parts.demo?.remove(),
+          remove: async () => (parts.demo ?? notYet('The demo')).remove(),
         },
         demoTenant: DEMO_TENANT,
         endpoint: endpointOf(config, config.httpPort),
@@ -171,7 +172,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
       releases = createReleaseStore(log.kv, [key.publicKey])
       const { shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays } = config
       const detectionConfig = await pinnedConfig(log, DetectionConfig.parse({ shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays }))
-      const detection = createDetection({ log, releases, config: detectionConfig, residentIdentities: config.residentIdentities, logger })
+      const detection = createDetection({ log, releases, config: detectionConfig, residentIdentities: config.residentIdentities, logger, metrics })
       verdicts = createVerdicts({ log, reader, clock })
       await verdicts.resume()
       detection.start()
@@ -187,6 +188,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
         engineMemoryBytes: config.engineMemoryMb * 1024 * 1024,
         retentionDays: config.storeRetentionDays,
         logger,
+        metrics,
         onUp: () => {
           storeUp.resolve()
           writeInstance()

@@ -1,6 +1,6 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { Detector, shardOf, TenantState } from '@plumbline/detector'
-import type { Logger } from '@plumbline/runtime'
+import { Detector, type ShardLog, shardOf, TenantState } from '@plumbline/detector'
+import type { Logger, Metrics } from '@plumbline/runtime'
 import { DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import { allShards, type ReleaseStore, type TenantProgress } from '@plumbline/trainer'
 import { createWorker, type Worker } from '@plumbline/worker'
@@ -46,16 +46,33 @@ export interface DetectionOptions {
   readonly config: DetectionConfig
   readonly residentIdentities: number
   readonly logger: Logger
+  readonly metrics: Metrics
 }
 
-export const createDetection = ({ log, releases, config, residentIdentities, logger }: DetectionOptions): Detection => {
+/** The log as the worker sees it, with what goes through it counted. */
+const counted = (log: EmbeddedLog, metrics: Metrics): ShardLog => ({
+  load: (...args) => log.load(...args),
+  acquire: (shard) => log.acquire(shard),
+  read: (...args) => log.read(...args),
+  async commit(commits) {
+    const stop = metrics.plumbline_commit_seconds.startTimer()
+    await log.commit(commits)
+    stop()
+    for (const { scored, deadLetters } of commits) {
+      metrics.plumbline_chunk_events.observe(scored?.rows ?? 0)
+      for (const { stage, code } of deadLetters) metrics.plumbline_dead_letters_total.inc({ stage, code })
+    }
+  },
+})
+
+export const createDetection = ({ log, releases, config, residentIdentities, logger, metrics }: DetectionOptions): Detection => {
   // The detector takes 16 bytes; the log's secret has 32.
   const masterKey = log.masterKey.subarray(0, 16)
   const detector = new Detector({ config, masterKey, slots: log, releases, residentSlots: residentIdentities, topic: 'events' })
   const shards = allShards(log.shards)
   const namers = new Map<string, TenantState>()
   const worker = createWorker({
-    log,
+    log: counted(log, metrics),
     processor: detector,
     shards,
     onRecords: (listener) => log.onRecords(listener),

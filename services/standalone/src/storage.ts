@@ -1,7 +1,7 @@
 import { connect, engineProblem, migrate, type Retention, type Store } from '@plumbline/adapters/clickhouse'
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createRecorder, type Recorder, superviseEngine, type SupervisedEngine } from '@plumbline/recorder'
-import type { Logger } from '@plumbline/runtime'
+import type { Logger, Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { StoreAccess } from '@plumbline/trainer'
 
@@ -13,6 +13,7 @@ export interface StorageOptions {
   readonly engineMemoryBytes: number
   readonly retentionDays: number
   readonly logger: Logger
+  readonly metrics: Metrics
   /** Called when the store is there for the first time. */
   readonly onUp: () => void
 }
@@ -100,7 +101,10 @@ export const createStorage = (options: StorageOptions): Storage => {
     store: () => use('recorder'),
     ownerStore: () => use('owner'),
     maxBackoffMs: 5000,
-    onFailure: (failure) => logger.warn(failure, 'rows wait for the store'),
+    onFailure: (failure) => {
+      options.metrics.plumbline_recorder_retries_total.inc()
+      logger.warn(failure, 'rows wait for the store')
+    },
   })
 
   const pause = (ms: number): Promise<void> =>

@@ -73,6 +73,8 @@ export const demoOptions = (company: GenerateOptions): DemoOptions => {
   const kinds = new Map<string, 'agent' | 'user' | 'service'>()
   const attacks = ACTS.map((act) => {
     const agents = listVictims(company, act.kind).sort((a, b) => Number(used.has(a)) - Number(used.has(b)))
+    // The first is what the page proposes: each act proposes somebody else, so that one does not colour the next.
+    if (agents[0] !== undefined) used.add(agents[0])
     for (const id of agents) kinds.set(id, roleOf(id) === 'person' ? 'user' : 'agent')
     return { id: act.kind, name: act.name, story: act.story, benign: act.benign, agents }
   }).filter((attack) => attack.agents.length > 0)
@@ -82,42 +84,64 @@ export const demoOptions = (company: GenerateOptions): DemoOptions => {
 
 export interface PlayedAct {
   readonly identity: string
+  /** Times of the first and the last event, ms since epoch. */
+  readonly from: number
+  readonly to: number
   readonly events: readonly EventInput[]
 }
 
 
+/** Acts of one identity keep this far apart, so that a repeated one is not judged as twice the pace. */
+const APART_MS = 90_000
+
 /**
- * Events of one act that ends at `nowMs`. `shiftMs` is what real time is ahead of the company's own.
- * Throws DEMO_UNKNOWN for an act or agent that does not exist or does not fit.
+ * When an act of `spanMs` begins: in the past, early enough that it can be repeated at once; after `freeFrom`, until which
+ * its identity has been busy. Ends now at the latest.
  */
-export const playAct = (company: GenerateOptions, shiftMs: number, request: DemoTryRequest, nowMs: number, nonce: string): PlayedAct => {
+export const actStart = (spanMs: number, freeFromMs: number, nowMs: number): number =>
+  Math.min(nowMs - spanMs, Math.max(freeFromMs + APART_MS, nowMs - 2 * (spanMs + APART_MS)))
+
+/**
+ * Events of one act. They repeat themselves for the same request, so that what was judged once is recognised: only ids,
+ * sessions and times are new. `shiftMs` is what real time is ahead of the company's own; `freeFrom` says until when an
+ * identity was busy. Throws DEMO_UNKNOWN for an act or agent that does not exist or does not fit.
+ */
+export const playAct = (
+  company: GenerateOptions,
+  shiftMs: number,
+  request: DemoTryRequest,
+  nowMs: number,
+  nonce: string,
+  freeFrom: (identity: string) => number,
+): PlayedAct => {
   const act = ACTS.find(({ kind }) => kind === request.attack)
   if (act === undefined) throw new PlumblineError('DEMO_UNKNOWN', `There is no act ${request.attack}.`)
-  const worldNow = nowMs - shiftMs
-  const start = company.startTime ?? 0
-  const days = Math.max(company.days ?? 15, Math.ceil((worldNow - start) / DAY) + 2)
   const fitting = listVictims(company, act.kind, request.benign)
   const identity = fitting.includes(request.agent) ? request.agent : request.benign ? fitting[0] : undefined
   if (identity === undefined) throw new PlumblineError('DEMO_UNKNOWN', `${request.agent} does not fit ${act.kind}.`)
-  const cases = generateCases({
-    ...company,
-    days,
-    twins: false,
-    attacks: [
-      {
-        kind: act.kind,
-        identity,
-        subtlety: act.subtlety,
-        at: worldNow,
-        ...(act.variant === undefined ? { spread: 'piece' } : { variant: act.variant }),
-        ...(request.benign ? { twinOnly: true } : { size: request.size }),
-      },
-    ],
-  })
-  const last = cases.at(-1)?.event.time
-  if (typeof last !== 'number') throw new PlumblineError('DEMO_UNKNOWN', `${act.kind} gives no events for ${identity}.`)
-  return { identity, events: cases.map(({ event }) => renamed(event, (event.time as number) + nowMs - last, nonce)) }
+  const events = actEvents(company, act, identity, request, nowMs - shiftMs)
+  const first = timeOf(events[0])
+  const last = timeOf(events.at(-1))
+  const by = actStart(last - first, freeFrom(identity), nowMs) - first
+  return { identity, from: first + by, to: last + by, events: events.map((event) => renamed(event, timeOf(event) + by, nonce)) }
 }
+
+const actEvents = (company: GenerateOptions, act: Act, identity: string, request: DemoTryRequest, at: number): EventInput[] => {
+  const days = Math.max(company.days ?? 15, Math.ceil((at - (company.startTime ?? 0)) / DAY) + 2)
+  const spec = {
+    kind: act.kind,
+    identity,
+    subtlety: act.subtlety,
+    at,
+    ...(act.variant === undefined ? { spread: 'piece' as const } : { variant: act.variant }),
+    ...(request.benign ? { twinOnly: true } : { size: request.size }),
+  }
+  const events = generateCases({ ...company, days, twins: false, attacks: [spec] }).map(({ event }) => event)
+  if (events.length === 0) throw new PlumblineError('DEMO_UNKNOWN', `${act.kind} gives no events for ${identity}.`)
+  return events
+}
+
+const timeOf = (event: EventInput | undefined): number => Number(event?.time)
 
 const renamed = (event: EventInput, time: number, nonce: string): EventInput => ({
   ...event,

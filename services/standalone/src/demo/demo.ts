@@ -57,8 +57,8 @@ const CHUNK = 500
 /** The feed waits while more than this many events are not scored, so that real events never queue behind it for long. */
 const MAX_AHEAD = 2000
 const RETRY_MS = 500
-/** The replayed days end this long ago, which leaves the latest minutes to what is tried. */
-const END_BEFORE_NOW_MS = 60_000
+/** The replayed days end this long ago, which leaves the time since to what is tried. */
+const END_BEFORE_NOW_MS = 45 * 60_000
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -68,6 +68,7 @@ export const createDemo = (deps: DemoDeps): Demo => {
   let running: Promise<void> = Promise.resolve()
   let progress: { done: number; doing: string } | null = null
   let offered: DemoOptions | null = null
+  const busyUntil = new Map<string, number>()
 
   const load = (): DemoState | null => {
     const stored = log.kv.get(STATE)
@@ -156,7 +157,8 @@ export const createDemo = (deps: DemoDeps): Demo => {
       const state = load()
       if (state?.phase !== 'done') throw new PlumblineError('DEMO_BUSY', 'The demo is not ready, or was removed.')
       const nonce = randomUUID().slice(0, 8)
-      const { identity, events } = playAct(companyOf(state), state.shiftMs, request, clock(), nonce)
+      const freeFrom = (identity: string): number => busyUntil.get(identity) ?? state.endTime + state.shiftMs
+      const { identity, events, to } = playAct(companyOf(state), state.shiftMs, request, clock(), nonce, freeFrom)
       const candidates = events.map((input, index) => {
         const event = Event.parse({ ...input, tenant: DEMO_TENANT })
         const canonical = canonicalEvent(event)
@@ -164,6 +166,7 @@ export const createDemo = (deps: DemoDeps): Demo => {
       })
       const { answer } = await deps.door.admit(candidates, { id: 'demo', token: '', tenant: DEMO_TENANT, relays: true }, 'events')
       if (answer.rejected > 0) throw new PlumblineError('DEMO_UNKNOWN', `The act was refused: ${answer.errors[0]?.message ?? ''}`)
+      busyUntil.set(identity, Math.max(to, freeFrom(identity)))
       const sessions = [...new Set(events.flatMap((event) => event.session ?? []))]
       return { tenant: DEMO_TENANT, identity, sessions, events: answer.accepted, expect: request.benign ? 'quiet' : 'alert' }
     },
