@@ -51,7 +51,7 @@ const listen = async (onAlert: (alert: AlertView) => void): Promise<() => void> 
 }
 
 const now = Date.now()
-/** A company of six days that ends now, whose support agent reads HR records half an hour ago. */
+/** A company of six days that ends now, whose support agent reads HR records before it ends. */
 const company: GenerateOptions = {
   seed: 7,
   startTime: Math.floor(now / HOUR) * HOUR - 6 * DAY,
@@ -60,13 +60,13 @@ const company: GenerateOptions = {
   eventsPerIdentityDay: 60,
   benign: { mess: false },
   twins: false,
-  attacks: [{ kind: 'hr_access', spread: 'piece', at: now - 35 * 60_000, size: 10 }],
+  attacks: [{ kind: 'hr_access', spread: 'piece', at: now - 95 * 60_000, size: 10 }],
 }
 const life: EventInput[] = []
 const attack: EventInput[] = []
 for (const { event, label } of generate(company)) {
   if (label !== null) attack.push(event)
-  else if ((event.time as number) < now - 40 * 60_000) life.push(event)
+  else if ((event.time as number) < now - 100 * 60_000) life.push(event)
 }
 const later = (events: readonly EventInput[], byMs: number, mark: string): EventInput[] =>
   events.map((event) => ({ ...event, id: `${event.id}-${mark}`, time: (event.time as number) + byMs, session: `${event.session}-${mark}` }))
@@ -162,7 +162,7 @@ test('real events: stored, learned, alerted on, judged', async (t) => {
     return row?.n === accepted
   })
   assert.equal((await up.post(`/v1/alerts/${alert.id}/verdict`, JSON.stringify({ verdict: 'safe', author: 'e2e' }))).status, 202)
-  const repeat = later(attack, 15 * 60_000, 'again')
+  const repeat = later(attack, 75 * 60_000, 'again')
   accepted += (await send(repeat)).accepted
   const flags = await until('the repeated rows', 5000, async () => {
     const rows = await store.rows<{ flags: number }>(`SELECT flags FROM plumbline.scored_events WHERE session = {session:String}`, { session: repeat[0]!.session })
