@@ -100,7 +100,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['node_modules/(?!@plumbline)', '/assembly/', '^services/console/(web|dist)/', '/dist/'] },
+    exclude: { path: ['node_modules/(?!@plumbline)', '/assembly/', '^services/console/(web|dist)/', '/dist/', '/\\.cache/', '/dist-web/'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Output } from './output.ts'
+import type { Register } from './register.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
 import { registerExplain } from './commands/explain.ts'
@@ -9,12 +10,6 @@ import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerUp } from './commands/up.ts'
-
-/**
- * Adds a command to the program. Engines are imported when a command runs, so that `--help` is quick; what has to be
- * loaded before the command line can be read is done by the function it may return, only when that command is asked for.
- */
-export type Register = (program: Command, output: (command: Command) => Output) => void | (() => Promise<void>)
 
 const COMMANDS: readonly Register[] = [
   registerUp,
@@ -61,6 +56,3 @@ const inherit = (command: Command): void => {
   command.exitOverride()
   for (const sub of command.commands) inherit(sub)
 }
-
-/** Examples below a command's help. */
-export const examples = (...lines: readonly string[]): string => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`

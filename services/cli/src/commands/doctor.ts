@@ -1,7 +1,7 @@
 import { EXIT } from '../exit.ts'
 import { integer } from '../options.ts'
 import { columns, report } from '../output.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 
 interface Flags {
   readonly dataDir?: string

@@ -6,7 +6,7 @@ import { usageError } from '../exit.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, note, report, write } from '../output.ts'
 import { createProgress } from '../progress.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 import { openSink } from '../sink.ts'
 
 interface Flags {

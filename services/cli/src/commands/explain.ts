@@ -2,7 +2,7 @@ import { AlertDetail, type EventView, PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import { columns, type Output, report } from '../output.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 import { alertWords, quantityWords } from '../replay/words.ts'
 import { dataDirOf } from '../store.ts'
 

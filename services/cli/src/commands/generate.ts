@@ -3,7 +3,7 @@ import { usageError } from '../exit.ts'
 import { integer, number, oneOf, time } from '../options.ts'
 import { type Output, note, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 import { openSink } from '../sink.ts'
 
 interface Flags {

@@ -1,7 +1,7 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { report } from '../output.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 import { openStore, type StoreFlags } from '../store.ts'
 
 export const registerMigrate: Register = (program, outputOf) => {

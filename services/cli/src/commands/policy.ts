@@ -6,7 +6,7 @@ import { EXIT } from '../exit.ts'
 import { FILE_FORMATS, oneOf } from '../options.ts'
 import { type Output, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 
 export const POLICY_FILE = 'plumbline.policy.yaml'
 

@@ -1,7 +1,7 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { type Output, write } from '../output.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 import { openStore, type StoreAccess, type StoreFlags } from '../store.ts'
 
 interface Flags extends StoreFlags {

@@ -6,7 +6,7 @@ import { EXIT } from '../exit.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, write } from '../output.ts'
 import { createProgress } from '../progress.ts'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 import type { ReplaySummary, ReplayTarget } from '../replay/replay.ts'
 
 interface Flags {

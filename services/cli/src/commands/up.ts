@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { examples, type Register } from '../program.ts'
+import { examples, type Register } from '../register.ts'
 
 /** `up` has one flag per option of the configuration; they are read from its declaration only when `up` is asked for. */
 export const registerUp: Register = (program, outputOf) => {
