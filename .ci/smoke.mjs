@@ -1,3 +1,4 @@
+/* oxlint-disable no-console -- a script that reports */
 // `npm start` as a newcomer runs it: it gets ready, explains its first alert, acknowledges an event, stops cleanly.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -57,12 +58,23 @@ for (const stream of [service.stdout, service.stderr]) stream.on('data', (chunk)
 
 try {
   await until('ready', READY_MS, service, async () => ((await fetch(`${base}/readyz`)).ok ? true : undefined))
-  const event = { id: 'smoke-1', time: new Date().toISOString(), identity: { id: 'smoke', kind: 'agent' }, action: 'kb.search', resource: { class: 'kb' } }
+  const event = {
+    id: 'smoke-1',
+    time: new Date().toISOString(),
+    identity: { id: 'smoke', kind: 'agent' },
+    action: 'kb.search',
+    resource: { class: 'kb' },
+  }
   const answer = await fetch(`${base}/v1/events`, { method: 'POST', headers, body: JSON.stringify(event) })
   const counts = await answer.json()
   if (answer.status !== 202 || counts.accepted !== 1) throw new Error(`event not acknowledged: ${answer.status} ${JSON.stringify(counts)}`)
   console.log('event acknowledged')
-  const alert = await until('first alert of the demo', ALERT_MS, service, async () => (await get('/v1/alerts?tenant=demo&limit=1'))?.alerts[0])
+  const alert = await until(
+    'first alert of the demo',
+    ALERT_MS,
+    service,
+    async () => (await get('/v1/alerts?tenant=demo&limit=1'))?.alerts[0],
+  )
   console.log(`  ${alert.text.headline}\n  ${alert.text.normal}`)
   service.kill('SIGTERM')
   const timer = setTimeout(() => service.kill('SIGKILL'), STOP_MS)
@@ -75,7 +87,8 @@ try {
   process.exitCode = 1
   if (service.exitCode === null) service.kill('SIGTERM')
 } finally {
-  if (service.exitCode === null && service.signalCode === null) await Promise.race([once(service, 'exit'), new Promise((r) => setTimeout(r, STOP_MS))])
+  if (service.exitCode === null && service.signalCode === null)
+    await Promise.race([once(service, 'exit'), new Promise((r) => setTimeout(r, STOP_MS))])
   if (service.exitCode === null) service.kill('SIGKILL')
   rmSync(dataDir, { recursive: true, force: true })
 }
