@@ -43,7 +43,7 @@ const defaultFormat = (output: Output): string => {
 const ask = async (store: StoreAccess, sql: string, format: string, output: Output): Promise<void> => {
   const parameters = new URLSearchParams({ query: sql, database: store.database, default_format: format })
   const headers = { 'X-ClickHouse-User': store.user, 'X-ClickHouse-Key': store.password }
-  const answer = await fetch(`${store.url}/?${parameters}`, { headers }).catch((cause: unknown) => {
+  const answer = await fetch(`${store.url}/?${parameters.toString()}`, { headers }).catch((cause: unknown) => {
     throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${store.url} does not answer`, { retryable: true, cause })
   })
   if (!answer.ok) {
