@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ReleaseEntry } from './releases.ts'
+import { due, nextAt } from './schedule.ts'
+
+const DAY = 86_400_000
+const PACE = { trainAfterEvents: 5000, retrainEveryDays: 7 }
+const made = (events: number, modelled = false, toTime = 0): ReleaseEntry => ({ sequence: 1, id: 'r', sha256: '', modelled, events, toTime, madeAt: 0 })
+const at = (events: number, lastTime = 0) => ({ events, lastTime: () => lastTime })
+
+test('statistics at 500 and each doubling, then the first model', () => {
+  const steps: [number, string][] = []
+  const releases: ReleaseEntry[] = []
+  for (let events = 0; events <= 5000; events += 100) {
+    const what = due(releases, PACE, at(events))
+    if (what === 'none') continue
+    steps.push([events, what])
+    releases.push(made(events, what === 'model'))
+  }
+  assert.deepEqual(steps, [
+    [500, 'statistics'],
+    [1000, 'statistics'],
+    [2000, 'statistics'],
+    [4000, 'statistics'],
+    [5000, 'model'],
+  ])
+  assert.equal(nextAt(releases, PACE), Number.POSITIVE_INFINITY)
+})
+
+test('a flood past several steps makes one release, not one per step', () => {
+  assert.equal(due([], PACE, at(4200)), 'statistics')
+  assert.equal(nextAt([made(4200)], PACE), 5000)
+})
+
+test('too few usable rows for a net: tried again with a quarter more events', () => {
+  const releases = [made(500), made(5000)]
+  assert.equal(due(releases, PACE, at(6249)), 'none')
+  assert.equal(due(releases, PACE, at(6250)), 'model')
+})
+
+test('later models by event time alone', () => {
+  const releases = [made(5000, true, 10 * DAY)]
+  assert.equal(due(releases, PACE, at(1_000_000, 17 * DAY - 1)), 'none')
+  assert.equal(due(releases, PACE, at(5001, 17 * DAY)), 'model')
+})
