@@ -7,7 +7,7 @@ export { CountMap, GROUP_TABLES, type GroupStats, type GroupTable, packGroup, qu
 export * as slotLayout from './state/layout.ts'
 export { packSlot, unpackSlot } from './state/pack.ts'
 export { type Autoencoder, type AutoencoderParameters, createAutoencoder, weightCount } from './5-autoencoder/index.ts'
-export { evidenceOf, UNUSUAL_TAIL } from './6-score/evidence.ts'
+export { evidenceOf, UNUSUAL_TAIL, unusualAfter } from './6-score/evidence.ts'
 export { jointScore, sumSurprise } from './6-score/score.ts'
 export { MAX_TAIL_LOG10, tailLog10 } from './6-score/calibration.ts'
 export { counterfactualOf, paragraphOf, wordsOf } from './8-alert/words.ts'

@@ -25,6 +25,8 @@ export class Work {
   slot = 0
   isNew = false
   late = false
+  /** Older than the hour that the windows stand at: scored, but no window can speak of it. */
+  behind = false
   duplicate = false
   /** min(event time, arrival): the time that windows and sessions run on. */
   timeMs = 0
@@ -88,6 +90,8 @@ export class Work {
   joint = 0
   /** Unusual by itself, session aside. */
   unusual = false
+  /** Fading count of unusual events in the session, this one included; see 6-score/evidence. */
+  unusualAfter = 0
   /** −log10 of the tail of the event by itself, and of the event in its session. */
   eventTail = 0
   tailLog10 = 0

@@ -12,6 +12,7 @@ import {
   sumSurprise,
   tailLog10,
   UNUSUAL_TAIL,
+  unusualAfter,
 } from '@plumbline/detector'
 import { type DetectionConfig, FEATURE_COUNT, PlumblineError } from '@plumbline/schemas'
 import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
@@ -147,7 +148,7 @@ const inSessions = (scores: Float32Array, calibration: Float32Array, groups: Uin
   return scores.map((s, i) => {
     const tail = tailLog10(calibration, s)
     const before = unusual.get(groups[i]!) ?? 0
-    if (tail >= UNUSUAL_TAIL) unusual.set(groups[i]!, before + 1)
+    unusual.set(groups[i]!, unusualAfter(before, tail >= UNUSUAL_TAIL))
     return evidenceOf(tail, before)
   })
 }

@@ -1,3 +1,4 @@
+import { FEATURES } from '@plumbline/schemas'
 import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { bucketPosition, lowerTail, upperTail } from '../state/histogram.ts'
@@ -36,6 +37,8 @@ const DRIFT_RATE = indexOf('drift_rate')
 const DRIFT_BYTES = indexOf('drift_bytes')
 const SILENCE = indexOf('silence')
 
+const WINDOWED = Uint8Array.from(FEATURES.flatMap((f, i) => (f.source === 'window' ? [i] : [])))
+
 /** Sine of 2π × hour / 24, rounded: the detector has no sine of its own and needs none. */
 const SINES = [0, 0.258819, 0.5, 0.707107, 0.866025, 0.965926, 1, 0.965926, 0.866025, 0.707107, 0.5, 0.258819]
 const sine = (hour: number): number => (hour < 12 ? SINES[hour]! : -SINES[hour - 12]!)
@@ -64,9 +67,10 @@ export const amountFeatures = (w: Work, group: GroupStats): void => {
 
   w.gapMs = w.isNew ? -1 : Math.max(0, w.timeMs - w.seg.f64[(w.base + H.lastTime) >> 3]!)
   x[SILENCE] = w.isNew ? 0 : log1p(w.gapMs / 1000)
-  x[GAP] = w.isNew ? 0 : nats(lowerTail(w.seg, w.base, HG.gap, bucketPosition(w.gapMs), 0.5, PRIOR_STRENGTH))
+  x[GAP] = w.isNew || w.timeMs < w.seg.f64[(w.base + H.lastTime) >> 3]! ? 0 : nats(lowerTail(w.seg, w.base, HG.gap, bucketPosition(w.gapMs), 0.5, PRIOR_STRENGTH))
 
-  windowFeatures(w, group.windows, bytesOut, bytesIn)
+  if (w.behind) noWindowFeatures(w)
+  else windowFeatures(w, group.windows, bytesOut, bytesIn)
   hourFeatures(w, group)
 }
 
@@ -74,6 +78,13 @@ const size = (w: Work, group: GroupStats, which: number, value: number): number 
   const position = bucketPosition(value)
   const prior = group.tails[which * HISTOGRAM_BUCKETS + Math.floor(position)]!
   return nats(upperTail(w.seg, w.base, which, position, prior, PRIOR_STRENGTH))
+}
+
+/** An event from before the current hour came too late to be counted with its like: windows say nothing of it. */
+const noWindowFeatures = (w: Work): void => {
+  for (const i of WINDOWED) w.features[i] = 0
+  w.firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
+  w.newInHour = false
 }
 
 const windowFeatures = (w: Work, g: Float32Array, bytesOut: number, bytesIn: number): void => {

@@ -36,11 +36,8 @@ export const observe = (w: Work): void => {
     if (w.country !== 0) u16[(w.base + H.country) >> 1] = w.country
   }
   observeDenials(w)
-  if (!behindWindows(w)) observeWindows(w)
+  if (!w.behind) observeWindows(w)
 }
-
-/** True for events older than the current minute's hour: they are scored but change no window (C2). */
-const behindWindows = (w: Work): boolean => Math.floor(w.timeMs / 3_600_000) < w.seg.u32[((w.base + 128) >> 2) + 1]!
 
 const addTo = (w: Work, metric: number, amount: number): void => {
   w.seg.f32[(w.base + WINDOW_VALUES + metric * 16) >> 2]! += amount
@@ -120,7 +117,7 @@ const observeSession = (w: Work): void => {
   }
   u8[s + SE.firsts] = Math.min(255, u8[s + SE.firsts]! + w.firsts)
   u16[(s + SE.events) >> 1] = Math.min(65_535, u16[(s + SE.events) >> 1]! + 1)
-  if (w.unusual) u16[(s + SE.unusual) >> 1] = Math.min(65_535, u16[(s + SE.unusual) >> 1]! + 1)
+  u16[(s + SE.unusual) >> 1] = w.unusualAfter
   u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
   u32[(s + SE.lastAction) >> 2] = w.action
   f32[(s + SE.surprise) >> 2]! += w.eventSurprise

@@ -2,7 +2,7 @@ import { FEATURE_COUNT, FEATURES } from '@plumbline/schemas'
 import { SE } from '../state/layout.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
-import { evidenceOf, UNUSUAL_TAIL } from './evidence.ts'
+import { evidenceOf, UNUSUAL_TAIL, unusualAfter } from './evidence.ts'
 import { MAX_TAIL_LOG10, tailLog10 } from './calibration.ts'
 
 /** Surprise features by index, and whether they compare with the identity itself (then maturity weighs them). */
@@ -57,6 +57,7 @@ export const score = (w: Work): null => {
     w.eventTail = Math.min(12, w.surprise * UNMODELLED_SLOPE)
     w.tailLog10 = w.eventTail
     w.unusual = w.eventTail >= UNUSUAL_TAIL
+    w.unusualAfter = 0
     w.score = scoreOf(w.tailLog10, w.joint)
     return null
   }
@@ -67,7 +68,9 @@ export const score = (w: Work): null => {
   w.eventTail = tailLog10(release.calibration, w.joint)
   w.unusual = w.eventTail >= UNUSUAL_TAIL
   if (w.eventTail >= WORTH_EXPLAINING) addErrors(w.contributions, net.errors)
-  const evidence = evidenceOf(w.eventTail, w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.unusual) >> 1]!)
+  const before = w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.unusual) >> 1]!
+  w.unusualAfter = unusualAfter(before, w.unusual)
+  const evidence = evidenceOf(w.eventTail, before)
   w.tailLog10 = tailLog10(release.evidence, evidence)
   w.score = scoreOf(w.tailLog10, w.joint)
   return null

@@ -135,7 +135,7 @@ export const SE = {
   untrustedClass: 28, // u32 fingerprint
   sensitiveAtS: 32, // u32
   sensitiveClass: 36, // u32 fingerprint
-  unusual: 40, // u16 events so far that were unusual by themselves
+  unusual: 40, // u16 fading count of events unusual by themselves, 1/256
   bytesOut: 44, // f32
   untrustedLabel: 48, // 16 bytes, start of the class name of the text read, for the words of an alert
 } as const

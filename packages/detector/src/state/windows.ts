@@ -22,6 +22,7 @@ const WINSOR = 3
 export const advance = (w: Work, dailyDriftBudget: number): void => {
   const { u32, f32 } = w.seg
   const ids = (w.base + WINDOWS) >> 2
+  w.behind = Math.floor(w.timeMs / HOUR_MS) < u32[ids + 1]!
   const minute = Math.floor(w.timeMs / MINUTE_MS)
   if (minute <= u32[ids]!) return
   if (u32[ids] !== 0) fold(w, 0, 0, W_HOUR, MEMORY_MINUTES, 1)
