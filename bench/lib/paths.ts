@@ -16,10 +16,14 @@ export const sharedData = (...parts: string[]): string | null => {
   return existsSync(path) ? path : null
 }
 
-/** Hash of the sources under these folders (tests left out): what was made by other sources is made again. */
-export const sourceHash = (...folders: string[]): string => {
+/** Hash of these sources, files or folders (tests left out): what was made by other sources is made again. */
+export const sourceHash = (...places: string[]): string => {
   const hash = createHash('sha256')
-  for (const folder of folders) {
+  for (const folder of places) {
+    if (folder.endsWith('.ts')) {
+      hash.update(readFileSync(join(ROOT, folder)))
+      continue
+    }
     const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((f) => f.endsWith('.ts') && !f.endsWith('.test.ts') && !f.includes('node_modules'))
       .sort()
