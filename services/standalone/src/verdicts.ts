@@ -78,10 +78,10 @@ export const createVerdicts = ({ log, reader, clock }: VerdictOptions): VerdictS
 
 /** Positions of the events that alerted in the alert's group: what the store knows, else what the alert names. */
 const positionsOf = async (reader: () => Store, alert: AlertView): Promise<readonly Position[]> => {
-  const { facts, firstSeen, lastSeen, evidence } = alert
+  const { facts, firstSeen, evidence } = alert
   const until = performance.now() + ROWS_WAIT_MS
   for (;;) {
-    const rows = await alertedRows(reader, facts.tenant, facts.identity.id, facts.session, firstSeen, lastSeen).catch((error: unknown) => {
+    const rows = await alertedRows(reader, facts.tenant, facts.identity.id, facts.session, firstSeen).catch((error: unknown) => {
       if ((error as PlumblineError).retryable === true) return null
       throw error
     })
@@ -102,15 +102,14 @@ const alertedRows = (
   identity: string,
   session: string | undefined,
   from: number,
-  to: number,
 ): Promise<readonly Position[]> => {
   const store = reader()
   return store.rows<Position>(
     `SELECT DISTINCT shard, offset FROM ${store.database}.scored_events
      WHERE tenant = {tenant:String} AND identity = {identity:String} AND session = {session:String} AND bitAnd(flags, ${SCORED_FLAGS.alerted}) != 0
-       AND event_time BETWEEN fromUnixTimestamp64Milli({from:Int64}) AND fromUnixTimestamp64Milli({to:Int64})
+       AND event_time >= fromUnixTimestamp64Milli({from:Int64})
      ORDER BY shard, offset LIMIT ${MAX_EVENTS}`,
-    { tenant, identity, session: session ?? '', from, to },
+    { tenant, identity, session: session ?? '', from },
   )
 }
 

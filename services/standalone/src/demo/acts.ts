@@ -8,6 +8,8 @@ interface Act {
   readonly benign: string
   readonly variant?: 'flow'
   readonly subtlety: Subtlety
+  /** Acts of many events are kept half as long: twice in an hour they would be a burst as well, and be reported as one. */
+  readonly scale?: number
 }
 
 /** What can be tried, in the order it is offered. */
@@ -18,6 +20,7 @@ const ACTS: readonly Act[] = [
     story: 'A support agent starts to read HR records that have nothing to do with its tickets.',
     benign: 'An agent of the HR or help desk reads HR records for an onboarding case, as it often does.',
     subtlety: 3,
+    scale: 0.5,
   },
   {
     kind: 'exfil_overnight',
@@ -47,6 +50,7 @@ const ACTS: readonly Act[] = [
     story: 'A person works from home and, minutes later, from another continent.',
     benign: 'A person who often uses a VPN appears behind an exit abroad.',
     subtlety: 3,
+    scale: 0.5,
   },
   {
     kind: 'lateral_movement',
@@ -54,11 +58,14 @@ const ACTS: readonly Act[] = [
     story: 'An identity that works in one network segment reaches into several others.',
     benign: 'The security scanner visits hosts in every segment, as it does every day.',
     subtlety: 3,
+    scale: 0.5,
   },
 ]
 
+/** The page proposes the one in the middle. */
 const SIZES: DemoOptions['sizes'] = [
   { value: 2, label: '2 times the usual' },
+  { value: 5, label: '5 times the usual' },
   { value: 10, label: '10 times the usual' },
   { value: 50, label: '50 times the usual' },
   { value: 200, label: '200 times the usual' },
@@ -134,7 +141,7 @@ const actEvents = (company: GenerateOptions, act: Act, identity: string, request
     subtlety: act.subtlety,
     at,
     ...(act.variant === undefined ? { spread: 'piece' as const } : { variant: act.variant }),
-    ...(request.benign ? { twinOnly: true } : { size: request.size }),
+    ...(request.benign ? { twinOnly: true } : { size: Math.max(1, request.size * (act.scale ?? 1)) }),
   }
   const events = generateCases({ ...company, days, twins: false, attacks: [spec] }).map(({ event }) => event)
   if (events.length === 0) throw new PlumblineError('DEMO_UNKNOWN', `${act.kind} gives no events for ${identity}.`)
