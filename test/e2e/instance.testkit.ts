@@ -50,18 +50,32 @@ export const until = async <T>(what: string, limitMs: number, ask: () => Promise
   }
 }
 
-export const startInstance = async (dataDir: string, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<Instance> => {
+export const startInstance = async (
+  dataDir: string,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): Promise<Instance> => {
   const port = await freePort()
   const token = randomBytes(16).toString('hex')
   const url = `http://127.0.0.1:${port}`
   const startedAt = performance.now()
-  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_') && name !== 'CLICKHOUSE_URL'))
+  const own = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_') && name !== 'CLICKHOUSE_URL'),
+  )
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'up', '--no-open', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...own, PLUMBLINE_HTTP_PORT: String(port), PLUMBLINE_DATA_DIR: dataDir, PLUMBLINE_TOKEN: token, PLUMBLINE_POLICY_FILE: `${dataDir}/policy.yaml`, ...env },
+    env: {
+      ...own,
+      PLUMBLINE_HTTP_PORT: String(port),
+      PLUMBLINE_DATA_DIR: dataDir,
+      PLUMBLINE_TOKEN: token,
+      PLUMBLINE_POLICY_FILE: `${dataDir}/policy.yaml`,
+      ...env,
+    },
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-20_000)))
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-20_000)))
   const ended = new Promise<Ended>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
   const headers = { authorization: `Bearer ${token}` }
   const instance: Instance = {

@@ -27,7 +27,11 @@ after(async () => {
 const send = async (events: readonly EventInput[], key?: string): Promise<IngestAnswer> => {
   const answer = await fetch(`${up.url}/v1/events`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${up.token}`, 'content-type': 'application/x-ndjson', ...(key === undefined ? {} : { 'idempotency-key': key }) },
+    headers: {
+      authorization: `Bearer ${up.token}`,
+      'content-type': 'application/x-ndjson',
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+    },
     body: events.map((event) => JSON.stringify(event)).join('\n'),
   })
   assert.equal(answer.status, 202)
@@ -44,23 +48,24 @@ const listen = async (onAlert: (alert: AlertView) => void): Promise<() => void> 
       text += Buffer.from(chunk as Uint8Array).toString()
       const messages = text.split('\n\n')
       text = messages.pop() ?? ''
-      for (const message of messages) if (message.includes('event: alert\n')) onAlert(JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as AlertView)
+      for (const message of messages)
+        if (message.includes('event: alert\n')) onAlert(JSON.parse(/^data: (.*)$/m.exec(message)![1]!) as AlertView)
     }
   })().catch(() => undefined)
   return () => stop.abort()
 }
 
 const now = Date.now()
-/** A company of six days that ends now, whose support agent reads HR records before it ends. */
+/** A company of four days that ends now, whose support agent reads HR records before it ends. */
 const company: GenerateOptions = {
   seed: 7,
-  startTime: Math.floor(now / HOUR) * HOUR - 6 * DAY,
-  days: 6 + 1 / 24,
-  identities: 30,
-  eventsPerIdentityDay: 60,
+  startTime: Math.floor(now / HOUR) * HOUR - 4 * DAY,
+  days: 4 + 1 / 24,
+  identities: 25,
+  eventsPerIdentityDay: 130,
   benign: { mess: false },
   twins: false,
-  attacks: [{ kind: 'hr_access', spread: 'piece', at: now - 95 * 60_000, size: 10 }],
+  attacks: [{ kind: 'hr_access', spread: 'piece', at: now - 95 * 60_000, size: 5 }],
 }
 const life: EventInput[] = []
 const attack: EventInput[] = []
@@ -84,15 +89,24 @@ test('the page answers before anything else is up, and the demo shows explained 
   t.diagnostic(`demo replayed after ${Math.round(readyMs)} ms`)
   assert.ok(readyMs < 60_000, `${readyMs} ms`)
   const named = (await up.alerts('tenant=demo')).map((alert) => `${alert.family} ${alert.facts.identity.id}`)
-  assert.ok(named.some((name) => name.startsWith('sensitive_access support-bot')), named.join(', '))
-  assert.ok(named.some((name) => /^(volume|new_destination) research-assistant/.test(name)), named.join(', '))
+  assert.ok(
+    named.some((name) => name.startsWith('sensitive_access support-bot')),
+    named.join(', '),
+  )
+  assert.ok(
+    named.some((name) => /^(volume|new_destination) research-assistant/.test(name)),
+    named.join(', '),
+  )
 })
 
 test('an act that is tried alerts within 2 s; judged safe and repeated it stays quiet; its twin stays quiet', async (t) => {
   const { attacks } = await up.get<DemoOptions>('/v1/demo/options')
   const { id, agents } = attacks[0]!
   const play = async (benign: boolean): Promise<DemoTryAnswer> => {
-    const { status, body } = await up.post<DemoTryAnswer>('/v1/demo/try', JSON.stringify({ agent: agents[0], attack: id, size: 10, benign }))
+    const { status, body } = await up.post<DemoTryAnswer>(
+      '/v1/demo/try',
+      JSON.stringify({ agent: agents[0], attack: id, size: 10, benign }),
+    )
     assert.equal(status, 202)
     return body
   }
@@ -165,13 +179,18 @@ test('real events: stored, learned, alerted on, judged', async (t) => {
   const repeat = later(attack, 75 * 60_000, 'again')
   accepted += (await send(repeat)).accepted
   const flags = await until('the repeated rows', 5000, async () => {
-    const rows = await store.rows<{ flags: number }>(`SELECT flags FROM plumbline.scored_events WHERE session = {session:String}`, { session: repeat[0]!.session })
+    const rows = await store.rows<{ flags: number }>(`SELECT flags FROM plumbline.scored_events WHERE session = {session:String}`, {
+      session: repeat[0]!.session,
+    })
     return rows.length === repeat.length ? rows : undefined
   })
   const loud = (await up.alerts(mine)).filter(({ facts }) => facts.session === repeat[0]!.session).map(({ text }) => text.headline)
   assert.deepEqual(loud, [], 'the same act again is quiet')
   assert.equal(flags.filter((row) => (row.flags & SCORED_FLAGS.alerted) !== 0).length, 0, 'kept quiet by the verdict')
-  const [said] = await store.rows<{ verdict: string; author: string }>(`SELECT verdict, author FROM plumbline.feedback WHERE alert_id = {id:String}`, { id: alert.id })
+  const [said] = await store.rows<{ verdict: string; author: string }>(
+    `SELECT verdict, author FROM plumbline.feedback WHERE alert_id = {id:String}`,
+    { id: alert.id },
+  )
   assert.deepEqual(said, { verdict: 'safe', author: 'e2e' })
   await store.close()
 })
@@ -205,13 +224,20 @@ test('killed while events come in and started again: nothing lost, nothing doubl
     `SELECT count() AS n, uniqExact(shard, offset) AS positions, uniqExact(event_id) AS events FROM plumbline.scored_events WHERE tenant = 'default'`,
   )
   assert.deepEqual(rows, { n: accepted, positions: accepted, events: accepted })
-  const [alerts] = await store.rows<{ n: number; revisions: number }>(`SELECT count() AS n, uniqExact(id, revision) AS revisions FROM plumbline.alerts`)
+  const [alerts] = await store.rows<{ n: number; revisions: number }>(
+    `SELECT count() AS n, uniqExact(id, revision) AS revisions FROM plumbline.alerts`,
+  )
   assert.equal(alerts?.n, alerts?.revisions)
-  const [releases] = await store.rows<{ n: number; ids: number }>(`SELECT count() AS n, uniqExact(tenant, release_id) AS ids FROM plumbline.releases`)
+  const [releases] = await store.rows<{ n: number; ids: number }>(
+    `SELECT count() AS n, uniqExact(tenant, release_id) AS ids FROM plumbline.releases`,
+  )
   assert.equal(releases?.n, releases?.ids)
   const status = await up.status()
   assert.equal(status.progress, null, 'the demo is not replayed')
-  assert.ok(status.model.some(({ tenant, trained }) => tenant === 'default' && trained), 'the release is found again')
+  assert.ok(
+    status.model.some(({ tenant, trained }) => tenant === 'default' && trained),
+    'the release is found again',
+  )
   await store.close()
 })
 

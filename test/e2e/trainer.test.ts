@@ -31,9 +31,13 @@ const clearTables = async (): Promise<void> => {
   await owner.close()
 }
 
-const run = (plan: TrainerPlan): Promise<{ readonly lines: string[]; readonly signal: string | null; readonly code: number | null; readonly errors: string }> =>
+const run = (
+  plan: TrainerPlan,
+): Promise<{ readonly lines: string[]; readonly signal: string | null; readonly code: number | null; readonly errors: string }> =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, JSON.stringify(plan)], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, JSON.stringify(plan)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let out = ''
     let errors = ''
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
@@ -47,7 +51,9 @@ const announced = async (dir: string): Promise<string[][]> => {
   const found: string[][] = []
   for (let shard = 0; shard < SHARDS; shard++) {
     const records = await log.read(shard, 0, 100_000)
-    const controls = records.filter(({ key }) => key[0] === 'c'.charCodeAt(0)).map(({ value }) => JSON.parse(Buffer.from(value).toString()) as ControlRecord)
+    const controls = records
+      .filter(({ key }) => key[0] === 'c'.charCodeAt(0))
+      .map(({ value }) => JSON.parse(Buffer.from(value).toString()) as ControlRecord)
     found.push(controls.map((control) => (control.type === 'release' ? `${control.releaseId} ${control.sha256}` : control.type)))
   }
   const key = signingKeyIn(join(dir, 'signing.key'))

@@ -16,15 +16,17 @@ import {
   removeInstanceFile,
   writeInstanceFile,
 } from '@plumbline/runtime'
-import { DetectionConfig, PlumblineError } from '@plumbline/schemas'
-import { createReleaseStore, createTrainer, type ReleaseStore, signingKeyIn } from '@plumbline/trainer'
+import { DetectionConfig, type EventInput, PlumblineError } from '@plumbline/schemas'
+import { createReleaseStore, createTrainer, type ReleaseStore, signingKeyIn, type Trainer } from '@plumbline/trainer'
+import { type BackfillOptions, type BackfillSummary, createBackfill } from './backfill.ts'
 import { createConsoleStores } from './console-ports.ts'
 import type { StandaloneConfig } from './config.ts'
 import { startDelivery } from './delivery.ts'
 import { createDemo, DEMO_TENANT } from './demo/demo.ts'
-import { createDetection, pinnedConfig } from './detection.ts'
+import { createDetection, type Detection, pinnedConfig } from './detection.ts'
 import { createHousekeeping } from './housekeeping.ts'
 import { createIngestWatch } from './ingest-watch.ts'
+import { createPace } from './pace.ts'
 import { createPolicyLoader, type PolicyLoader } from './policy.ts'
 import { createRemoval } from './removal.ts'
 import { signingKeyPath, tokenFor } from './secrets.ts'
@@ -41,6 +43,8 @@ export interface StandaloneHooks {
 export interface Standalone {
   readonly url: string
   readonly token: string
+  /** Learns from history before a tenant's live data; see createBackfill. */
+  backfill(events: Iterable<EventInput> | AsyncIterable<EventInput>, options: BackfillOptions): Promise<BackfillSummary>
   /** Stops in reverse order, each part for a bounded time. Never throws; resolves with what went wrong. */
   stop(): Promise<readonly PlumblineError[]>
 }
@@ -59,7 +63,9 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
   checkStoreIsPossible(config.clickhouseUrl)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const token = tokenFor(dataDir, config.token)
-  const logger = hooks.logger ?? createLogger({ name: 'plumbline', level: config.logLevel, destination: { write: (line) => void process.stderr.write(line) } })
+  const logger =
+    hooks.logger ??
+    createLogger({ name: 'plumbline', level: config.logLevel, destination: { write: (line) => void process.stderr.write(line) } })
   const clock = createIngestClock()
   const metrics = createMetrics({ process: true })
   const health = createHealth()
@@ -108,7 +114,10 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
 
   const writeInstance = (): void => {
     const access = parts.storage?.access() ?? null
-    const store = access === null ? null : { url: access.url, user: access.user ?? 'default', password: access.password ?? '', database: access.database ?? 'plumbline' }
+    const store =
+      access === null
+        ? null
+        : { url: access.url, user: access.user ?? 'default', password: access.password ?? '', database: access.database ?? 'plumbline' }
     writeInstanceFile(dataDir, { v: 1, pid: process.pid, startedAt, url, token, store })
   }
 
@@ -137,7 +146,11 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
         await app.listen({ host: config.host, port: config.httpPort })
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
-        throw new PlumblineError('HTTP_PORT_TAKEN', `Port ${config.httpPort} on ${config.host} is taken. Stop what uses it, or set --http-port or PLUMBLINE_HTTP_PORT.`, { cause })
+        throw new PlumblineError(
+          'HTTP_PORT_TAKEN',
+          `Port ${config.httpPort} on ${config.host} is taken. Stop what uses it, or set --http-port or PLUMBLINE_HTTP_PORT.`,
+          { cause },
+        )
       }
       url = endpointOf(config, (app.server.address() as AddressInfo).port)
       status.start()
@@ -155,7 +168,9 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
       const log = await openEmbeddedLog({ dir: join(dataDir, DATA_LAYOUT.log), shards: config.shards })
       parts.log = log
       health.register('log', () => ({ ok: parts.log !== null }))
-      await log.publish('audit', [{ time: clock(), tenant: '', actor: 'service', action: 'start', target: log.id, body: { version: '0.1.0' } }])
+      await log.publish('audit', [
+        { time: clock(), tenant: '', actor: 'service', action: 'start', target: log.id, body: { version: '0.1.0' } },
+      ])
     },
     async stop() {
       const { log } = parts
@@ -171,14 +186,30 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
       const key = signingKeyIn(signingKeyPath(dataDir))
       releases = createReleaseStore(log.kv, [key.publicKey])
       const { shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays } = config
-      const detectionConfig = await pinnedConfig(log, DetectionConfig.parse({ shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays }))
-      const detection = createDetection({ log, releases, config: detectionConfig, residentIdentities: config.residentIdentities, logger, metrics })
+      const detectionConfig = await pinnedConfig(
+        log,
+        DetectionConfig.parse({ shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays }),
+      )
+      const detection = createDetection({
+        log,
+        releases,
+        config: detectionConfig,
+        residentIdentities: config.residentIdentities,
+        logger,
+        metrics,
+      })
       verdicts = createVerdicts({ log, reader, clock })
       await verdicts.resume()
       detection.start()
       health.register('shards', () => {
-        const stopped = detection.worker().stats().shards.filter(({ phase }) => phase === 'stopped')
-        return { ok: stopped.length === 0, ...(stopped.length === 0 ? {} : { detail: `${stopped.length} shards stopped: ${stopped[0]?.error ?? ''}` }) }
+        const stopped = detection
+          .worker()
+          .stats()
+          .shards.filter(({ phase }) => phase === 'stopped')
+        return {
+          ok: stopped.length === 0,
+          ...(stopped.length === 0 ? {} : { detail: `${stopped.length} shards stopped: ${stopped[0]?.error ?? ''}` }),
+        }
       })
       parts.detection = detection
       parts.storage = createStorage({
@@ -256,7 +287,10 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
   const policyPart: Part = {
     name: 'policy',
     async start() {
-      const tenants = () => [...new Set([config.tenant ?? DEFAULT_TENANT, ...(parts.detection?.tenants() ?? []).map(({ name }) => name)])].filter((name) => name !== DEMO_TENANT)
+      const tenants = () =>
+        [...new Set([config.tenant ?? DEFAULT_TENANT, ...(parts.detection?.tenants() ?? []).map(({ name }) => name)])].filter(
+          (name) => name !== DEMO_TENANT,
+        )
       policy = createPolicyLoader({ log: openLog(parts), path: resolve(config.policyFile), tenants, clock, logger })
       await policy.start()
     },
@@ -275,6 +309,30 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
     }
   })()
 
+  const paceOf = (detection: Detection, trainer: Trainer) =>
+    createPace({
+      trainer,
+      scored: (tenant) => detection.tenants().find(({ name }) => name === tenant)?.events ?? 0,
+      lag: detection.lag,
+      storeUp: storeUp.promise,
+      logger,
+    })
+  const backfill: Standalone['backfill'] = async (events, options) => {
+    const { detection, trainer, storage } = parts
+    if (detection === null || trainer === null || storage === null) return notYet('The service')
+    await storeUp.promise
+    const { recorder } = storage
+    const run = createBackfill({
+      log: openLog(parts),
+      pace: paceOf(detection, trainer),
+      lag: detection.lag,
+      recorded: () => recorder.drained(),
+      reader,
+      clock,
+    })
+    return run(events, options)
+  }
+
   const demoPart: Part = {
     name: 'demo',
     start() {
@@ -284,12 +342,11 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
       const demo = createDemo({
         log,
         door: createDoor({ port, shards: config.shards, clock, metrics }),
-        trainer,
+        pace: paceOf(detection, trainer),
         seed: config.demoSeed,
         clock,
         logger,
         lag: detection.lag,
-        storeUp: storeUp.promise,
         shown: () => forwarder.drain(),
         removeTenant: createRemoval({ log, detection, releases, trainer, storage, clock, logger }),
       })
@@ -299,7 +356,10 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
     stop: () => parts.demo?.stop(),
   }
 
-  const lifecycle = createLifecycle([http, logPart, detectionPart, deliveryPart, storePart, trainerPart, policyPart, housekeeping, demoPart], logger)
+  const lifecycle = createLifecycle(
+    [http, logPart, detectionPart, deliveryPart, storePart, trainerPart, policyPart, housekeeping, demoPart],
+    logger,
+  )
   const stop = async (): Promise<readonly PlumblineError[]> => {
     stopping = true
     ready = false
@@ -312,7 +372,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
   await lifecycle.start()
   writeInstance()
   ready = true
-  return { url, token, stop }
+  return { url, token, backfill, stop }
 }
 
 const openLog = (parts: Parts): EmbeddedLog => {

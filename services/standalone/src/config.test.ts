@@ -22,7 +22,11 @@ test('fixed names of the environment', () => {
 
 test('printed without secrets', () => {
   const loaded = loadStandaloneConfig({
-    env: { PLUMBLINE_TOKEN: 'a-token-of-some-length', CLICKHOUSE_URL: 'http://user:pass-word@host:8123', PLUMBLINE_WEBHOOK_URL: 'https://hooks.example.com/T0/key' },
+    env: {
+      PLUMBLINE_TOKEN: 'a-token-of-some-length',
+      CLICKHOUSE_URL: 'http://user:pass-word@host:8123',
+      PLUMBLINE_WEBHOOK_URL: 'https://hooks.example.com/T0/key',
+    },
   })
   const text = printConfig(loaded)
   for (const secret of ['a-token-of-some-length', 'pass-word', 'hooks.example.com']) assert.ok(!text.includes(secret), secret)

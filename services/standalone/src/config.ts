@@ -13,7 +13,11 @@ export const StandaloneConfig = z
       example: '127.0.0.1',
     }),
     httpPort: port.default(7070).meta({ description: 'Port of the HTTP door and the page; 0 takes a free one.' }),
-    dataDir: z.string().min(1).default('data').meta({ description: 'Folder for the log, the store, keys and alerts. One instance at a time.' }),
+    dataDir: z
+      .string()
+      .min(1)
+      .default('data')
+      .meta({ description: 'Folder for the log, the store, keys and alerts. One instance at a time.' }),
     token: z.string().min(16).max(512).optional().meta({
       description: 'Token that senders and the page present. Not set: made once and kept in the data folder, mode 0600.',
       secret: true,
@@ -28,7 +32,8 @@ export const StandaloneConfig = z
     }),
     engineMemoryMb: z.number().int().min(256).default(1536).meta({ description: 'Most memory of the embedded engine.', unit: 'MiB' }),
     policyFile: z.string().min(1).default('plumbline.policy.yaml').meta({
-      description: 'What is sensitive, who owns whom, what is allowed. Looked at every 2 s; absent is the empty policy. Not used for the demo.',
+      description:
+        'What is sensitive, who owns whom, what is allowed. Looked at every 2 s; absent is the empty policy. Not used for the demo.',
     }),
     shards: z.number().int().min(1).max(1024).default(DEFAULT_DETECTION_CONFIG.shards).meta({
       description: 'Shards of the log, fixed when the data folder is created.',
@@ -53,7 +58,10 @@ export const StandaloneConfig = z
       description: 'Most recorded events one training reads, newest first.',
       unit: 'events',
     }),
-    demo: z.boolean().default(true).meta({ description: 'Replay a generated company as tenant `demo` at the first start of a data folder.' }),
+    demo: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'Replay a generated company as tenant `demo` at the first start of a data folder.' }),
     demoSeed: z.number().int().min(1).default(1).meta({ description: 'Which company the demo generates.' }),
     demoTrainAfterEvents: z.number().int().min(1000).default(8000).meta({
       description: 'As trainAfterEvents, for the demo: small, so that its first model is there within seconds.',
@@ -63,14 +71,23 @@ export const StandaloneConfig = z
     alertsFile: z.string().min(1).optional().meta({
       description: 'File that alerts are appended to as OCSF Detection Findings, one per line. Not set: alerts.ndjson in the data folder.',
     }),
-    webhookUrl: z.url().optional().meta({ description: 'Where each alert is posted.', secret: true, example: 'https://hooks.example.com/plumbline' }),
+    webhookUrl: z
+      .url()
+      .optional()
+      .meta({ description: 'Where each alert is posted.', secret: true, example: 'https://hooks.example.com/plumbline' }),
     webhookSecret: z.string().min(16).optional().meta({ description: 'Key of the signature header of the webhook.', secret: true }),
-    webhookAllowHttp: z.boolean().default(false).meta({ description: 'Let the webhook be plain http.', interacts: 'Only with webhookUrl.' }),
-    webhookAllowAddresses: z.array(z.string().min(1)).default([]).meta({
-      description: 'Addresses or ranges that are not public but that the webhook may reach.',
-      example: ['10.1.0.0/16'],
-      interacts: 'Only with webhookUrl.',
-    }),
+    webhookAllowHttp: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Let the webhook be plain http.', interacts: 'Only with webhookUrl.' }),
+    webhookAllowAddresses: z
+      .array(z.string().min(1))
+      .default([])
+      .meta({
+        description: 'Addresses or ranges that are not public but that the webhook may reach.',
+        example: ['10.1.0.0/16'],
+        interacts: 'Only with webhookUrl.',
+      }),
     logRetentionDays: z.number().int().min(1).default(30).meta({
       description: 'How long processed events stay in the log, for verdicts and replays.',
       unit: 'days',

@@ -1,9 +1,18 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { type AlertSink, createFileSink, createForwarder, createStdoutSink, createWebhookSink, type Delivery, type Forwarder, outboxPorts } from '@plumbline/adapters/siem'
+import {
+  type AlertSink,
+  createFileSink,
+  createForwarder,
+  createStdoutSink,
+  createWebhookSink,
+  type Delivery,
+  type Forwarder,
+  outboxPorts,
+} from '@plumbline/adapters/siem'
 import type { Alert } from '@plumbline/schemas'
 import type { StandaloneConfig } from './config.ts'
 
-export const PRODUCT = { name: 'Plumbline', vendorName: 'Plumbline', version: '0.1.0' } as const
+const PRODUCT = { name: 'Plumbline', vendorName: 'Plumbline', version: '0.1.0' } as const
 
 export interface DeliveryOptions {
   readonly log: EmbeddedLog

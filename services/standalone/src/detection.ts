@@ -35,7 +35,10 @@ export const pinnedConfig = async (log: Pick<EmbeddedLog, 'kv'>, wanted: Detecti
     return wanted
   }
   const parsed = DetectionConfig.safeParse(JSON.parse(Buffer.from(stored).toString()))
-  if (!parsed.success) throw new PlumblineError('DETECTION_CONFIG_INVALID', 'The detection configuration in the data folder cannot be read.', { cause: parsed.error })
+  if (!parsed.success)
+    throw new PlumblineError('DETECTION_CONFIG_INVALID', 'The detection configuration in the data folder cannot be read.', {
+      cause: parsed.error,
+    })
   const operational = Object.fromEntries(OPERATIONAL.map((name) => [name, wanted[name]]))
   return { ...parsed.data, ...operational }
 }

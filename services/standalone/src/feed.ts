@@ -43,7 +43,7 @@ export interface FeedOptions {
  * Feeds events in event-time order straight into the log with event-time arrival, chunk by chunk, each exactly once.
  * Returns the number of events. Stops between chunks when `signal` fires.
  */
-export const feed = async (events: Iterable<EventInput>, options: FeedOptions): Promise<number> => {
+export const feed = async (events: Iterable<EventInput> | AsyncIterable<EventInput>, options: FeedOptions): Promise<number> => {
   const { log, tenant, name, historic = false, chunk = 500, skip = 0, clock, onChunk = () => {}, signal } = options
   const arrival = replayClock()
   let records: AppendRecord[] = []
@@ -59,7 +59,7 @@ export const feed = async (events: Iterable<EventInput>, options: FeedOptions): 
     }
     records = []
   }
-  for (const input of events) {
+  for await (const input of events) {
     const record = recordOf({ ...input, tenant }, log.shards, 0, historic)
     eventTimeMs = timeOf(input)
     records.push({ ...record, ingestTimeMs: arrival(eventTimeMs) })

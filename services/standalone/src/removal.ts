@@ -40,36 +40,46 @@ const within = async (work: Promise<unknown>, ms: number): Promise<void> => {
  * Removes a tenant from log, state, releases and store. Other tenants wait for the moment in which no shard is held;
  * what was accepted meanwhile is scored after it.
  */
-export const createRemoval = (deps: RemovalDeps) => async (tenant: string): Promise<void> => {
-  const { log, detection, releases, storage } = deps
-  // A busy tenant beside it may never let the worker rest: then what it left unscored goes unscored.
-  await within(detection.worker().drained().catch(() => undefined), DRAIN_MS)
-  const { done } = await storage.recorder.erase(tenant)
-  const released = new Set([...releases.namesOf(tenant), `release:announced:${tenant}`, `policy:given:${tenant}`])
-  await detection.stop()
-  const slots = new Set<string>()
-  try {
-    const removed = await log.removeTenant({
-      record: (bytes, value) => {
-        const key = text.decode(bytes)
-        const identity = identityIn(key, tenant)
-        if (identity !== null) {
-          const place = detection.placeOf(tenant, identity)
-          slots.add(Buffer.from(place.key).toString('hex'))
-          return true
-        }
-        return key.startsWith('c:') && controls(tenant, value)
-      },
-      slot: (key) => slots.has(Buffer.from(key).toString('hex')),
-      state: (name) => name === `t:${tenant}`,
-      kv: (name) => released.has(name),
-    })
-    deps.trainer.forget(tenant)
-    await log.publish('audit', [{ time: deps.clock(), tenant, actor: 'operator', action: 'tenant.remove', target: tenant, body: removed }])
-    deps.logger.info({ tenant, ...removed }, 'tenant removed')
-  } finally {
-    detection.start()
+export const createRemoval =
+  (deps: RemovalDeps) =>
+  async (tenant: string): Promise<void> => {
+    const { log, detection, releases, storage } = deps
+    // A busy tenant beside it may never let the worker rest: then what it left unscored goes unscored.
+    await within(
+      detection
+        .worker()
+        .drained()
+        .catch(() => undefined),
+      DRAIN_MS,
+    )
+    const { done } = await storage.recorder.erase(tenant)
+    const released = new Set([...releases.namesOf(tenant), `release:announced:${tenant}`, `policy:given:${tenant}`])
+    await detection.stop()
+    const slots = new Set<string>()
+    try {
+      const removed = await log.removeTenant({
+        record: (bytes, value) => {
+          const key = text.decode(bytes)
+          const identity = identityIn(key, tenant)
+          if (identity !== null) {
+            const place = detection.placeOf(tenant, identity)
+            slots.add(Buffer.from(place.key).toString('hex'))
+            return true
+          }
+          return key.startsWith('c:') && controls(tenant, value)
+        },
+        slot: (key) => slots.has(Buffer.from(key).toString('hex')),
+        state: (name) => name === `t:${tenant}`,
+        kv: (name) => released.has(name),
+      })
+      deps.trainer.forget(tenant)
+      await log.publish('audit', [
+        { time: deps.clock(), tenant, actor: 'operator', action: 'tenant.remove', target: tenant, body: removed },
+      ])
+      deps.logger.info({ tenant, ...removed }, 'tenant removed')
+    } finally {
+      detection.start()
+    }
+    // The rows go as soon as the store takes the request, also after a restart.
+    await within(done, DRAIN_MS)
   }
-  // The rows go as soon as the store takes the request, also after a restart.
-  await within(done, DRAIN_MS)
-}

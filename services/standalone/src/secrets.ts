@@ -23,6 +23,7 @@ export const tokenFor = (dataDir: string, configured: string | undefined): strin
     closeSync(file)
   }
   const token = readFileSync(path, 'utf8').trim()
-  if (token.length < 16) throw new PlumblineError('TOKEN_FILE_INVALID', `The token in ${path} is too short. Remove the file to get a new one.`)
+  if (token.length < 16)
+    throw new PlumblineError('TOKEN_FILE_INVALID', `The token in ${path} is too short. Remove the file to get a new one.`)
   return token
 }

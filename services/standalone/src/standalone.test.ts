@@ -33,9 +33,19 @@ const up = async (t: TestContext, config: StandaloneConfig): Promise<Standalone>
   return service
 }
 const causeOf = (error: unknown): string => ((error as PlumblineError).cause as PlumblineError).code
-const event = (id: string) => ({ id, time: Date.now(), identity: { id: 'support-bot', kind: 'agent' }, action: 'kb.search', resource: { class: 'kb' } })
+const event = (id: string) => ({
+  id,
+  time: Date.now(),
+  identity: { id: 'support-bot', kind: 'agent' },
+  action: 'kb.search',
+  resource: { class: 'kb' },
+})
 const post = (service: Standalone, body: unknown): Promise<Response> =>
-  fetch(`${service.url}/v1/events`, { method: 'POST', headers: { authorization: `Bearer ${service.token}`, 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  fetch(`${service.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${service.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
 
 test('without the store: events are taken in and scored, the page says what it waits for, nothing is lost', async (t) => {
   const dir = folder(t)
@@ -77,7 +87,10 @@ test('a taken port and a locked folder are said in words, and what had started i
   })
   const service = await up(t, configFor(dir))
   let page = ''
-  await assert.rejects(startStandalone(configFor(dir), { logger: silent, onListening: ({ url }) => (page = url) }), (error) => causeOf(error) === 'DATA_DIR_LOCKED')
+  await assert.rejects(
+    startStandalone(configFor(dir), { logger: silent, onListening: ({ url }) => (page = url) }),
+    (error) => causeOf(error) === 'DATA_DIR_LOCKED',
+  )
   await assert.rejects(fetch(page), 'the page of the second is gone')
   assert.equal((await post(service, event('c'))).status, 202)
   assert.ok(existsSync(join(dir, 'instance.json')), 'the first one can still be found')
@@ -100,7 +113,8 @@ test('more waiting events than allowed: the door says 503 until they are fewer',
 test('a policy file is in force at a recorded position, once per content, also when an earlier one comes back', async (t) => {
   const dir = folder(t)
   const path = join(dir, 'policy.yaml')
-  const write = (sensitivity: number): void => writeFileSync(path, `resources:\n  - match: { class: hr }\n    sensitivity: ${sensitivity}\n`)
+  const write = (sensitivity: number): void =>
+    writeFileSync(path, `resources:\n  - match: { class: hr }\n    sensitivity: ${sensitivity}\n`)
   const start = async (): Promise<void> => {
     const service = await startStandalone(configFor(dir, { policyFile: path, shards: 2 }), { logger: silent })
     await service.stop()
@@ -112,7 +126,9 @@ test('a policy file is in force at a recorded position, once per content, also w
   const log = await openEmbeddedLog({ dir: join(dir, 'log'), shards: 2 })
   t.after(() => log.close())
   const records = await log.read(1, 0, 100)
-  const given = records.map(({ value }) => JSON.parse(Buffer.from(value).toString()) as { type: string; policy: { resources: { sensitivity: number }[] } })
+  const given = records.map(
+    ({ value }) => JSON.parse(Buffer.from(value).toString()) as { type: string; policy: { resources: { sensitivity: number }[] } },
+  )
   assert.deepEqual(
     given.map(({ type, policy }) => [type, policy.resources[0]?.sensitivity]),
     [

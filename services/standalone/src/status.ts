@@ -58,7 +58,8 @@ export const createStatus = (parts: Parts, metrics: Metrics, isReady: () => bool
     metrics.plumbline_events_read_total.inc({ kind: 'control' }, grown('controls', counters.controls))
     metrics.plumbline_events_read_total.inc({ kind: 'rejected' }, grown('rejected', counters.rejected))
     metrics.plumbline_events_duplicate_total.inc(grown('duplicates', counters.duplicates))
-    for (const [reason, total] of Object.entries(counters.quiet)) metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
+    for (const [reason, total] of Object.entries(counters.quiet))
+      metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
     metrics.plumbline_identities_resident.set(slots.resident)
     metrics.plumbline_identities_evicted_total.inc(grown('evictions', slots.evictions))
     metrics.plumbline_lag_events.set(detection.lag())
@@ -87,7 +88,8 @@ export const createStatus = (parts: Parts, metrics: Metrics, isReady: () => bool
     if (detection !== null) observe(detection)
     if (storage !== null) metrics.plumbline_recorder_lag_rows.set(recorderLag())
     ticks++
-    if (storage === null || !storage.state().up || (countedAt >= 0 && (ticks % COUNT_EVERY_TICKS !== 0 || countedAt === known.events))) return
+    if (storage === null || !storage.state().up || (countedAt >= 0 && (ticks % COUNT_EVERY_TICKS !== 0 || countedAt === known.events)))
+      return
     countedAt = known.events
     countInStore(storage).catch(() => {
       countedAt = -1

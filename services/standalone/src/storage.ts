@@ -78,7 +78,12 @@ const engine = async (options: StorageOptions, retention: Retention): Promise<Ba
   })
   return {
     store: (role) => supervised.store(role),
-    access: () => ({ url: supervised.url(), user: 'reader', password: supervised.passwords().reader, database: supervised.store('reader').database }),
+    access: () => ({
+      url: supervised.url(),
+      user: 'reader',
+      password: supervised.passwords().reader,
+      database: supervised.store('reader').database,
+    }),
     stop: () => supervised.stop(),
   }
 }

@@ -43,7 +43,16 @@ export const createVerdicts = ({ log, reader, clock }: VerdictOptions): VerdictS
     })
     await log.publish('feedback', [feedback])
     const { tenant, author, verdict, alertId } = { ...control }
-    await log.publish('audit', [{ time: feedback.time, tenant, actor: author, action: `verdict.${verdict}`, target: alertId, body: { events: control.events.length } }])
+    await log.publish('audit', [
+      {
+        time: feedback.time,
+        tenant,
+        actor: author,
+        action: `verdict.${verdict}`,
+        target: alertId,
+        body: { events: control.events.length },
+      },
+    ])
     await log.kv.put({ [name]: null })
   }
 

@@ -51,8 +51,16 @@ export const runJob = (job: Job, signal: AbortSignal): Promise<JobResult> =>
     const abort = (): void => settle(() => reject(stopped()))
     signal.addEventListener('abort', abort, { once: true })
     thread.once('message', (answer: { result?: JobResult; code?: string; message?: string }) =>
-      settle(() => (answer.result === undefined ? reject(new PlumblineError(answer.code ?? 'TRAINING_FAILED', answer.message ?? '', { retryable: true })) : resolve(answer.result))),
+      settle(() =>
+        answer.result === undefined
+          ? reject(new PlumblineError(answer.code ?? 'TRAINING_FAILED', answer.message ?? '', { retryable: true }))
+          : resolve(answer.result),
+      ),
     )
-    thread.once('error', (cause: Error) => settle(() => reject(new PlumblineError('TRAINING_FAILED', cause.message, { retryable: true, cause }))))
-    thread.once('exit', (code) => settle(() => reject(new PlumblineError('TRAINING_FAILED', `The training thread ended with code ${code}.`, { retryable: true }))))
+    thread.once('error', (cause: Error) =>
+      settle(() => reject(new PlumblineError('TRAINING_FAILED', cause.message, { retryable: true, cause }))),
+    )
+    thread.once('exit', (code) =>
+      settle(() => reject(new PlumblineError('TRAINING_FAILED', `The training thread ended with code ${code}.`, { retryable: true }))),
+    )
   })

@@ -5,7 +5,15 @@ import { due, nextAt } from './schedule.ts'
 
 const DAY = 86_400_000
 const PACE = { trainAfterEvents: 5000, retrainEveryDays: 7 }
-const made = (events: number, modelled = false, toTime = 0): ReleaseEntry => ({ sequence: 1, id: 'r', sha256: '', modelled, events, toTime, madeAt: 0 })
+const made = (events: number, modelled = false, toTime = 0): ReleaseEntry => ({
+  sequence: 1,
+  id: 'r',
+  sha256: '',
+  modelled,
+  events,
+  toTime,
+  madeAt: 0,
+})
 const at = (events: number, lastTime = 0) => ({ events, lastTime: () => lastTime })
 
 test('statistics at 500 and each doubling, then the first model', () => {

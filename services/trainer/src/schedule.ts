@@ -2,7 +2,7 @@ import type { ReleaseEntry } from './releases.ts'
 
 const DAY_MS = 86_400_000
 /** Events of a tenant at which peers and everyone are first known; then at each doubling, until the first model. */
-export const FIRST_STATISTICS = 500
+const FIRST_STATISTICS = 500
 /** After a training that found too few usable rows, the next try comes when there are this many times the events. */
 const TRY_AGAIN = 1.25
 

@@ -192,6 +192,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
   }
 
   const look = (): void => {
+    if (options.store() === null) return
     for (const { name } of options.tenants()) {
       if (clock() < (retryAt.get(name) ?? 0)) continue
       retryAt.set(name, Number.POSITIVE_INFINITY)

@@ -48,7 +48,8 @@ test('an act leaves room for its repetition, waits for what went before, and nev
 })
 
 test('what does not fit is refused', () => {
-  const play = (agent: string, attack: string) => () => playAct(company, shiftMs, { agent, attack, size: 10, benign: false }, NOW, 'n', () => 0)
+  const play = (agent: string, attack: string) => () =>
+    playAct(company, shiftMs, { agent, attack, size: 10, benign: false }, NOW, 'n', () => 0)
   assert.throws(play('support-bot-02', 'nonsense'), { code: 'DEMO_UNKNOWN' })
   assert.throws(play('nobody', 'hr_access'), { code: 'DEMO_UNKNOWN' })
 })

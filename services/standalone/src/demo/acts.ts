@@ -97,7 +97,6 @@ export interface PlayedAct {
   readonly events: readonly EventInput[]
 }
 
-
 /** Acts of one identity keep this far apart, so that a repeated one is not judged as twice the pace. */
 const APART_MS = 90_000
 

@@ -6,8 +6,8 @@ import type { Door } from '@plumbline/gateway'
 import { companyPolicy, DAY, demoDay, generate, type GenerateOptions } from '@plumbline/generator'
 import type { Logger } from '@plumbline/runtime'
 import { type DemoOptions, Event, type EventInput, PlumblineError, Policy } from '@plumbline/schemas'
-import type { Trainer } from '@plumbline/trainer'
 import { feed } from '../feed.ts'
+import type { Pace } from '../pace.ts'
 import { givePolicy } from '../policy.ts'
 import { demoOptions, playAct } from './acts.ts'
 
@@ -28,14 +28,12 @@ interface DemoState {
 export interface DemoDeps {
   readonly log: EmbeddedLog
   readonly door: Door
-  readonly trainer: Trainer
+  readonly pace: Pace
   readonly seed: number
   readonly clock: () => number
   readonly logger: Logger
   /** Events of the log that are not scored yet. */
   readonly lag: () => number
-  /** Resolves once ClickHouse is there. */
-  readonly storeUp: Promise<void>
   /** Resolves once every alert so far is on the page. */
   readonly shown: () => Promise<void>
   /** Removes every trace of a tenant; resolves when its rows are gone. */
@@ -54,16 +52,15 @@ export interface Demo extends DemoControl {
 
 const STATE = 'demo'
 const CHUNK = 500
-/** The feed waits while more than this many events are not scored, so that real events never queue behind it for long. */
-const MAX_AHEAD = 2000
-const RETRY_MS = 500
+const REPLAYING = 'replaying the days of the demo company'
+const LEARNING = 'learning what is normal in the demo company'
 /** The replayed days end this long ago, which leaves the time since to what is tried. */
 const END_BEFORE_NOW_MS = 45 * 60_000
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export const createDemo = (deps: DemoDeps): Demo => {
-  const { log, trainer, clock, logger } = deps
+  const { log, clock, logger } = deps
   const abort = new AbortController()
   let running: Promise<void> = Promise.resolve()
   let progress: { done: number; doing: string } | null = null
@@ -83,22 +80,6 @@ export const createDemo = (deps: DemoDeps): Demo => {
     return { phase: 'playing', run: randomUUID(), seed: deps.seed, endTime, shiftMs: clock() - END_BEFORE_NOW_MS - endTime, chunks: 0 }
   }
 
-  /** Waits until everything fed is scored and its releases are made, as a live tenant of this age would have them. */
-  const keepPace = async (events: number): Promise<void> => {
-    while (deps.lag() > MAX_AHEAD && !abort.signal.aborted) await sleep(5)
-    while (events >= trainer.nextAt(DEMO_TENANT) && !abort.signal.aborted) {
-      while (deps.lag() > 0 && !abort.signal.aborted) await sleep(5)
-      const doing = progress?.doing ?? ''
-      if (progress !== null) progress.doing = 'learning what is normal in the demo company'
-      await deps.storeUp
-      await trainer.settle(DEMO_TENANT).catch(async (error: unknown) => {
-        if (!abort.signal.aborted) logger.warn({ err: error }, 'the demo waits for its training')
-        await sleep(RETRY_MS)
-      })
-      if (progress !== null) progress.doing = doing
-    }
-  }
-
   const replay = async (): Promise<void> => {
     const stored = load()
     if (stored !== null && stored.phase !== 'playing') return
@@ -108,7 +89,7 @@ export const createDemo = (deps: DemoDeps): Demo => {
     const policy = Policy.parse(companyPolicy())
     await save(state)
     await givePolicy(log, DEMO_TENANT, policy, policyHash(policy), clock())
-    progress = { done: 0, doing: 'replaying the days of the demo company' }
+    progress = { done: 0, doing: REPLAYING }
     await feed(shifted(company, state.shiftMs), {
       log,
       tenant: DEMO_TENANT,
@@ -117,10 +98,12 @@ export const createDemo = (deps: DemoDeps): Demo => {
       skip: state.chunks,
       clock,
       signal: abort.signal,
-      async onChunk({ chunks, events, eventTimeMs }) {
+      async onChunk({ chunks, eventTimeMs }) {
         await save({ ...state, chunks })
         if (progress !== null) progress.done = Math.min(1, (eventTimeMs - state.shiftMs - from) / (state.endTime - from))
-        await keepPace(events)
+        await deps.pace(DEMO_TENANT, abort.signal, (learning) => {
+          if (progress !== null) progress.doing = learning ? LEARNING : REPLAYING
+        })
       },
     })
     if (abort.signal.aborted) return

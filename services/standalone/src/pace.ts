@@ -1,0 +1,46 @@
+import type { Logger } from '@plumbline/runtime'
+import type { Trainer } from '@plumbline/trainer'
+
+export interface PaceDeps {
+  readonly trainer: Trainer
+  /** Events of a tenant scored so far. */
+  readonly scored: (tenant: string) => number
+  /** Events of the log that are not scored yet, of all tenants. */
+  readonly lag: () => number
+  /** Resolves once ClickHouse is there, which trainings read from. */
+  readonly storeUp: Promise<void>
+  readonly logger: Logger
+}
+
+/** Holds a feed back; called after each chunk. `onLearning` tells when a training begins and ends. */
+export type Pace = (tenant: string, signal: AbortSignal, onLearning?: (learning: boolean) => void) => Promise<void>
+
+/** A feed waits while more than this many events are not scored, so that real events never queue behind it for long. */
+const MAX_AHEAD = 2000
+const RETRY_MS = 500
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/**
+ * History at full speed learns as it would have at its own: whatever release is due is made and in force before the
+ * next chunk goes in.
+ */
+export const createPace =
+  ({ trainer, scored, lag, storeUp, logger }: PaceDeps): Pace =>
+  async (tenant, signal, onLearning = () => {}) => {
+    const scoredUpTo = async (waiting: number): Promise<void> => {
+      while (lag() > waiting && !signal.aborted) await sleep(5)
+    }
+    await scoredUpTo(MAX_AHEAD)
+    while (scored(tenant) + lag() >= trainer.nextAt(tenant) && !signal.aborted) {
+      await scoredUpTo(0)
+      if (scored(tenant) < trainer.nextAt(tenant)) return
+      onLearning(true)
+      await storeUp
+      await trainer.settle(tenant).catch(async (error: unknown) => {
+        if (!signal.aborted) logger.warn({ tenant, err: error }, 'history waits for a training')
+        await sleep(RETRY_MS)
+      })
+      onLearning(false)
+    }
+  }
