@@ -63,6 +63,7 @@ const live = async (corpus: Corpus, release: TrainedRelease, strangersBetween: n
       }
     }
     const flush = async (): Promise<void> => {
+      if (batch.length === 0) return
       // The log gives offsets without gaps to one writer: these are the ones the records already carry.
       await log.append(batch.map(({ ingestTimeMs, key, value }) => ({ shard: 0, ingestTimeMs, key, value })))
       const t = process.threadCpuUsage()

@@ -54,7 +54,7 @@ const call = (agent: Agent, url: string, method: string, headers: Record<string,
 export const startInstance = async (): Promise<RunningInstance> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-bench-'))
   const args = ['services/cli/src/main.ts', 'up', '--no-demo', '--no-open', '--http-port', '0', '--data-dir', dir, '--no-alerts-stdout', '--log-level', 'error']
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], { cwd: ROOT, stdio: 'ignore' })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   const stop = async (): Promise<void> => {
