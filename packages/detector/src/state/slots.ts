@@ -15,6 +15,9 @@ const SEGMENT_SHIFT = 12
 const SEGMENT_SLOTS = 1 << SEGMENT_SHIFT
 const NONE = -1
 
+/** Low half of a key as the table knows it: the same identity in another shard is another entry (INV-1). */
+const inShard = (shard: number, lo: number): number => (lo ^ Math.imul(shard, 0x9e3779b1)) >>> 0
+
 const newSegment = (): Segment => {
   const buffer = new ArrayBuffer(SEGMENT_SLOTS * SLOT_BYTES)
   return {
@@ -39,7 +42,9 @@ export class Slots {
   #segments: Segment[] = []
   #used = 0
   #free: number[] = []
-  #shard: Uint16Array
+  /** Places beyond the cap, used only while everything resident was touched since the last commit. */
+  #spare: number[] = []
+  #shard: Uint32Array
   /** 0 clean and not recently used, 1 recently used, 2 touched since the last commit. */
   #state: Uint8Array
   #hand = 0
@@ -54,7 +59,7 @@ export class Slots {
   constructor(capacity: number, source: SlotSource) {
     this.capacity = Math.max(64, capacity)
     this.#source = source
-    this.#shard = new Uint16Array(this.capacity)
+    this.#shard = new Uint32Array(this.capacity)
     this.#state = new Uint8Array(this.capacity)
     let size = 1024
     while (size < this.capacity * 2) size *= 2
@@ -65,7 +70,7 @@ export class Slots {
   }
 
   get resident(): number {
-    return this.#used - this.#free.length
+    return this.#used - this.#free.length - this.#spare.length
   }
 
   segment(slot: number): Segment {
@@ -78,7 +83,7 @@ export class Slots {
 
   /** The resident slot of a key, brought in or made when it is not here. Marks it as touched. */
   touch(shard: number, lo: number, hi: number, dirty: number[]): number {
-    let at = this.#find(lo, hi)
+    let at = this.#find(inShard(shard, lo), hi)
     if (at === NONE) at = this.#bringIn(shard, lo, hi)
     if (this.#state[at] !== 2) {
       this.#state[at] = 2
@@ -89,7 +94,7 @@ export class Slots {
 
   /** Makes the slot of `to` a copy of the slot of `from` unless `to` has one. */
   copyOnFirstUse(shard: number, fromLo: number, fromHi: number, toLo: number, toHi: number, dirty: number[]): void {
-    if (this.#find(toLo, toHi) !== NONE) return
+    if (this.peek(toLo, toHi, shard) !== NONE) return
     const known = this.known(shard, fromLo, fromHi)
     const from = known ? this.touch(shard, fromLo, fromHi, dirty) : NONE
     const to = this.touch(shard, toLo, toHi, dirty)
@@ -103,13 +108,13 @@ export class Slots {
   }
 
   /** The resident slot of a key without touching it, or -1. */
-  peek(lo: number, hi: number): number {
-    return this.#find(lo, hi)
+  peek(lo: number, hi: number, shard = 0): number {
+    return this.#find(inShard(shard, lo), hi)
   }
 
   /** Whether the identity is known, here or in the source. */
   known(shard: number, lo: number, hi: number): boolean {
-    return this.#find(lo, hi) !== NONE || this.#read(shard, lo, hi) > 0
+    return this.peek(lo, hi, shard) !== NONE || this.#read(shard, lo, hi) > 0
   }
 
   pack(slot: number): Uint8Array {
@@ -122,18 +127,18 @@ export class Slots {
   }
 
   settle(dirty: readonly number[]): void {
-    for (const slot of dirty) this.#state[slot] = 1
+    for (const slot of dirty) {
+      if (slot < this.capacity) this.#state[slot] = 1
+      else {
+        this.#drop(slot)
+        this.evictions++
+      }
+    }
   }
 
   /** Drops all resident slots of a shard, touched or not. */
   forget(shard: number): void {
     for (let slot = 0; slot < this.#used; slot++) if (this.#shard[slot] === shard + 1) this.#drop(slot)
-  }
-
-  /** Drops one slot, so that it is read again from the source. */
-  dropKey(lo: number, hi: number): void {
-    const slot = this.#find(lo, hi)
-    if (slot !== NONE) this.#drop(slot)
   }
 
   #find(lo: number, hi: number): number {
@@ -158,19 +163,29 @@ export class Slots {
     const slot = this.#allocate()
     const seg = this.segment(slot)
     const base = this.base(slot)
-    const length = this.#read(shard, lo, hi)
-    if (length > 0) {
-      unpackSlot(this.#packed.subarray(0, length), seg, base)
-      this.loads++
-    } else {
-      seg.u8.fill(0, base, base + SLOT_BYTES)
-      seg.u8[base + H.version] = SLOT_VERSION
+    try {
+      this.#fill(shard, lo, hi, seg, base)
+    } catch (error) {
+      this.#release(slot)
+      throw error
     }
     seg.u32[(base + H.keyLo) >> 2] = lo
     seg.u32[(base + H.keyHi) >> 2] = hi
     this.#shard[slot] = shard + 1
-    this.#insert(lo, hi, slot)
+    this.#insert(inShard(shard, lo), hi, slot)
     return slot
+  }
+
+  /** The stored slot, else an empty one. */
+  #fill(shard: number, lo: number, hi: number, seg: Segment, base: number): void {
+    const length = this.#read(shard, lo, hi)
+    if (length > 0) {
+      unpackSlot(this.#packed.subarray(0, length), seg, base)
+      this.loads++
+      return
+    }
+    seg.u8.fill(0, base, base + SLOT_BYTES)
+    seg.u8[base + H.version] = SLOT_VERSION
   }
 
   #allocate(): number {
@@ -196,14 +211,16 @@ export class Slots {
   }
 
   #grow(): number {
+    const spare = this.#spare.pop()
+    if (spare !== undefined) return spare
     if (this.#used >= this.#shard.length) {
-      const shard = new Uint16Array(this.#shard.length + SEGMENT_SLOTS)
+      const shard = new Uint32Array(this.#shard.length + SEGMENT_SLOTS)
       shard.set(this.#shard)
       this.#shard = shard
       const state = new Uint8Array(shard.length)
       state.set(this.#state)
       this.#state = state
-      if (shard.length * 2 > this.#mask) this.#rehash()
+      while (shard.length * 2 > this.#mask + 1) this.#rehash()
     }
     if (this.#used >> SEGMENT_SHIFT >= this.#segments.length) this.#segments.push(newSegment())
     return this.#used++
@@ -232,10 +249,15 @@ export class Slots {
   #drop(slot: number): void {
     const at = (this.base(slot) + H.keyLo) >> 2
     const u32 = this.segment(slot).u32
-    this.#remove(u32[at]!, u32[at + 1]!)
+    this.#remove(inShard(this.#shard[slot]! - 1, u32[at]!), u32[at + 1]!)
+    this.#release(slot)
+  }
+
+  #release(slot: number): void {
     this.#state[slot] = 0
     this.#shard[slot] = 0
-    this.#free.push(slot)
+    if (slot < this.capacity) this.#free.push(slot)
+    else this.#spare.push(slot)
   }
 
   /** Open addressing without tombstones: close the gap by moving later entries of the run back. */
