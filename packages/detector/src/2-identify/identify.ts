@@ -92,7 +92,7 @@ const segments = (w: Work): void => {
   const to = optional(w, S.resourceSegment)
   const from = optional(w, S.segment)
   w.segments = fingerprint(mix(from, to))
-  w.segmentsHi = mix(w.hashes.hi[S.segment]!, w.hashes.hi[S.resourceSegment]!)
+  w.segmentsHi = mix(from === 0 ? 0 : w.hashes.hi[S.segment]!, w.hashes.hi[S.resourceSegment]!)
 }
 
 /**
@@ -160,7 +160,7 @@ const transition = (w: Work): void => {
   w.transitionHi = mix(w.action, w.previousAction)
 }
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const text = (w: Work, field: number): string | undefined =>
   w.event.has(field) ? decoder.decode(w.event.bytes.subarray(w.event.start[field]!, w.event.end[field]!)) : undefined
 
@@ -172,16 +172,17 @@ const BY_POLICY = 32
 
 /** What the policy says of the act: sensitivity, direction, whether it brings text from outside. Cached by keyed hashes. */
 export const classify = (w: Work): void => {
-  const { tenant, hashes } = w
-  const act = mix(hashes.lo[S.action]!, hashes.hi[S.resourceClass]!)
+  const { tenant } = w
   let bits: number
   let key = 0
   if (tenant.policySource === null) {
     // Nothing written: action and class decide one half, the destination the other, so both caches stay small.
-    bits = actBits(w, (act | 1) >>> 0, false)
+    bits = actBits(w, actKey(w, 0, 0), false)
     if (w.destination !== 0) bits = (bits & ~EXTERNAL) | placeBits(w)
   } else {
-    key = (mix(act, mix(w.destination, tenant.resourceMatters ? w.resource : 0)) | 1) >>> 0
+    const resource = tenant.resourceMatters && w.resource !== 0
+    const toHi = w.destination === 0 ? 0 : w.destinationHi
+    key = actKey(w, mix(w.destination, resource ? w.resource : 0), mix(toHi, resource ? w.resourceHi : 0))
     bits = actBits(w, key, true)
   }
   // A sender may raise what the policy says of a resource, never lower it.
@@ -192,6 +193,18 @@ export const classify = (w: Work): void => {
   w.isWrite = (bits & WRITE) !== 0
   w.deniedBy = null
   if (tenant.policySource !== null) obeyPolicy(w, key)
+}
+
+/** Two hashes as one exact number of 53 bits. */
+const wide = (lo: number, hi: number): number => (hi >>> 11) * 4_294_967_296 + (lo >>> 0)
+
+/** Cache key of an act and of what else the policy looks at; always odd, those of places are even. */
+const actKey = (w: Work, lo: number, hi: number): number => {
+  const { lo: los, hi: his } = w.hashes
+  return wide(
+    mix(mix(los[S.action]!, his[S.resourceClass]!), lo) | 1,
+    mix(mix(his[S.action]!, los[S.resourceClass]!), hi),
+  )
 }
 
 const actBits = (w: Work, key: number, whole: boolean): number => {
@@ -213,7 +226,7 @@ const actBits = (w: Work, key: number, whole: boolean): number => {
 }
 
 const placeBits = (w: Work): number => {
-  const key = (w.destinationHi & ~1) >>> 0
+  const key = wide((w.destinationHi & ~1) | 2, w.destination)
   const known = w.tenant.classified(key)
   if (known >= 0) return known
   const bits = isExternalDestination(text(w, S.destination)!) ? EXTERNAL : 0

@@ -25,7 +25,8 @@ export interface ReadyRelease {
 
 export const DEFAULT_POLICY: CompiledPolicy = compilePolicy(Policy.parse({}))
 
-/** Answers of the policy kept per tenant and shard. */
+/** Answers of the policy kept per tenant and shard: at first, and at most. A small tenant needs few, and there may be many tenants. */
+const CACHE_AT_FIRST = 256
 const CACHE = 16_384
 
 /** What one shard knows of one tenant: its keys, its release and its policy at the current position. */
@@ -44,8 +45,8 @@ export class TenantState {
   events = 0
   /** Names of declared peer groups met, by fingerprint: what a release calls them. */
   readonly groupNames = new Map<number, string>()
-  #classKey = new Uint32Array(CACHE)
-  #classBits = new Uint8Array(CACHE)
+  #classKey = new Float64Array(CACHE_AT_FIRST)
+  #classBits = new Uint8Array(CACHE_AT_FIRST)
   #classes = new Map<number, { readonly name: string; readonly lo: number; readonly hi: number }>()
 
   constructor(name: string, number: number, masterKey: Uint8Array) {
@@ -66,10 +67,13 @@ export class TenantState {
     this.#classes.clear()
   }
 
-  /** Cached classification bits for a key, or -1. The key is a 32-bit mix of keyed hashes of all that the answer depends on. */
+  /**
+   * Cached classification bits for a key, or -1. The key is made of 53 bits of keyed hashes of all that the answer depends
+   * on, never 0: what happens to be cached cannot change an answer (INV-1).
+   */
   classified(key: number): number {
-    const at = key & (CACHE - 1)
-    return this.#classKey[at] === key && key !== 0 ? this.#classBits[at]! : -1
+    const at = key & (this.#classKey.length - 1)
+    return this.#classKey[at] === key ? this.#classBits[at]! : -1
   }
 
   /** Class that the policy gives instead of the sender's, for a classification key. */
@@ -88,7 +92,12 @@ export class TenantState {
   }
 
   remember(key: number, bits: number): void {
-    const at = key & (CACHE - 1)
+    let at = key & (this.#classKey.length - 1)
+    if (this.#classKey[at] !== 0 && this.#classKey.length < CACHE) {
+      this.#classKey = new Float64Array(this.#classKey.length * 4)
+      this.#classBits = new Uint8Array(this.#classKey.length)
+      at = key & (this.#classKey.length - 1)
+    }
     this.#classKey[at] = key
     this.#classBits[at] = bits
   }
