@@ -33,7 +33,7 @@ export const groupOf = (w: Work): GroupStats => {
 
 /** Names of declared groups that one tenant of one shard remembers. */
 const MOST_NAMES = 256
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Keeps the declared group in the slot, and its name for the next release. */
 const declare = (w: Work): void => {

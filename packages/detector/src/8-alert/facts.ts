@@ -14,7 +14,7 @@ const HOUR = 3_600_000
 const DAY = 86_400_000
 const REASONS = 4
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 export const textOf = (w: Work, field: number): string | undefined =>
   w.event.has(field) ? decoder.decode(w.event.bytes.subarray(w.event.start[field]!, w.event.end[field]!)) : undefined
 
