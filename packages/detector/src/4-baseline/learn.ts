@@ -31,12 +31,9 @@ import {
   VERSIONS,
   W,
 } from '../state/layout.ts'
-import { indexOf } from '../state/index-of.ts'
 import { add, fade, filterAdd } from '../state/tables.ts'
 import { windowMean, windowValue } from '../state/windows.ts'
 import { expm1 } from '../math/functions.ts'
-
-const SESSION_FLOW = indexOf('session_flow')
 
 /** Counts that fade below this are forgotten. */
 const FLOOR = 0.05
@@ -55,7 +52,8 @@ export const learn = (w: Work, halfLifeMs: number): void => {
   const today = windowValue(w, W.eventsDay)
   const weight = today > usual ? usual / today : 1
   learnNames(w, weight)
-  learnAmounts(w)
+  // Histograms and filters count whole events: beyond the usual every second, then every third, and so on.
+  if (weight === 1 || today % Math.ceil(today / usual) === 0) learnAmounts(w)
 }
 
 const learnNames = (w: Work, weight: number): void => {
@@ -87,7 +85,7 @@ const learnNames = (w: Work, weight: number): void => {
   if (w.segments !== 0) add(seg, base + SEGMENTS, 1, w.segments, 0, weight)
   if (w.versions !== 0) add(seg, base + VERSIONS, 1, w.versions, 0, weight)
   f32[h + (H.outcomes >> 2) + event.outcome]! += weight
-  if (w.newDestination && w.features[SESSION_FLOW] === 3) f32[(base + FLOWS) >> 2]! += weight
+  if (w.newDestination && w.flowStep === 3 && event.provenance !== 0) f32[(base + FLOWS) >> 2]! += weight
 }
 
 const learnAmounts = (w: Work): void => {
