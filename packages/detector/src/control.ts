@@ -1,5 +1,6 @@
 import { ControlRecord, REASON_FAMILIES, type ReasonFamily, type Rejection, rejection } from '@plumbline/schemas'
 import { decode, features, identify } from './pipeline.ts'
+import { S } from './record.ts'
 import { H, SLOT_BYTES, SLOT_FLAGS } from './state/layout.ts'
 import { learn } from './4-baseline/learn.ts'
 import type { TenantState } from './2-identify/tenants.ts'
@@ -13,7 +14,7 @@ import type { Work } from './work.ts'
 const REMEMBERED = 256
 const RISK_OF_CONFIRMED = 90
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Applies a control record to the shard at hand. Returns why it was refused, or null. Throws only RELEASE_* errors, which stop the shard. */
 export const applyControl = (detector: Detector, w: Work, value: Uint8Array, ingestTimeMs: number): Rejection | null => {
@@ -87,17 +88,18 @@ const applyVerdict = (detector: Detector, w: Work, tenant: TenantState, control:
   w.seg.u16[flagsAt]! &= ~SLOT_FLAGS.frozen
   const family = control.groupKey.split(':')[0] as ReasonFamily
   if (!REASON_FAMILIES.includes(family)) return
-  for (const event of control.events) learnEvidence(detector, w, Buffer.from(event, 'base64'), family, control.identity, ingestTimeMs)
+  for (const event of control.events) learnEvidence(detector, w, Buffer.from(event, 'base64'), family, control, ingestTimeMs)
 }
 
-const learnEvidence = (detector: Detector, w: Work, bytes: Uint8Array, family: ReasonFamily, identity: string, ingestTimeMs: number): void => {
+const learnEvidence = (detector: Detector, w: Work, bytes: Uint8Array, family: ReasonFamily, control: Verdict, ingestTimeMs: number): void => {
   const stages = detector.stages
   w.ingestTimeMs = ingestTimeMs
-  if (decode(w, bytes, stages) !== null || identify(w, stages) !== null) return
-  const own = detector.identityKey(w.tenant, identity)
-  // Evidence of somebody else is not learned, whatever the record says.
-  if (w.seg.u32[(w.base + H.keyLo) >> 2] !== own.lo || w.seg.u32[(w.base + H.keyHi) >> 2] !== own.hi) return
-  features(w)
+  if (decode(w, bytes, stages) !== null) return
+  // Evidence of somebody else is not learned and touches nobody, whatever the record says.
+  const tenant = w.event.has(S.tenant) ? w.event.text(S.tenant) : 'default'
+  if (tenant !== control.tenant || w.event.text(S.identity) !== control.identity) return
+  if (identify(w, stages) !== null) return
+  features(w, stages.config.dailyDriftBudget)
   learn(w, stages.config.halfLifeMs)
   rememberSafe(w.seg.u32, w.base, safeKey(family, safeObject(w, family)), Math.floor(ingestTimeMs / 1000))
 }

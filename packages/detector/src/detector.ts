@@ -52,11 +52,13 @@ interface Shard {
   readonly tenants: Map<string, TenantState>
   readonly dirty: number[]
   readonly changedTenants: Set<TenantState>
+  /** Position after the last record. */
+  next: number
   last: TenantState | null
   lastBytes: Uint8Array
 }
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const encoder = new TextEncoder()
 const DEFAULT_TENANT = encoder.encode('default')
 const EVENT_PREFIX = 101 // e
@@ -124,7 +126,7 @@ export class Detector implements ShardProcessor {
 
   open(shard: number, from: { readonly nextOffset: number; readonly meta: ReadonlyMap<string, Uint8Array> }): void {
     this.forget(shard)
-    const state = newShard()
+    const state = newShard(from.nextOffset)
     for (const [name, bytes] of from.meta) {
       if (!name.startsWith(TENANT)) continue
       const tenant = this.#newTenant(name.slice(TENANT.length))
@@ -157,10 +159,10 @@ export class Detector implements ShardProcessor {
       if (first < 0) first = record.offset
       last = record.offset
     }
-    const tail = records.at(-1)
+    state.next = (records.at(-1)?.offset ?? state.next - 1) + 1
     return {
       shard,
-      nextOffset: tail === undefined ? 0 : tail.offset + 1,
+      nextOffset: state.next,
       slots: state.dirty.map((slot) => ({ key: this.slots.keyOf(slot), bytes: this.slots.pack(slot) })),
       meta: [...state.changedTenants].map((t) => ({ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) })),
       scored: first < 0 ? null : { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: first, lastOffset: last, rows: this.#block.rows, bytes: this.#block.take() },
@@ -191,8 +193,17 @@ export class Detector implements ShardProcessor {
       ready = readyRelease(bytes)
       this.#ready.set(sha256, ready)
     }
+    const before = tenant.release
     tenant.release = ready
     tenant.releaseId = id
+    if (before !== null && before !== ready) this.#forgetUnused()
+  }
+
+  /** Releases that no tenant of an open shard runs any more; one that comes back is read again. */
+  #forgetUnused(): void {
+    const inUse = new Set<ReadyRelease | null>()
+    for (const shard of this.#shards.values()) for (const tenant of shard.tenants.values()) inUse.add(tenant.release)
+    for (const [sha256, ready] of this.#ready) if (!inUse.has(ready)) this.#ready.delete(sha256)
   }
 
   /**
@@ -211,6 +222,7 @@ export class Detector implements ShardProcessor {
     w.offset = record.offset
     w.ingestTimeMs = record.ingestTimeMs
     const prefix = key[1] === COLON ? key[0] : 0
+    this.#stages.historic = prefix === HISTORIC_PREFIX
     if (prefix === CONTROL_PREFIX) {
       this.counters.controls++
       const refused = applyControl(this, w, value, record.ingestTimeMs)
@@ -221,10 +233,10 @@ export class Detector implements ShardProcessor {
       this.#deadLetter(record, 'decode', rejection('RECORD_KEY_INVALID'))
       return
     }
-    this.#stages.historic = prefix === HISTORIC_PREFIX
     const outcome = runEvent(w, value, this.#stages)
     if (outcome === null) {
       this.counters.events++
+      if (w.duplicate) this.counters.duplicates++
       w.tenant.events++
       return
     }
@@ -343,7 +355,7 @@ const savedTenant = (t: TenantState): SavedTenant => ({
   groupNames: [...t.groupNames],
 })
 
-const newShard = (): Shard => ({ tenants: new Map(), dirty: [], changedTenants: new Set(), last: null, lastBytes: new Uint8Array(0) })
+const newShard = (next: number): Shard => ({ next, tenants: new Map(), dirty: [], changedTenants: new Set(), last: null, lastBytes: new Uint8Array(0) })
 
 const equal = (a: Uint8Array, start: number, end: number, b: Uint8Array): boolean => {
   if (end - start !== b.length) return false

@@ -40,7 +40,7 @@ export interface Stages extends AlertContext {
  * Everything up to the score only reads the identity's baseline; what happened is observed and learned after (INV-4).
  */
 export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null =>
-  decode(w, bytes, s) ?? identify(w, s) ?? features(w) ?? score(w) ?? alert(w, group, s) ?? after(w, s) ?? emit(w, s)
+  decode(w, bytes, s) ?? identify(w, s) ?? features(w, s.config.dailyDriftBudget) ?? score(w) ?? alert(w, group, s) ?? after(w, s) ?? emit(w, s)
 
 /** The peer group of the event at hand; set by `features`, read by `alert`. */
 let group: GroupStats
@@ -68,7 +68,7 @@ export const identify = (w: Work, s: Stages): Outcome | null => {
   w.base = s.slots.base(w.slot)
   w.flags = s.historic ? SCORED_FLAGS.historic : 0
   placeInTime(w, s.config.lateAfterMs, s.historic)
-  w.isNew = w.seg.f32[(w.base + H.seen) >> 2] === 0 && w.seg.f64[(w.base + H.firstTime) >> 3] === 0
+  w.isNew = w.seg.f32[(w.base + H.seen) >> 2] === 0
   if (w.isNew) introduce(w)
   hashNames(w)
   findDuplicate(w)
@@ -78,7 +78,7 @@ export const identify = (w: Work, s: Stages): Outcome | null => {
 }
 
 /** 3, 4. The feature vector: the event against the identity, its peers, everyone, its windows and its session. */
-export const features = (w: Work, dailyDriftBudget = 0.25): null => {
+export const features = (w: Work, dailyDriftBudget: number): null => {
   advance(w, dailyDriftBudget)
   group = groupOf(w)
   w.maturity = maturityOf(w)

@@ -28,7 +28,8 @@ export const observe = (w: Work): void => {
   const h = w.base >> 2
   const seen = f32[h + (H.seen >> 2)]!
   u32[((w.base + EVENT_IDS) >> 2) + (seen % EVENT_ID_COUNT)] = fingerprint(w.hashes.lo[S.id]!)
-  f32[h + (H.seen >> 2)] = seen >= 16_777_184 ? 0 : seen + 1
+  // Starts over above what a float32 counts exactly, at a multiple of the ring and never at 0, which means "new".
+  f32[h + (H.seen >> 2)] = seen >= 16_777_184 ? EVENT_ID_COUNT : seen + 1
   observeSession(w)
   const last = (w.base + H.lastTime) >> 3
   if (w.timeMs >= f64[last]!) {

@@ -25,11 +25,11 @@ export const advance = (w: Work, dailyDriftBudget: number): void => {
   w.behind = Math.floor(w.timeMs / HOUR_MS) < u32[ids + 1]!
   const minute = Math.floor(w.timeMs / MINUTE_MS)
   if (minute <= u32[ids]!) return
-  if (u32[ids] !== 0) fold(w, 0, 0, W_HOUR, MEMORY_MINUTES, 1)
+  if (u32[ids] !== 0) fold(w, 0, 0, W_HOUR, MEMORY_MINUTES, Number.POSITIVE_INFINITY)
   u32[ids] = minute
   const hour = Math.floor(w.timeMs / HOUR_MS)
   if (hour <= u32[ids + 1]!) return
-  if (u32[ids + 1] !== 0) fold(w, 1, W_HOUR, W_DAY, MEMORY_HOURS, 1)
+  if (u32[ids + 1] !== 0) fold(w, 1, W_HOUR, W_DAY, MEMORY_HOURS, Number.POSITIVE_INFINITY)
   u32[ids + 1] = hour
   w.seg.u8.fill(0, w.base + HOUR_BITMAP, w.base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
   u32[(w.base + ANCHOR + A.lastSourceSet) >> 2] = 0
@@ -61,7 +61,7 @@ const fold = (w: Work, length: number, from: number, to: number, memory: number,
     const reach = n >= 3 ? WINSOR * Math.sqrt(variance + 0.04) : 100
     const bounded = x > mean + reach ? mean + reach : x < mean - reach ? mean - reach : x
     let step = alpha * (bounded - mean)
-    if (driftBudget < 1 && n >= 7) {
+    if (n >= 7) {
       const most = driftBudget * Math.sqrt(variance + 0.04)
       step = step > most ? most : step < -most ? -most : step
     }
