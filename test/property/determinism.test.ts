@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type AlertCapsule, FEATURE_COUNT } from '@plumbline/schemas'
+import { recompute, scoredRows } from '@plumbline/detector/replay'
+import { policyHash } from '@plumbline/detector'
+import fc from 'fast-check'
+import { MASTER_KEY } from '../../packages/detector/src/rig.testkit.ts'
+import { CONFIG, companyLog, type Outcome, run } from '../support/detector-log.ts'
+
+const log = await companyLog()
+const records = log.shards.reduce((n, s) => n + s.length, 0)
+const plain: Outcome = run(log, { chunk: () => 500 })
+
+test('INV-1 the log under test holds what can go wrong', () => {
+  const flags = plain.commits.flatMap((c) => (c.scored === null ? [] : [...scoredRows(c.scored.bytes)])).reduce((all, r) => all | r.flags, 0)
+  assert.equal(flags, 1023, 'every flag occurs')
+  assert.ok(plain.alerts >= 20, `${plain.alerts} alerts`)
+  assert.equal(log.artifacts.size, 2)
+  assert.ok(plain.deadLetters >= 20)
+})
+
+test('INV-1 INV-6 chunk sizes, restarts, lost commits and evictions change no byte of rows, alerts, capsules, slots or named state', () => {
+  let evicted = 0
+  fc.assert(
+    fc.property(
+      fc.infiniteStream(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 700 }))),
+      fc.infiniteStream(fc.nat(5)),
+      fc.boolean(),
+      fc.boolean(),
+      (sizes, dice, small, apart) => {
+        const roll = (): number => dice.next().value as number
+        const outcome = run(log, {
+          chunk: () => sizes.next().value as number,
+          restart: () => roll() === 0,
+          lose: () => roll() === 1,
+          residentSlots: small ? 1 : 4096,
+          apart,
+        })
+        evicted += outcome.evictions
+        assert.equal(outcome.digest, plain.digest)
+      },
+    ),
+    { seed: 11, numRuns: 8 },
+  )
+  assert.ok(evicted > 500, `${evicted} evictions`)
+})
+
+test('INV-1 one record at a time gives the same bytes as everything at once', () => {
+  assert.equal(run(log, { chunk: () => 1, residentSlots: 1 }).digest, plain.digest)
+  assert.equal(run(log, { chunk: () => 1_000_000, residentSlots: 1 }).digest, plain.digest)
+})
+
+const REASONS = ['CONTROL_INVALID', 'JSON_SYNTAX', 'RECORD_KEY_INVALID', 'TIME_FUTURE']
+
+test('INV-2 every record is a row, a dead letter with its reason or an applied control', () => {
+  assert.equal(plain.rows + plain.deadLetters + plain.controlsApplied, records)
+  assert.deepEqual([...new Set(plain.commits.flatMap((c) => c.deadLetters.map((d) => d.code)))].sort(), REASONS)
+  const seen = new Set<string>()
+  for (const c of plain.commits) {
+    for (const row of c.scored === null ? [] : scoredRows(c.scored.bytes)) seen.add(`${c.shard}:${row.offset}`)
+    for (const d of c.deadLetters) seen.add(`${d.shard}:${d.offset}`)
+  }
+  assert.equal(seen.size, plain.rows + plain.deadLetters, 'one outcome per position')
+})
+test('INV-7 a capsule alone gives the same score and features again', () => {
+  const capsules: AlertCapsule[] = plain.commits.flatMap((c) => c.capsules)
+  const alerts = plain.commits.flatMap((c) => c.alerts)
+  assert.equal(capsules.length, alerts.length)
+  const byId = new Map([...log.artifacts.values()].map((bytes) => [idOf(bytes), bytes]))
+  for (const [i, capsule] of capsules.entries()) {
+    const alert = alerts[i]!
+    const policy = policies.find((p) => p.hash === capsule.replay.policyHash)
+    const again = recompute(capsule, {
+      tenant: alert.facts.tenant,
+      identity: alert.facts.identity.id,
+      release: byId.get(capsule.replay.releaseId),
+      policy,
+      config: CONFIG,
+      masterKey: MASTER_KEY,
+    })
+    assert.deepEqual(again.differences, [], `${alert.family} at ${capsule.replay.position.shard}:${capsule.replay.position.offset}`)
+    assert.ok(again.identical)
+    assert.equal(capsule.features.length, FEATURE_COUNT)
+  }
+})
+
+const idOf = (artifact: Uint8Array): string => {
+  const length = Buffer.from(artifact.buffer, artifact.byteOffset).readUInt32LE(8)
+  return (JSON.parse(Buffer.from(artifact.subarray(12, 12 + length)).toString()) as { id: string }).id
+}
+const policies = log.shards.flatMap((s) =>
+  s.flatMap((r) => {
+    if (!Buffer.from(r.key).toString().startsWith('c:policy')) return []
+    const { policy } = JSON.parse(Buffer.from(r.value).toString())
+    return [{ policy, hash: policyHash(policy) }]
+  }),
+)
