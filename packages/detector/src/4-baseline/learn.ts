@@ -31,7 +31,7 @@ import {
   VERSIONS,
   W,
 } from '../state/layout.ts'
-import { add, fade, filterAdd } from '../state/tables.ts'
+import { add, fade, filterAdd, filterFill } from '../state/tables.ts'
 import { windowMean, windowValue } from '../state/windows.ts'
 import { expm1 } from '../math/functions.ts'
 
@@ -39,8 +39,10 @@ import { expm1 } from '../math/functions.ts'
 const FLOOR = 0.05
 /** Events of one hour that move the hour-of-week profile; the rest of a burst does not. */
 const PER_HOUR = 20
-/** Resources that one half of the filter takes before the halves change places. */
-const FILTER_HALF = 56
+/** Resources that one half of the filter takes before the halves change places: at most 1 % of first uses are missed (C5). */
+const FILTER_HALF = 42
+/** Bits of the destination filter, of 1,024, beyond which it would miss more than 1 % of first uses. */
+const MOST_DESTINATION_BITS = 420
 
 /**
  * Makes the event part of what is normal. Bounded (INV-5): beyond twice the identity's usual day, events of a day count
@@ -70,7 +72,7 @@ const learnNames = (w: Work, weight: number): void => {
   if (w.destination !== 0) {
     if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight)) {
       if (w.newDestination) f32[h + (H.typesDestination >> 2)]! += 1
-      filterAdd(seg.u8, base + DESTINATION_FILTER, DESTINATION_FILTER_BYTES * 8, w.destination, w.destinationHi)
+      rememberDestination(w)
     }
     f32[h + (H.countDestination >> 2)]! += weight
     if (event.provenance !== 255) f32[h + (H.provenances >> 2) + event.provenance]! += weight
@@ -86,6 +88,15 @@ const learnNames = (w: Work, weight: number): void => {
   if (w.versions !== 0) add(seg, base + VERSIONS, 1, w.versions, 0, weight)
   f32[h + (H.outcomes >> 2) + event.outcome]! += weight
   if (w.newDestination && w.flowStep === 3 && event.provenance !== 0) f32[(base + FLOWS) >> 2]! += weight
+}
+
+/** A filter that only ever fills says "seen" to everything in the end; emptied, it forgets what the table has pushed out. */
+const rememberDestination = (w: Work): void => {
+  const { u8 } = w.seg
+  const at = w.base + DESTINATION_FILTER
+  const bits = DESTINATION_FILTER_BYTES * 8
+  if (filterFill(u8, at, bits) > MOST_DESTINATION_BITS) u8.fill(0, at, at + DESTINATION_FILTER_BYTES)
+  filterAdd(u8, at, bits, w.destination, w.destinationHi)
 }
 
 const learnAmounts = (w: Work): void => {

@@ -1,7 +1,7 @@
 import { type Alert, type AlertCapsule, FEATURES, type ReasonFamily, type ReplayCoordinates, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
 import { S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
-import { SLOT_FLAGS, SLOT_VERSION, H } from '../state/layout.ts'
+import { A, ANCHOR, H, SLOT_FLAGS, SLOT_VERSION } from '../state/layout.ts'
 import { packSlot } from '../state/pack.ts'
 import { indexOf } from '../state/index-of.ts'
 import { CATALOGUE_HASH, DETECTOR_VERSION } from '../version.ts'
@@ -40,7 +40,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   const threshold = Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
   const byRule = rule !== null && w.tailLog10 >= (RULE_TAIL[rule] ?? 0)
   if (!byRule && w.tailLog10 < threshold) return null
-  const family = byRule ? rule : leadingFamily(w)
+  const family = byRule ? rule : deniedAgain(w) ? 'probing' : leadingFamily(w)
   if (isKeptQuiet(w, family, ctx)) {
     w.flags |= SCORED_FLAGS.excepted
     return null
@@ -48,6 +48,13 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   w.flags |= SCORED_FLAGS.alerted | SCORED_FLAGS.withheld | (byRule ? SCORED_FLAGS.critical : 0)
   publish(w, group, ctx, family, byRule)
   return null
+}
+
+/** A row of denials on the same class: whatever else is odd about it, somebody is trying doors. */
+const DENIALS = 3
+const deniedAgain = (w: Work): boolean => {
+  const at = (w.base + ANCHOR) >> 2
+  return w.event.outcome === 2 && w.seg.u32[at + (A.lastDeniedClass >> 2)] === w.class_ && w.seg.f32[at + (A.deniedRun >> 2)]! >= DENIALS - 1
 }
 
 const isKeptQuiet = (w: Work, family: ReasonFamily, ctx: AlertContext): boolean => {

@@ -10,6 +10,8 @@ const UNTOLD = indexOf('destination_untold')
 const COUNTRY = indexOf('country_own')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
 const SENSITIVE_FIRST = indexOf('sensitive_first')
+const ACTION = indexOf('action_own')
+const CLASS = indexOf('class_own')
 const RATE_MINUTE = indexOf('rate_minute')
 const RATE_HOUR = indexOf('rate_hour')
 const BYTES_OUT = indexOf('bytes_out_own')
@@ -43,9 +45,9 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   const x = w.features
   if (w.deniedBy !== null) return 'policy'
   if (w.event.outcome === 0) {
-    if (x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w) && flowIsNew(w, group)) return 'toxic_flow'
-    if (w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
+    if (x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w) && (flowIsNew(w, group) || flowIsOdd(w))) return 'toxic_flow'
     if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
+    if (w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
   }
   if (rateExplodes(w)) return 'rate'
   if (movesOut(w)) return 'volume'
@@ -67,15 +69,31 @@ const movesOut = (w: Work): boolean =>
   w.features[BYTES_OUT]! >= 6 &&
   w.features[DESTINATION]! >= 5
 
-/** Who ends such flows at new destinations as a matter of course (a support agent answering customers) is not told by one more. */
+/**
+ * Who ends such flows at new destinations as a matter of course is not told by one more. Where provenance is known, the
+ * course that matters is one to places that nobody asked for: a support agent answers new customers every day, but each
+ * of them wrote the ticket.
+ */
 const flowIsNew = (w: Work, group: GroupStats): boolean => {
   const f32 = w.seg.f32
-  const flows = f32[(w.base + FLOWS) >> 2]!
-  const newShare = f32[(w.base + H.typesDestination) >> 2]! / (f32[(w.base + H.countDestination) >> 2]! + 10)
-  return flows < USUAL_FLOWS && newShare < RARELY && group.novelty[2]! < RARELY * 1.5
+  const h = w.base >> 2
+  if (f32[(w.base + FLOWS) >> 2]! >= USUAL_FLOWS) return false
+  if (w.event.provenance !== 255) {
+    const at = h + (H.provenances >> 2)
+    const untold = f32[at + 1]! + f32[at + 2]!
+    return untold < RARELY_UNTOLD * (f32[at]! + untold + 10)
+  }
+  const newShare = f32[h + (H.typesDestination >> 2)]! / (f32[h + (H.countDestination >> 2)]! + 10)
+  return newShare < RARELY && group.novelty[2]! < RARELY * 1.5
 }
+/** Among flows that are usual for it, one whose steps are not: odd calls just before, or an act it hardly ever ends with. */
+const flowIsOdd = (w: Work): boolean =>
+  w.tailLog10 >= ODD_TAIL && (w.unusualAfter >= 3 * 256 || Math.max(w.features[ACTION]!, w.features[CLASS]!) >= RARE_ACT)
+const ODD_TAIL = 2.7
+const RARE_ACT = 6
 const USUAL_FLOWS = 2.5
 const RARELY = 0.25
+const RARELY_UNTOLD = 0.3
 
 /** The destination did not come from the user's request; where provenance is unknown, nobody in the tenant may know it. */
 const toldOtherwise = (w: Work): boolean =>

@@ -10,6 +10,8 @@ import { scoredRows } from './row-binary.ts'
 export interface CapsuleContext {
   readonly tenant: string
   readonly identity: string
+  /** The event came with a backfill, which exempts it from the limit on late ones. */
+  readonly historic?: boolean
   /** Artifact of `replay.releaseId`; undefined when the event was scored before any release. */
   readonly release: Uint8Array | undefined
   /** Policy of `replay.policyHash`; undefined for the empty one. */
@@ -76,12 +78,14 @@ export const recompute = (capsule: AlertCapsule, context: CapsuleContext): Recom
   return { identical, score: row.score, recordedScore: capsule.score, differences, alert: commit.alerts.at(-1) }
 }
 
-const eventRecord = (capsule: AlertCapsule, { tenant, identity }: CapsuleContext): LogRecord => ({
-  offset: capsule.replay.position.offset,
-  ingestTimeMs: capsule.ingestTime,
-  key: eventKey(tenant, identity),
-  value: Buffer.from(capsule.event, 'base64'),
-})
+const HISTORIC_PREFIX = 104 // h
+
+const eventRecord = (capsule: AlertCapsule, { tenant, identity, historic = false }: CapsuleContext): LogRecord => {
+  const key = eventKey(tenant, identity)
+  if (historic) key[0] = HISTORIC_PREFIX
+  const { position } = capsule.replay
+  return { offset: position.offset, ingestTimeMs: capsule.ingestTime, key, value: Buffer.from(capsule.event, 'base64') }
+}
 
 /** The release and the policy that were in force, as the control records they came in. */
 const controls = (capsule: AlertCapsule, { tenant, release, policy }: CapsuleContext): LogRecord[] => {

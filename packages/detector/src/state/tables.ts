@@ -90,3 +90,10 @@ export const filterAdd = (u8: Uint8Array, at: number, bits: number, lo: number, 
     u8[at + (bit >> 3)]! |= 1 << (bit & 7)
   }
 }
+
+/** Bits set in a filter: how full it is. */
+export const filterFill = (u8: Uint8Array, at: number, bits: number): number => {
+  let set = 0
+  for (let i = at; i < at + (bits >> 3); i++) for (let byte = u8[i]!; byte !== 0; byte &= byte - 1) set++
+  return set
+}
