@@ -173,7 +173,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
       }
       noteIdle()
       const now = performance.now()
-      if ([...turn].some((shard) => ready(states.get(shard)!, now))) continue
+      if (!running || [...turn].some((shard) => ready(states.get(shard)!, now))) continue
       await sleep()
       if (options.onRecords === undefined) for (const [shard, state] of states) if (state.phase !== 'stopped') turn.add(shard)
     }
