@@ -40,7 +40,7 @@ const FLOOR = 0.05
 /** Events of one hour that move the hour-of-week profile; the rest of a burst does not. */
 const PER_HOUR = 20
 /** Resources that one half of the filter takes before the halves change places: at most 1 % of first uses are missed (C5). */
-const FILTER_HALF = 42
+const FILTER_HALF = 40
 /** Bits of the destination filter, of 1,024, beyond which it would miss more than 1 % of first uses. */
 const MOST_DESTINATION_BITS = 420
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DESTINATION_FILTER, DESTINATION_FILTER_BYTES, H } from '../state/layout.ts'
+import { DESTINATION_FILTER, DESTINATION_FILTER_BYTES, H, W } from '../state/layout.ts'
 import { DAY, feature, MINUTE, Rig, type Row, START } from '../rig.testkit.ts'
 
 /**
@@ -8,7 +8,7 @@ import { DAY, feature, MINUTE, Rig, type Row, START } from '../rig.testkit.ts'
  * brought to that state by real events; then other identities with a copy of the state each meet names of their own.
  */
 const SIZES = [10, 100, 1000] as const
-const PROBES = 4000
+const PROBES = 1500
 
 interface Section {
   readonly name: string
@@ -48,6 +48,22 @@ test('C5 first uses missed per section at 10, 100 and 1,000 distinct values', (t
     t.diagnostic(`${section.name}: ${rates.map((r, i) => `${SIZES[i]} → ${(r * 100).toFixed(2)} %`).join(', ')}`)
     assert.ok(rates[0]! <= section.at100 && rates[1]! <= section.at100, `${section.name} ${rates}`)
     assert.ok(rates[2]! <= 2 * section.at100, `${section.name} goes blind: ${rates[2]} at 1,000`)
+  }
+})
+
+test('C5 counts of distinct values in an hour, which are estimates: collisions count once', (t) => {
+  for (const [name, metric, act] of [
+    ['resources', W.resourcesHour, (n: number) => ({ resource: `table/${n}` })],
+    ['source networks', W.sourcesHour, (n: number) => ({ source: { ip: `10.${n >> 8}.${n & 255}.1` } })],
+  ] as const) {
+    const counted = SIZES.map((size) => {
+      const rig = new Rig({ config: { tailFloor: 0 } })
+      for (let n = 0; n < size; n++) rig.act({ at: START + n * 1000, ...act(n) })
+      return rig.window(metric)[0]
+    })
+    t.diagnostic(`${name} counted in the hour: ${counted.map((c, i) => `${SIZES[i]} → ${c}`).join(', ')}`)
+    assert.ok(counted[0]! >= 7 && counted[0]! <= 10)
+    assert.ok(counted[1]! >= counted[0]! && counted[2]! >= counted[1]!, 'more never counts as less')
   }
 })
 
