@@ -52,7 +52,8 @@ test('thirty days of history, interrupted and resumed, then live: learned, histo
 
   const service = await startStandalone(config, { logger })
   t.after(() => service.stop())
-  const get = async <T>(path: string): Promise<T> => (await (await fetch(service.url + path, { headers: { authorization: `Bearer ${service.token}` } })).json()) as T
+  const get = async <T>(path: string): Promise<T> =>
+    (await (await fetch(service.url + path, { headers: { authorization: `Bearer ${service.token}` } })).json()) as T
   const summary = await service.backfill(history, { tenant: 'default', name: 'history' })
   assert.deepEqual([summary.finished, summary.events], [true, history.length])
   const counted = summary.identities.reduce((sum, { events }) => sum + events, 0)
@@ -60,7 +61,10 @@ test('thirty days of history, interrupted and resumed, then live: learned, histo
   assert.ok(summary.identities.every(({ maturity }) => maturity > 0))
   assert.ok(summary.alerts > 0 && summary.top.length > 0)
   t.diagnostic(`would have alerted ${summary.alerts} times; the worst: ${summary.top[0]?.headline ?? ''}`)
-  assert.ok(summary.top.some(({ headline }) => headline.startsWith('support-bot')), JSON.stringify(summary.top))
+  assert.ok(
+    summary.top.some(({ headline }) => headline.startsWith('support-bot')),
+    JSON.stringify(summary.top),
+  )
   const alertsNow = async () => (await get<AlertPage>('/v1/alerts?limit=100')).alerts
   assert.deepEqual(await alertsNow(), [], 'none of them is a live alert')
   assert.ok((await get<AlertPage>('/v1/alerts?historic=true&limit=100')).alerts.length > 0)
@@ -69,7 +73,11 @@ test('thirty days of history, interrupted and resumed, then live: learned, histo
 
   await until('the model', 10_000, async () => (await get<StatusView>('/v1/status')).model[0]?.trained)
   const body = live.map((event: EventInput) => JSON.stringify(event)).join('\n')
-  const answer = await fetch(`${service.url}/v1/events`, { method: 'POST', headers: { authorization: `Bearer ${service.token}`, 'content-type': 'application/x-ndjson' }, body })
+  const answer = await fetch(`${service.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${service.token}`, 'content-type': 'application/x-ndjson' },
+    body,
+  })
   assert.equal(answer.status, 202)
   await until('the live events', 10_000, async () => (await get<StatusView>('/v1/status')).events === all.length)
   const alerts = await alertsNow()

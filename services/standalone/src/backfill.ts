@@ -4,6 +4,9 @@ import { type EventInput, PlumblineError } from '@plumbline/schemas'
 import { feed } from './feed.ts'
 import type { Pace } from './pace.ts'
 
+/** Events in event-time order. */
+export type History = Iterable<EventInput> | AsyncIterable<EventInput>
+
 export interface BackfillOptions {
   readonly tenant: string
   /** Names this history: an interrupted run of the same name and events goes on where it stood. */
@@ -41,7 +44,7 @@ const MAX_IDENTITIES = 10_000
  */
 export const createBackfill =
   (deps: BackfillDeps) =>
-  async (events: Iterable<EventInput> | AsyncIterable<EventInput>, options: BackfillOptions): Promise<BackfillSummary> => {
+  async (events: History, options: BackfillOptions): Promise<BackfillSummary> => {
     const { log, pace, lag, clock } = deps
     const { tenant, name, onProgress = () => {}, signal = new AbortController().signal } = options
     const key = `${STATE}${tenant}:${name}`
@@ -67,7 +70,7 @@ export const createBackfill =
     return { events: fed, finished: !signal.aborted, ...(await summaryOf(deps.reader(), tenant)) }
   }
 
-async function* inOrder(events: Iterable<EventInput> | AsyncIterable<EventInput>): AsyncGenerator<EventInput> {
+async function* inOrder(events: History): AsyncGenerator<EventInput> {
   let last = 0
   for await (const event of events) {
     const time = typeof event.time === 'number' ? event.time : Date.parse(event.time)

@@ -7,6 +7,7 @@ import { createWorker, type Worker } from '@plumbline/worker'
 
 export interface Detection {
   readonly detector: Detector
+  readonly config: DetectionConfig
   worker(): Worker
   start(): void
   stop(): Promise<void>
@@ -16,6 +17,8 @@ export interface Detection {
   placeOf(tenant: string, identity: string): { readonly shard: number; readonly key: Uint8Array }
   /** Events and control records in the log that are not scored yet. */
   lag(): number
+  /** What keeps each stopped shard from going on. */
+  stopped(): readonly string[]
   /** Release in force for a tenant, from the first shard that knows it. */
   releaseOf(tenant: string): { readonly id: string; readonly trained: boolean } | null
 }
@@ -97,6 +100,12 @@ export const createDetection = ({ log, releases, config, residentIdentities, log
 
   return {
     detector,
+    config,
+    stopped: () =>
+      worker
+        .stats()
+        .shards.filter(({ phase }) => phase === 'stopped')
+        .map(({ shard, error }) => `shard ${shard}: ${error ?? ''}`),
     worker: () => worker,
     start: () => worker.start(),
     stop: () => worker.stop(),

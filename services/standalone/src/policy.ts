@@ -12,6 +12,8 @@ interface Given {
 }
 
 const GIVEN = 'policy:given:'
+/** Every policy that ever was in force, by its hash: alerts are replayed under the one they were made with. */
+const BODY = 'policy:body:'
 const EMPTY_HASH = policyHash(Policy.parse({}))
 
 /** Gives every shard of a tenant a policy, unless it is the one in force. Resolves when on disk. */
@@ -20,6 +22,7 @@ export const givePolicy = async (log: EmbeddedLog, tenant: string, policy: Polic
   const given = stored === undefined ? { hash: EMPTY_HASH, count: 0 } : (JSON.parse(Buffer.from(stored).toString()) as Given)
   if (given.hash === hash) return false
   const count = given.count + 1
+  await log.kv.put({ [BODY + hash]: Buffer.from(JSON.stringify(policy)) })
   const controlId = `policy:${hash.slice(0, 32)}:${count}`
   await announce(log, {
     record: { v: 1, type: 'policy', controlId, tenant, policy, policyHash: hash },
@@ -30,6 +33,12 @@ export const givePolicy = async (log: EmbeddedLog, tenant: string, policy: Polic
   await log.kv.put({ [GIVEN + tenant]: Buffer.from(JSON.stringify({ hash, count } satisfies Given)) })
   await log.publish('audit', [{ time: nowMs, tenant, actor: 'policy file', action: 'policy', target: hash, body: { count } }])
   return true
+}
+
+/** A policy that was in force here, by its hash. */
+export const policyOf = (log: Pick<EmbeddedLog, 'kv'>, hash: string): Policy | undefined => {
+  const stored = log.kv.get(BODY + hash)
+  return stored === undefined ? undefined : Policy.parse(JSON.parse(Buffer.from(stored).toString()))
 }
 
 export interface PolicyLoaderOptions {

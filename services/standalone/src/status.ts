@@ -1,21 +1,7 @@
-import type { Forwarder } from '@plumbline/adapters/siem'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import type { Metrics } from '@plumbline/runtime'
 import type { StatusView } from '@plumbline/schemas'
-import type { Demo } from './demo/demo.ts'
+import type { Context } from './context.ts'
 import type { Detection } from './detection.ts'
 import type { Storage } from './storage.ts'
-import type { Trainer } from '@plumbline/trainer'
-
-/** Parts that come up one after the other; what is not there yet is null. */
-export interface Parts {
-  log: EmbeddedLog | null
-  detection: Detection | null
-  forwarder: Forwarder | null
-  storage: Storage | null
-  trainer: Trainer | null
-  demo: Demo | null
-}
 
 export interface StatusTracker {
   now(): StatusView
@@ -30,7 +16,8 @@ const TICK_MS = 1000
 const COUNT_EVERY_TICKS = 10
 
 /** Numbers of the running parts, gathered once a second; `now` only reads them. */
-export const createStatus = (parts: Parts, metrics: Metrics, isReady: () => boolean): StatusTracker => {
+export const createStatus = (parts: Context): StatusTracker => {
+  const { metrics } = parts
   let timer: NodeJS.Timeout | undefined
   let ticks = 0
   let rate = 0
@@ -111,7 +98,7 @@ export const createStatus = (parts: Parts, metrics: Metrics, isReady: () => bool
 
   return {
     now: () => ({
-      ready: isReady(),
+      ready: parts.phase === 'ready',
       phase: phase(),
       progress: parts.demo?.progress()?.done ?? null,
       eventsPerSecond: Math.round(rate * 10) / 10,

@@ -32,8 +32,13 @@ const MAX_EVENTS = 256
 /** An alert's rows reach the store within a fraction of a second; a verdict waits this long for them at most. */
 const ROWS_WAIT_MS = 1500
 
+export interface Verdicts extends VerdictSink {
+  /** Finishes what a crash interrupted. Call once, before new verdicts. */
+  resume(): Promise<void>
+}
+
 /** Verdicts: feedback log, audit, and the control record that makes the detector follow them. */
-export const createVerdicts = ({ log, reader, clock }: VerdictOptions): VerdictSink & { resume(): Promise<void> } => {
+export const createVerdicts = ({ log, reader, clock }: VerdictOptions): Verdicts => {
   const finish = async (name: string, { control, feedback }: Pending): Promise<void> => {
     await announce(log, {
       record: control,
@@ -78,7 +83,6 @@ export const createVerdicts = ({ log, reader, clock }: VerdictOptions): VerdictS
       await log.kv.put({ [name]: Buffer.from(JSON.stringify({ control, feedback })) })
       await finish(name, { control, feedback })
     },
-    /** Finishes what a crash interrupted. Call once, before new verdicts. */
     async resume() {
       for (const name of log.kv.list(PENDING)) await finish(name, JSON.parse(Buffer.from(log.kv.get(name)!).toString()) as Pending)
     },

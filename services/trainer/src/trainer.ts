@@ -53,6 +53,8 @@ export interface Trainer {
   stop(): Promise<void>
   /** Resolves when nothing of the tenant is due any more. Rejects with what keeps its training from happening. */
   settle(tenant: string): Promise<void>
+  /** Trains and releases now, whatever is due, and resolves with the release. Rejects with TENANT_UNKNOWN, STORE_UNAVAILABLE and what training throws. */
+  trainNow(tenant: string): Promise<ReleaseEntry>
   /** Events of the tenant at which its next release by count is due; Infinity once it has a model. */
   nextAt(tenant: string): number
   /** What is being made now, or null. */
@@ -70,6 +72,7 @@ const ANNOUNCED = 'release:announced:'
 export const createTrainer = (options: TrainerOptions): Trainer => {
   const { log, releases, config, clock, onPoint = () => {} } = options
   const abort = new AbortController()
+  const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve(), { once: true }))
   const lastTimes = new Map<string, { readonly atMs: number; readonly events: number; readonly time: number }>()
   const retryAt = new Map<string, number>()
   let current: { tenant: string; withModel: boolean } | null = null
@@ -147,7 +150,8 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     const begun = performance.now()
     try {
       onPoint('trainer:training')
-      await options.recorded()
+      await Promise.race([options.recorded(), aborted])
+      if (abort.signal.aborted) return
       const sequence = (releases.list(tenant.name).at(-1)?.sequence ?? 0) + 1
       const positions = Object.fromEntries(allShards(log.shards).map((shard) => [String(shard), log.head(shard).position]))
       const result = await runJob(
@@ -191,6 +195,19 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     return run
   }
 
+  const trainNow = (name: string): Promise<ReleaseEntry> => {
+    const run = queue.then(async () => {
+      const tenant = options.tenants().find((t) => t.name === name)
+      if (tenant === undefined) throw new PlumblineError('TENANT_UNKNOWN', `No event of tenant ${name} was ever scored here.`)
+      await train(tenant, true)
+      const made = releases.list(name).at(-1)
+      if (made === undefined) throw new PlumblineError('TRAINING_ABORTED', 'Training was stopped.', { retryable: true })
+      return made
+    })
+    queue = run.catch(() => undefined)
+    return run
+  }
+
   const look = (): void => {
     if (options.store() === null) return
     for (const { name } of options.tenants()) {
@@ -222,6 +239,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       await queue
     },
     settle: (tenant) => enqueue(tenant, true),
+    trainNow,
     nextAt: (tenant) => nextAt(releases.list(tenant), options.paceOf(tenant)),
     job: () => current,
     forget: (tenant) => {

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { Store } from '@plumbline/adapters/clickhouse'
+import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { Forwarder } from '@plumbline/adapters/siem'
+import type { Console } from '@plumbline/console'
+import { createIngestClock, type IngestPort } from '@plumbline/gateway'
+import { createHealth, createMetrics, type Health, type Logger, type Metrics } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
+import type { ReleaseStore, Trainer } from '@plumbline/trainer'
+import type { StandaloneConfig } from './config.ts'
+import type { Demo } from './demo/demo.ts'
+import type { Detection } from './detection.ts'
+import type { StatusTracker } from './status.ts'
+import type { Storage } from './storage.ts'
+import type { Verdicts } from './verdicts.ts'
+
+/** What the parts of the process share. Parts come up one after the other; what is not there yet is null. */
+export interface Context {
+  readonly config: StandaloneConfig
+  readonly dataDir: string
+  readonly token: string
+  /** Of this start; handed to other commands of the same user through the instance file. */
+  readonly operatorKey: string
+  readonly logger: Logger
+  readonly clock: () => number
+  readonly metrics: Metrics
+  readonly health: Health
+  readonly startedAt: number
+  /** Resolves when ClickHouse is there for the first time, or the process stops. */
+  readonly storeUp: PromiseWithResolvers<void>
+  /** The door's way into the log. */
+  readonly port: IngestPort
+  /** Fires when the process is asked to stop. */
+  readonly stopping: AbortController
+  phase: 'starting' | 'ready' | 'stopping'
+  url: string
+  status: StatusTracker | null
+  console: Console | null
+  log: EmbeddedLog | null
+  releases: ReleaseStore | null
+  detection: Detection | null
+  verdicts: Verdicts | null
+  forwarder: Forwarder | null
+  storage: Storage | null
+  trainer: Trainer | null
+  demo: Demo | null
+}
+
+/** Tenant of events that name none. */
+export const DEFAULT_TENANT = 'default'
+export const VERSION = '0.1.0'
+
+/** The part, or STARTING (retryable) while it is not there. */
+export const present = <T>(part: T | null, name: string): T => {
+  if (part === null) throw new PlumblineError('STARTING', `${name} is not there yet.`, { retryable: true })
+  return part
+}
+
+export const logOf = (context: Context): EmbeddedLog => present(context.log, 'The log')
+export const readerOf = (context: Context): Store => present(context.storage, 'The store').reader()
+
+export const createContext = (config: StandaloneConfig, token: string, logger: Logger): Context => {
+  const context: Context = {
+    config,
+    dataDir: resolve(config.dataDir),
+    token,
+    operatorKey: randomBytes(24).toString('base64url'),
+    logger,
+    clock: createIngestClock(),
+    metrics: createMetrics({ process: true }),
+    health: createHealth(),
+    startedAt: Date.now(),
+    storeUp: Promise.withResolvers<void>(),
+    port: { ingest: async (batch) => logOf(context).ingest(batch) },
+    stopping: new AbortController(),
+    phase: 'starting',
+    url: '',
+    status: null,
+    console: null,
+    log: null,
+    releases: null,
+    detection: null,
+    verdicts: null,
+    forwarder: null,
+    storage: null,
+    trainer: null,
+    demo: null,
+  }
+  context.health.register('started', () => (context.phase === 'ready' ? { ok: true } : { ok: false, detail: context.phase }))
+  return context
+}

@@ -1,0 +1,60 @@
+import { createDoor } from '@plumbline/gateway'
+import type { Part } from '@plumbline/runtime'
+import { type BackfillOptions, type BackfillSummary, createBackfill, type History } from './backfill.ts'
+import { type Context, logOf, present, readerOf } from './context.ts'
+import { createDemo } from './demo/demo.ts'
+import { createPace, type Pace } from './pace.ts'
+import { createRemoval } from './removal.ts'
+
+export const paceOf = (context: Context): Pace => {
+  const detection = present(context.detection, 'The detector')
+  return createPace({
+    trainer: present(context.trainer, 'The trainer'),
+    scored: (tenant) => detection.tenants().find(({ name }) => name === tenant)?.events ?? 0,
+    lag: detection.lag,
+    storeUp: context.storeUp.promise,
+    logger: context.logger,
+  })
+}
+
+export const backfillOf =
+  (context: Context) =>
+  async (events: History, options: BackfillOptions): Promise<BackfillSummary> => {
+    const { recorder } = present(context.storage, 'The store')
+    await context.storeUp.promise
+    const run = createBackfill({
+      log: logOf(context),
+      pace: paceOf(context),
+      lag: present(context.detection, 'The detector').lag,
+      recorded: () => recorder.drained(),
+      reader: () => readerOf(context),
+      clock: context.clock,
+    })
+    return run(events, options)
+  }
+
+export const demoPart = (context: Context): Part => ({
+  name: 'demo',
+  start() {
+    const { config, clock, logger, metrics, port } = context
+    const log = logOf(context)
+    const detection = present(context.detection, 'The detector')
+    const trainer = present(context.trainer, 'The trainer')
+    const storage = present(context.storage, 'The store')
+    const releases = present(context.releases, 'The log')
+    const forwarder = present(context.forwarder, 'Delivery')
+    context.demo = createDemo({
+      log,
+      door: createDoor({ port, shards: config.shards, clock, metrics }),
+      pace: paceOf(context),
+      seed: config.demoSeed,
+      clock,
+      logger,
+      lag: detection.lag,
+      shown: () => forwarder.drain(),
+      removeTenant: createRemoval({ log, detection, releases, trainer, storage, clock, logger }),
+    })
+    if (config.demo) context.demo.start()
+  },
+  stop: () => context.demo?.stop(),
+})

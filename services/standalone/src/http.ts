@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { createConsole, tokenCheck } from '@plumbline/console'
+import { createGateway } from '@plumbline/gateway'
+import type { Part } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
+import type { StandaloneConfig } from './config.ts'
+import { createConsoleStores } from './console-ports.ts'
+import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
+import { DEMO_TENANT } from './demo/demo.ts'
+import { createIngestWatch } from './ingest-watch.ts'
+import { createOperator } from './operator/operator.ts'
+import { operatorRoutes } from './operator/routes.ts'
+import { createReplays } from './replays.ts'
+import { createStatus } from './status.ts'
+
+/** How this machine reaches the service. By number, because some clients take `localhost` for ::1 alone. */
+const endpointOf = (host: string, port: number): string => {
+  const shown = host === '0.0.0.0' || host === '::' || host === 'localhost' ? '127.0.0.1' : host
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+}
+
+/** The configured port, or a free one: the page shows it before anything listens. */
+const portOf = async ({ host, httpPort }: StandaloneConfig): Promise<number> => {
+  if (httpPort !== 0) return httpPort
+  const server = createServer().listen(0, host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Why nothing can be taken in at present. */
+const pressureOf = (context: Context): string | undefined => {
+  if (context.phase === 'stopping') return 'The service is stopping.'
+  if (context.detection === null) return 'The service is starting.'
+  const lag = context.detection.lag()
+  return lag > context.config.maxLagEvents ? `${lag} events wait to be scored.` : undefined
+}
+
+const replaysOf = (context: Context) =>
+  createReplays({
+    log: logOf(context),
+    releases: present(context.releases, 'The log'),
+    config: present(context.detection, 'The detector').config,
+    reader: () => readerOf(context),
+  })
+
+const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof createIngestWatch>) => {
+  const { config, token } = context
+  const status = createStatus(context)
+  context.status = status
+  const held = (id: string): boolean =>
+    context.forwarder?.status().days.some(({ worst }) => worst.some((alert) => alert.id === id)) === true
+  return createConsole({
+    token: tokenCheck(token),
+    ...createConsoleStores(() => readerOf(context), held),
+    verdicts: { record: (...args) => present(context.verdicts, 'The log').record(...args) },
+    replays: { replay: (alert) => replaysOf(context).replay(alert) },
+    status,
+    ingest,
+    demo: {
+      options: () => context.demo?.options() ?? null,
+      play: async (request) => present(context.demo, 'The demo').play(request),
+      remove: async () => present(context.demo, 'The demo').remove(),
+    },
+    demoTenant: DEMO_TENANT,
+    endpoint,
+    tenant: config.tenant ?? DEFAULT_TENANT,
+    epoch: randomBytes(6).toString('base64url'),
+  })
+}
+
+/** The door, the read API and the page. First to come, so that it shows how the rest comes up. Errors: HTTP_PORT_TAKEN. */
+export const httpPart = (context: Context, onListening: () => void): Part => {
+  const { config, clock, metrics, health, logger, token } = context
+  const watch = createIngestWatch()
+  const app = createGateway({
+    port: context.port,
+    shards: config.shards,
+    credentials: [{ id: 'main', token, ...(config.tenant === undefined ? {} : { tenant: config.tenant }) }],
+    clock,
+    metrics,
+    health,
+    log: logger,
+    pressure: () => pressureOf(context),
+    onAccepted: (notices) => watch.accepted(notices),
+    version: VERSION,
+  })
+  return {
+    name: 'http',
+    async start() {
+      const port = await portOf(config)
+      context.url = endpointOf(config.host, port)
+      context.console = consoleOf(context, context.url, watch)
+      await app.register(context.console.routes)
+      await app.register(operatorRoutes(context.operatorKey, createOperator(context)))
+      try {
+        await app.listen({ host: config.host, port })
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
+        const remedy = 'Stop what uses it, or set --http-port or PLUMBLINE_HTTP_PORT.'
+        throw new PlumblineError('HTTP_PORT_TAKEN', `Port ${port} on ${config.host} is taken. ${remedy}`, { cause })
+      }
+      context.status?.start()
+      onListening()
+    },
+    async stop() {
+      context.stopping.abort()
+      context.status?.stop()
+      await app.close()
+    },
+  }
+}

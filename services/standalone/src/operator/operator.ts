@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createDoor } from '@plumbline/gateway'
+import { PlumblineError, type TrainAnswer } from '@plumbline/schemas'
+import type { ReleaseEntry } from '@plumbline/trainer'
+import { type Context, logOf, present, readerOf } from '../context.ts'
+import { DEMO_TENANT } from '../demo/demo.ts'
+import { paceOf } from '../history-parts.ts'
+import { createFeeds, type Feeds } from './feeds.ts'
+import { historyOf, liveEventsOf } from './history.ts'
+import type { Operator } from './routes.ts'
+
+/** Long work is asked for again and again; each time it is waited for this long, ms. */
+const MOST_WAIT_MS = 10_000
+
+/** The work's result, or undefined when it takes longer than a request should, or the process stops. */
+const soon = async <T>(work: Promise<T>, stopping: AbortSignal): Promise<T | undefined> => {
+  const enough = new AbortController()
+  const signal = AbortSignal.any([stopping, enough.signal])
+  const late = sleep(MOST_WAIT_MS, undefined, { signal }).catch(() => undefined)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    enough.abort()
+  }
+}
+
+/** The operator's requests on the parts of this process; each part is asked for when it is needed. */
+export const createOperator = (context: Context): Operator => {
+  const { signal } = context.stopping
+  const { config, clock, metrics } = context
+  let feeds: Feeds | null = null
+  const trainings = new Map<string, Promise<ReleaseEntry>>()
+  const settling = new Map<string, Promise<void>>()
+
+  const theFeeds = (): Feeds =>
+    (feeds ??= createFeeds({
+      log: logOf(context),
+      doorOver: (port) => createDoor({ port, shards: config.shards, clock, metrics, reservedTenants: [DEMO_TENANT] }),
+      tenant: config.tenant,
+      pace: paceOf(context),
+      signal,
+    }))
+
+  const train = (tenant: string): Promise<ReleaseEntry> => {
+    const known = trainings.get(tenant)
+    if (known !== undefined) return known
+    const run = context.storeUp.promise.then(() => present(context.trainer, 'The trainer').trainNow(tenant))
+    run.catch(() => {})
+    trainings.set(tenant, run)
+    return run
+  }
+
+  /** Scored, stored, and every release made that this makes due. */
+  const settle = async (tenants: readonly string[]): Promise<void> => {
+    while (!(await theFeeds().ready(tenants))) signal.throwIfAborted()
+    const detection = present(context.detection, 'The detector')
+    const { recorder } = present(context.storage, 'The store')
+    await detection.worker().drained()
+    await recorder.drained()
+    for (const tenant of tenants) await present(context.trainer, 'The trainer').settle(tenant)
+    await detection.worker().drained()
+    await recorder.drained()
+  }
+  /** The one under way for these tenants, however often it is asked for. */
+  const settled = (tenants: readonly string[]): Promise<void> => {
+    const name = JSON.stringify([...tenants].sort())
+    const known = settling.get(name)
+    if (known !== undefined) return known
+    const run = settle(tenants).finally(() => settling.delete(name))
+    run.catch(() => {})
+    settling.set(name, run)
+    return run
+  }
+
+  return {
+    feeds: theFeeds,
+    async places({ tenant, files }) {
+      if (tenant === DEMO_TENANT) throw new PlumblineError('REQUEST_INVALID', 'The demo tenant takes no events of others.')
+      await context.storeUp.promise
+      return { places: theFeeds().places(tenant, files), live: await liveEventsOf(readerOf(context), tenant) }
+    },
+    async settle({ tenants }) {
+      const done = await soon(
+        settled(tenants).then(() => true),
+        signal,
+      )
+      return { done: done === true, learning: context.trainer?.job() != null }
+    },
+    async history({ tenant }) {
+      const models = present(context.releases, 'The log')
+        .list(tenant)
+        .filter(({ modelled }) => modelled)
+      return { ...(await historyOf(readerOf(context), tenant)), models: models.length }
+    },
+    async train({ tenant }): Promise<TrainAnswer> {
+      const run = train(tenant)
+      const entry = await soon(run, signal).catch((error: unknown) => {
+        trainings.delete(tenant)
+        throw error
+      })
+      if (entry === undefined) return { state: 'running' }
+      trainings.delete(tenant)
+      const { id: releaseId, sha256, modelled, events } = entry
+      return { state: 'released', releaseId, sha256, modelled, events }
+    },
+  }
+}

@@ -1,0 +1,104 @@
+import { tokenCheck } from '@plumbline/console'
+import type { createGateway } from '@plumbline/gateway'
+import {
+  type ApiError,
+  FeedHeader,
+  type HistoryAnswer,
+  HistoryRequest,
+  type PlacesAnswer,
+  PlacesRequest,
+  PlumblineError,
+  type SettleAnswer,
+  SettleRequest,
+  type TrainAnswer,
+  TrainRequest,
+} from '@plumbline/schemas'
+import type { z } from 'zod'
+import type { Feeds } from './feeds.ts'
+
+export type App = ReturnType<typeof createGateway>
+
+/** What the operator of the machine may ask for. Parts that are not up yet throw STARTING. */
+export interface Operator {
+  feeds(): Feeds
+  places(request: PlacesRequest): Promise<PlacesAnswer>
+  settle(request: SettleRequest): Promise<SettleAnswer>
+  history(request: HistoryRequest): Promise<HistoryAnswer>
+  train(request: TrainRequest): Promise<TrainAnswer>
+}
+
+const BODY_BYTES = 16 * 1024 * 1024
+const MAX_LINES = 5000
+const NEWLINE = 10
+
+const STATUS: Readonly<Record<string, readonly [status: number, remedy: string]>> = {
+  OPERATOR_ONLY: [403, 'Run the command on the machine of the instance, as the user that owns its data folder (--data-dir).'],
+  REQUEST_INVALID: [400, 'Use the command line of the same version as the instance.'],
+  TENANT_UNKNOWN: [404, 'Check --tenant; only tenants that sent events can be asked for.'],
+}
+
+/** The machine itself: 127.0.0.0/8 and ::1, also as an IPv4 address in IPv6. */
+const isLoopback = (address: string | undefined): boolean =>
+  address !== undefined && (address === '::1' || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address))
+
+const parse = <T extends z.ZodType>(schema: T, input: unknown): z.output<T> => {
+  const result = schema.safeParse(input)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw new PlumblineError('REQUEST_INVALID', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)
+}
+
+const json = (bytes: Uint8Array): unknown => {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString())
+  } catch {
+    throw new PlumblineError('REQUEST_INVALID', 'The request is not JSON.')
+  }
+}
+
+const linesOf = (body: Buffer): Uint8Array[] => {
+  const lines: Uint8Array[] = []
+  for (let start = 0; start < body.length; ) {
+    const found = body.indexOf(NEWLINE, start)
+    const end = found < 0 ? body.length : found
+    if (end > start) lines.push(body.subarray(start, end))
+    start = end + 1
+  }
+  if (lines.length > MAX_LINES + 1) throw new PlumblineError('REQUEST_INVALID', `More than ${MAX_LINES} events.`)
+  return lines
+}
+
+/**
+ * POST /v1/operator/{feed,places,settle,history,train}: what sets arrival times or starts work. Asks for the key of this
+ * start and for a caller on this machine; a sender's token is not enough.
+ */
+export const operatorRoutes =
+  (key: string, operator: Operator) =>
+  async (app: App): Promise<void> => {
+    const good = tokenCheck(key)
+    app.addHook('onRequest', async (request) => {
+      const presented = /^Bearer +(\S{1,512})$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
+      if (isLoopback(request.socket.remoteAddress) && good(presented)) return
+      throw new PlumblineError('OPERATOR_ONLY', 'Only the operator of this machine may ask for this.')
+    })
+    app.setErrorHandler((error, request, reply) => {
+      const code = error instanceof PlumblineError ? error.code : 'INTERNAL'
+      const retryable = error instanceof PlumblineError && error.retryable
+      const [status, remedy] = STATUS[code] ?? (retryable ? [503, 'Try again in a few seconds.'] : [500, 'See the log of the service.'])
+      if (status >= 500) request.log.error({ err: error }, 'operator request failed')
+      const message = error instanceof PlumblineError ? error.message : 'The request failed inside the service.'
+      return reply.code(status).send({ code, message, remedy } satisfies ApiError)
+    })
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES }, (_request, body, done) => done(null, body))
+    const bodyOf = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : Buffer.alloc(0))
+
+    app.post('/v1/operator/feed', async (request) => {
+      const [head, ...lines] = linesOf(bodyOf(request.body))
+      return operator.feeds().take(parse(FeedHeader, json(head ?? Buffer.alloc(0))), lines)
+    })
+    app.post('/v1/operator/places', async (request) => operator.places(parse(PlacesRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/settle', async (request) => operator.settle(parse(SettleRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/history', async (request) => operator.history(parse(HistoryRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/train', async (request) => operator.train(parse(TrainRequest, json(bodyOf(request.body)))))
+  }
