@@ -5,7 +5,8 @@ import { StandaloneConfig } from '../services/standalone/src/config.ts'
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
-  'metrics.md': () => `# Metrics\n\nGenerated from the declaration; do not edit. Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
+  'metrics.md': () =>
+    `# Metrics\n\nGenerated from the declaration; do not edit. Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
 }
 
 const check = process.argv.includes('--check')

@@ -8,7 +8,7 @@ import Fastify from 'fastify'
 import { type Store, connect, engineProblem, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { alertReader, eventReader, identityReader } from '@plumbline/adapters/clickhouse/read'
 import { type Console, type DemoControl, createConsole, tokenCheck } from '@plumbline/console'
-import type { Alert, IngestNotice, StatusView } from '@plumbline/schemas'
+import { type Alert, type IngestNotice, PlumblineError, type StatusView } from '@plumbline/schemas'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
 
 export const TOKEN = 'browser-test-token'
@@ -71,6 +71,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     events: eventReader(reader),
     identities: identityReader(reader),
     verdicts: { record: (alert, verdict) => seed.verdict(store, ++sequence, alert, verdict) },
+    replays: { replay: () => Promise.reject(new PlumblineError('REPLAY_PENDING', 'Nothing is replayed here.')) },
     status: { now: () => bench.status },
     ingest: {
       watch: (callback) => {

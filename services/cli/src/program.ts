@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Output } from './output.ts'
 import type { Register } from './register.ts'
+import { registerBackfill } from './commands/backfill.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
 import { registerExplain } from './commands/explain.ts'
@@ -9,14 +10,17 @@ import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
+import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
 
 const COMMANDS: readonly Register[] = [
   registerUp,
   registerReplay,
+  registerBackfill,
   registerEvaluate,
   registerExplain,
   registerGenerate,
+  registerTrain,
   registerQuery,
   registerPolicy,
   registerMigrate,

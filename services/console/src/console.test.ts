@@ -62,6 +62,18 @@ async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}): Prom
     events: { at: async () => [], newest: async () => [], deadLetters: async () => [] },
     identities: { list: async () => [], find: async () => null },
     verdicts: { record: async (alert, verdict) => void verdicts.push({ id: alert.id, verdict }) },
+    replays: {
+      replay: async ({ id, score }) => ({
+        alertId: id,
+        revision: 1,
+        detectorVersion: '1.0.0',
+        releaseId: 'release-0',
+        identical: true,
+        score,
+        recordedScore: score,
+        differences: [],
+      }),
+    },
     status: { now: () => STATUS },
     ingest: { watch: () => () => undefined },
     demo: null,
@@ -80,11 +92,33 @@ async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}): Prom
 
 const view = (alert: Alert): AlertView => ({ ...alert, delivery: 'delivered', verdict: null })
 
+test('an alert is scored again on request; a build that cannot says which one can', async (t) => {
+  const alert = view(sampleAlert({ id: 'a' }))
+  const { app, stored } = await start(t)
+  stored.push(alert)
+  const answer = await app.inject({ url: `/v1/alerts/${alert.id}/replay`, headers: AUTH })
+  assert.deepEqual([answer.statusCode, answer.json().identical, answer.json().score], [200, true, alert.score])
+  assert.equal((await app.inject({ url: '/v1/alerts/nobody/replay', headers: AUTH })).statusCode, 404)
+  const older = await start(t, {
+    replays: {
+      replay: async () => {
+        throw new PlumblineError('REPLAY_VERSION_UNSUPPORTED', 'this build is detector 2.0.0; the alert was made by 1.0.0')
+      },
+    },
+  })
+  older.stored.push(alert)
+  const refused = await older.app.inject({ url: `/v1/alerts/${alert.id}/replay`, headers: AUTH })
+  assert.equal(refused.statusCode, 409)
+  assert.equal(refused.json().code, 'REPLAY_VERSION_UNSUPPORTED')
+  assert.match(refused.json().message, /made by 1\.0\.0/)
+})
+
 test('every address of the API refuses without the token, and says what to do', async (t) => {
   const { app } = await start(t)
   const calls = [
     ['GET', '/v1/alerts'],
     ['GET', '/v1/alerts/x'],
+    ['GET', '/v1/alerts/x/replay'],
     ['GET', '/v1/alerts/stream'],
     ['GET', '/v1/identities'],
     ['GET', '/v1/identities/a'],

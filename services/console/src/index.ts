@@ -10,6 +10,7 @@ import type {
   EventStore,
   IdentityStore,
   IngestWatch,
+  ReplaySource,
   StatusSource,
   VerdictSink,
 } from './ports.ts'
@@ -32,6 +33,7 @@ export interface ConsoleDeps {
   readonly events: EventStore
   readonly identities: IdentityStore
   readonly verdicts: VerdictSink
+  readonly replays: ReplaySource
   readonly status: StatusSource
   readonly ingest: IngestWatch
   /** Null in deployments without a demo. */
@@ -74,7 +76,8 @@ export function createConsole(deps: ConsoleDeps): Console {
       api.addHook('onRequest', requireToken(deps.token))
       api.setErrorHandler(answerProblem)
       streamRoute(api, { tail, status: deps.status, limits: { ...STREAM_LIMITS, ...deps.limits }, observer: deps.observer })
-      alertRoutes(api, { alerts: withTail(deps.alerts, tail), events: deps.events, verdicts: deps.verdicts, tail, observer: deps.observer })
+      const { events, verdicts, replays, observer } = deps
+      alertRoutes(api, { alerts: withTail(deps.alerts, tail), events, verdicts, replays, tail, observer })
       readRoutes(api, deps)
       demoRoutes(api, { demo: deps.demo, tail, demoTenant: deps.demoTenant ?? 'demo' })
       connectRoutes(api, { ingest: deps.ingest, tail, endpoint: deps.endpoint, tenant: deps.tenant })

@@ -8,6 +8,7 @@ import type {
   IdentitySummary,
   IdentityView,
   IngestNotice,
+  ReplayAnswer,
   Severity,
   StatusView,
   Verdict,
@@ -64,6 +65,12 @@ export interface IdentityStore {
 /** Where verdicts go. Resolves once the verdict survives a crash; the detector applies it at a position it records. */
 export interface VerdictSink {
   record(alert: AlertView, verdict: Verdict, author: string, note: string | undefined): Promise<void>
+}
+
+/** Where alerts are scored again from what was stored with them. */
+export interface ReplaySource {
+  /** Refuses with a PlumblineError: REPLAY_PENDING, REPLAY_INCOMPLETE, REPLAY_VERSION_UNSUPPORTED (naming the build that can). */
+  replay(alert: AlertView): Promise<ReplayAnswer>
 }
 
 /** How the deployment is doing. Called about once a second per process, not per viewer: cheap, never throws. */

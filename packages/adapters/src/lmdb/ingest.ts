@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AppendRecord } from '@plumbline/detector'
 import { type DeadLetter, PlumblineError } from '@plumbline/schemas'
 import { SHARD_NEXT, encodeRecord, eventKey } from './codec.ts'
-import type { Environment } from './environment.ts'
+import { type Environment, kvKey } from './environment.ts'
 import { type Heads, writeShardHead } from './staging.ts'
 import type { WriteOp } from './writer.ts'
 
@@ -18,6 +18,8 @@ export interface IngestBatch {
     readonly answer: Uint8Array
     readonly nowMs: number
   }
+  /** Named values (see KeyValue) stored in the same transaction: how far a feed is, with what it fed. */
+  readonly values?: Readonly<Record<string, Uint8Array>>
 }
 
 export interface IngestResult {
@@ -58,7 +60,7 @@ const keepAnswer = (env: Environment, hash: Buffer, expiresMs: number, answer: U
 }
 
 export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now: () => number): WriteOp<IngestResult> => {
-  const { records, deadLetters = [], idempotency } = batch
+  const { records, deadLetters = [], idempotency, values = {} } = batch
   const hash = idempotency === undefined ? undefined : idempotencyHash(idempotency.tenant, idempotency.key)
   return {
     kind: 'append',
@@ -87,6 +89,7 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now
       })
       for (const shard of touched) writeShardHead(env, shard, SHARD_NEXT, heads.stagedShard(shard).next)
       for (const letter of deadLetters) publishJson(heads, 'dead-letters', letter.shard, letter.offset, letter)
+      for (const [name, value] of Object.entries(values)) env.kv.putSync(kvKey(`kv:${name}`), Buffer.from(value))
       return { offsets }
     },
   }

@@ -72,10 +72,12 @@ export const recompute = (capsule: AlertCapsule, context: CapsuleContext): Recom
   const recorded = Float32Array.from(capsule.features)
   const differences = FEATURES.flatMap(({ name }, i) => {
     const [a = 0, b = 0] = [recorded[i], row.features[i]]
-    return Object.is(a, b) ? [] : [{ feature: name, recorded: a, recomputed: b }]
+    // JSON, in which capsules are stored, keeps no sign of zero.
+    return a === b || Object.is(a, b) ? [] : [{ feature: name, recorded: a, recomputed: b }]
   })
-  const identical = differences.length === 0 && row.score === Math.fround(capsule.score)
-  return { identical, score: row.score, recordedScore: capsule.score, differences, alert: commit.alerts.at(-1) }
+  const recordedScore = Math.fround(capsule.score)
+  const identical = differences.length === 0 && row.score === recordedScore
+  return { identical, score: row.score, recordedScore, differences, alert: commit.alerts.at(-1) }
 }
 
 const HISTORIC_PREFIX = 104 // h

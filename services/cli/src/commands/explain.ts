@@ -1,23 +1,16 @@
-import { AlertDetail, type EventView, PlumblineError } from '@plumbline/schemas'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AlertDetail, type EventView, PlumblineError, ReplayAnswer } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
+import type { InstanceFlags } from '../instance/access.ts'
+import type { Api } from '../instance/api.ts'
 import { columns, type Output, report } from '../output.ts'
 import { examples, type Register } from '../register.ts'
 import { alertWords, quantityWords } from '../replay/words.ts'
-import { dataDirOf } from '../store.ts'
 
-interface Flags {
-  readonly dataDir?: string
+interface Flags extends InstanceFlags {
   readonly to?: string
   readonly token?: string
-}
-
-/** Answer of GET /v1/alerts/:id/replay: the score made again from the alert's own capsule. */
-interface ReplayAnswer {
-  readonly identical: boolean
-  readonly score: number
-  readonly recordedScore: number
-  readonly differences: readonly { readonly feature: string; readonly recorded: number; readonly recomputed: number }[]
 }
 
 export const registerExplain: Register = (program, outputOf) => {
@@ -27,7 +20,7 @@ export const registerExplain: Register = (program, outputOf) => {
       'One alert: its reasons, observed against typical, the events that made it, and its score computed again from the recorded state.',
     )
     .argument('<alert-id>')
-    .option('--to <url>', 'the instance (default: the one that runs on the data folder)')
+    .option('--to <url>', 'the instance (default: the one that runs on the data folder, or one started for this)')
     .option('--token <token>', 'its token (default: PLUMBLINE_TOKEN, or that of the running instance)')
     .option('--data-dir <folder>', 'data folder (default: PLUMBLINE_DATA_DIR or data)')
     .addHelpText(
@@ -37,43 +30,45 @@ export const registerExplain: Register = (program, outputOf) => {
     .action(async (id: string, flags: Flags, command: Command) => explain(id, flags, outputOf(command)))
 }
 
-interface Api {
-  get(path: string): Promise<unknown>
+const PENDING_FOR_MS = 5000
+
+/** The instance that was named, the one that runs on the data folder, or one started for this. */
+const apiOf = async (flags: Flags, output: Output): Promise<{ readonly api: Api; close(): Promise<void> }> => {
+  const { openInstance, tokenFor } = await import('../instance/access.ts')
+  if (flags.to === undefined) return openInstance(flags, output)
+  const { createApi } = await import('../instance/api.ts')
+  return { api: createApi(flags.to, flags.token ?? (await tokenFor(flags.to, flags))), close: () => Promise.resolve() }
 }
 
-const apiOf = async (flags: Flags): Promise<Api> => {
-  const { findInstance } = await import('@plumbline/runtime')
-  const dataDir = dataDirOf(flags)
-  const running = flags.to === undefined ? findInstance(dataDir) : undefined
-  const base = (flags.to ?? running?.url)?.replace(/\/+$/, '')
-  if (base === undefined) {
-    throw new PlumblineError('INSTANCE_NOT_RUNNING', `no instance runs on ${dataDir}; start it with plumbline up, or name one with --to`, {
-      retryable: true,
-    })
-  }
-  const token = flags.token ?? process.env['PLUMBLINE_TOKEN'] ?? running?.token
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  return {
-    get: async (path) => {
-      const answer = await fetch(base + path, { headers, signal: AbortSignal.timeout(30_000) }).catch((cause: unknown) => {
-        throw new PlumblineError('INSTANCE_UNAVAILABLE', `${base} does not answer`, { retryable: true, cause })
-      })
-      if (answer.ok) return answer.json()
-      const said = (await answer.json().catch(() => ({}))) as { code?: string; message?: string }
-      throw new PlumblineError(said.code ?? `HTTP_${answer.status}`, said.message ?? `${base} answered ${answer.status}`, {
-        retryable: answer.status >= 500,
-      })
-    },
+/** The state of a very new alert reaches the store a moment after the alert. */
+const replayOf = async (api: Api, path: string): Promise<ReplayAnswer> => {
+  const end = performance.now() + PENDING_FOR_MS
+  for (;;) {
+    try {
+      return ReplayAnswer.parse(await api.get(`${path}/replay`))
+    } catch (error) {
+      if (!(error instanceof PlumblineError) || error.code !== 'REPLAY_PENDING' || performance.now() > end) throw error
+      await sleep(200)
+    }
   }
 }
 
 const explain = async (id: string, flags: Flags, output: Output): Promise<void> => {
-  const api = await apiOf(flags)
-  const path = `/v1/alerts/${encodeURIComponent(id)}`
-  const detail = AlertDetail.parse(await api.get(path))
-  const replay = (await api.get(`${path}/replay`)) as ReplayAnswer
-  await report(output, { ...detail, replay }, [wordsOf(detail), replayWords(replay)].join('\n\n'))
-  if (!replay.identical) process.exitCode = EXIT.failure
+  const { api, close } = await apiOf(flags, output)
+  try {
+    const path = `/v1/alerts/${encodeURIComponent(id)}`
+    const detail = AlertDetail.parse(await api.get(path))
+    // What the alert says is worth having even where this build cannot score it again.
+    const replay = await replayOf(api, path).catch((error: unknown) => error as Error)
+    if (replay instanceof Error) {
+      await report(output, detail, `${wordsOf(detail)}\n`)
+      throw replay
+    }
+    await report(output, { ...detail, replay }, [wordsOf(detail), replayWords(replay)].join('\n\n'))
+    if (!replay.identical) process.exitCode = EXIT.failure
+  } finally {
+    await close()
+  }
 }
 
 const wordsOf = ({ alert, events, eventsPending }: AlertDetail): string => {

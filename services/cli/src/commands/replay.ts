@@ -5,9 +5,10 @@ import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, write } from '../output.ts'
-import { createProgress } from '../progress.ts'
+import { createProgress, type Progress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
 import type { ReplaySummary, ReplayTarget } from '../replay/replay.ts'
+import { dataDirOf } from '../store.ts'
 
 interface Flags {
   readonly format?: FileFormat
@@ -15,6 +16,8 @@ interface Flags {
   readonly tenant: string
   readonly to?: string
   readonly token?: string
+  readonly dataDir?: string
+  readonly arrival: 'event' | 'wall'
   readonly trainAfter?: number
 }
 
@@ -26,15 +29,23 @@ export const registerReplay: Register = (program, outputOf) => {
     .option('--format <format>', `${FILE_FORMATS.join(', ')} (default: found from each file)`, oneOf(FILE_FORMATS))
     .option('--speed <speed>', 'max, or a multiple of the time between events, like 10x or 1x', 'max')
     .option('--tenant <name>', 'tenant of events that name none', 'default')
-    .option('--to <url>', 'a running instance, like http://localhost:7070. Its clock stamps the arrival: old events count as late there')
-    .option('--token <token>', 'with --to: its token (default: PLUMBLINE_TOKEN)')
+    .option('--to <url>', 'a running instance, like http://localhost:7070')
+    .option(
+      '--arrival <when>',
+      'with --to. event: as if each had arrived at its event time; only on the machine of the instance. wall: its clock stamps the arrival, events older than 7 days are late and not learned',
+      oneOf(['event', 'wall'] as const),
+      'event',
+    )
+    .option('--data-dir <folder>', 'with --arrival event: data folder of that instance (default: PLUMBLINE_DATA_DIR or data)')
+    .option('--token <token>', 'with --arrival wall: its token (default: PLUMBLINE_TOKEN, or that of the data folder)')
     .option('--train-after <n>', 'throw-away instance: events until the first model is trained', integer(100, 100_000_000))
     .addHelpText(
       'after',
       examples(
         'plumbline replay --format cloudtrail trail/*.json.gz',
         'plumbline generate --days 15 | plumbline replay -',
-        'plumbline replay --to http://localhost:7070 --speed 10x day.jsonl.gz',
+        'plumbline replay --to http://localhost:7070 day.jsonl.gz',
+        'plumbline replay --to https://plumbline.example.com --arrival wall --speed 10x today.jsonl.gz',
       ),
     )
     .action(async (files: string[], flags: Flags, command: Command) => replayFiles(files, flags, outputOf(command)))
@@ -54,19 +65,32 @@ const replayFiles = async (files: readonly string[], flags: Flags, output: Outpu
   if (missing !== undefined) throw new PlumblineError('FILE_NOT_FOUND', `${missing} does not exist`)
   const pace = paceOf(flags.speed)
   const { replay } = await import('../replay/replay.ts')
-  const target = await targetOf(flags, output)
   const progress = createProgress(output, 'replaying', 'events')
+  const target = await targetOf(flags, output, progress)
   const summary = await replay({ files, format: flags.format, tenant: flags.tenant, pace, target, progress })
   progress.end()
   await write(output.out, output.json ? `${JSON.stringify({ summary })}\n` : `${wordsOf(summary)}\n`)
   if (summary.events === 0 && summary.rejected > 0) process.exitCode = EXIT.failure
 }
 
-const targetOf = async (flags: Flags, output: Output): Promise<ReplayTarget> => {
-  if (flags.to !== undefined) {
-    const { remoteTarget } = await import('../replay/remote.ts')
-    return remoteTarget(flags.to, flags.token ?? process.env['PLUMBLINE_TOKEN'])
+const instanceTarget = async (to: string, flags: Flags, progress: Progress): Promise<ReplayTarget> => {
+  if (flags.arrival === 'wall') {
+    const [{ remoteTarget }, { tokenFor }] = await Promise.all([import('../replay/remote.ts'), import('../instance/access.ts')])
+    return remoteTarget(to, flags.token ?? (await tokenFor(to, flags)))
   }
+  const [{ operatorTarget }, { runningAt }] = await Promise.all([import('../replay/operator.ts'), import('../instance/access.ts')])
+  const instance = await runningAt(to, flags)
+  if (instance === undefined) {
+    throw new PlumblineError(
+      'ARRIVAL_NOT_SETTABLE',
+      `${to} is not the instance of the data folder ${dataDirOf(flags)}, and only the operator of its machine may say when events arrived: run this there with --data-dir, or add --arrival wall (events older than 7 days are then late and not learned)`,
+    )
+  }
+  return operatorTarget(instance.operator, flags.tenant, progress)
+}
+
+const targetOf = async (flags: Flags, output: Output, progress: Progress): Promise<ReplayTarget> => {
+  if (flags.to !== undefined) return instanceTarget(flags.to, flags, progress)
   const [{ throwAwayTarget }, { alertWords }] = await Promise.all([import('../replay/throw-away.ts'), import('../replay/words.ts')])
   const config = { ...DEFAULT_DETECTION_CONFIG, ...(flags.trainAfter === undefined ? {} : { trainAfterEvents: flags.trainAfter }) }
   return throwAwayTarget(config, (alert) => write(output.out, output.json ? `${JSON.stringify({ alert })}\n` : `${alertWords(alert)}\n\n`))

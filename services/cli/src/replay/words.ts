@@ -25,10 +25,13 @@ const windowWords = (ms: number): string => {
   return ms >= 60_000 ? `in ${(ms / 60_000).toFixed(0)} min` : `in ${(ms / 1000).toFixed(0)} s`
 }
 
+/** Units are named for many: one of them loses its s. */
+const unitWords = (value: number, unit: string): string => unit.replaceAll('_', ' ').replace(value === 1 ? /s$/ : /$^/, '')
+
 /** An amount with its unit, like `214 events in 6 min`. */
 export const quantityWords = ({ value, unit, perMs }: Quantity): string => {
   const number = Number.isInteger(value) ? String(value) : value.toPrecision(3)
   const amount =
-    unit === 'bytes' ? bytesWords(value) : unit === 'share' ? `${(value * 100).toFixed(0)} %` : `${number} ${unit.replaceAll('_', ' ')}`
+    unit === 'bytes' ? bytesWords(value) : unit === 'share' ? `${(value * 100).toFixed(0)} %` : `${number} ${unitWords(value, unit)}`
   return perMs === undefined ? amount : `${amount} ${windowWords(perMs)}`
 }

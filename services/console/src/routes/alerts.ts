@@ -1,14 +1,15 @@
 import type { FastifyInstance } from 'fastify'
-import { AlertQuery, VerdictRequest, type AlertDetail, type AlertPage, type Verdict, type VerdictAnswer } from '@plumbline/schemas'
+import { AlertQuery, VerdictRequest, type AlertDetail, type AlertPage, type ReplayAnswer, type Verdict, type VerdictAnswer } from '@plumbline/schemas'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
 import { type LiveTail, type TailedAlerts, unlessAway } from '../live-tail.ts'
 import { notFound, parse } from '../problems.ts'
-import type { AlertFilter, ConsoleObserver, EventStore, VerdictSink } from '../ports.ts'
+import type { AlertFilter, ConsoleObserver, EventStore, ReplaySource, VerdictSink } from '../ports.ts'
 
 export interface AlertDeps {
   readonly alerts: TailedAlerts
   readonly events: EventStore
   readonly verdicts: VerdictSink
+  readonly replays: ReplaySource
   readonly tail: LiveTail
   readonly observer: ConsoleObserver | undefined
 }
@@ -45,6 +46,12 @@ export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
     if (alert === null) throw notFound('alert')
     const events = (await unlessAway(deps.events.at(alert.facts.tenant, alert.facts.identity.id, alert.evidence))) ?? []
     return { alert, events: [...events], eventsPending: events.length < alert.evidence.length }
+  })
+
+  app.get<{ Params: { id: string } }>('/v1/alerts/:id/replay', async (request): Promise<ReplayAnswer> => {
+    const alert = await deps.alerts.find(request.params.id)
+    if (alert === null) throw notFound('alert')
+    return deps.replays.replay(alert)
   })
 
   app.post<{ Params: { id: string } }>(

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { EVENT_LIMITS } from './event.ts'
+import { IngestAnswer } from './api.ts'
+
+/**
+ * Requests that set arrival times, learn history or start work: for the operator of the machine, never for senders.
+ * A process makes a new operator key at each start and takes it from its own machine only.
+ */
+
+/** Names a file for ever: a hash over tenant, format, name, size and content. */
+const FileId = z.string().regex(/^[0-9a-f]{16,64}$/)
+const Places = z.record(FileId, z.number().int().min(0)).meta({ description: 'Per file how many of its events, in event-time order.' })
+const tenant = z.string().min(1).max(EVENT_LIMITS.nameChars)
+
+/** First line of POST /v1/operator/feed; the events follow, one per line, in event-time order. */
+export const FeedHeader = z.strictObject({
+  mode: z.enum(['history', 'replay']).meta({
+    description:
+      'history: exempt from the limit on late events, alerts stored and never forwarded. replay: as if it had arrived at its event time.',
+  }),
+  tenant: tenant.meta({ description: 'Under which the places of the files are kept.' }),
+  id: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,160}$/)
+    .meta({ description: 'Names this request: repeated within 24 h it has no effect.' }),
+  arrival: z.number().int().min(0).meta({ unit: 'ms since epoch', description: 'Arrival of the event before the first one here; 0 at the start.' }),
+  from: Places.meta({ description: 'Where each file stood before; the request is refused when that is not so.' }),
+  to: Places.meta({ description: 'Where each file stands after it; stored together with the events.' }),
+})
+export type FeedHeader = z.infer<typeof FeedHeader>
+
+/** `taken`: the events are durable. `busy`: send it again, a training comes first. `elsewhere`: go on from `places`. */
+export const FeedAnswer = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('taken'), arrival: z.number().int(), ...IngestAnswer.shape }),
+  z.strictObject({ state: z.literal('busy'), learning: z.boolean() }),
+  z.strictObject({ state: z.literal('elsewhere'), places: Places }),
+])
+export type FeedAnswer = z.infer<typeof FeedAnswer>
+
+/** POST /v1/operator/places: where files of a tenant's history stand. */
+export const PlacesRequest = z.strictObject({ tenant, files: z.array(FileId).max(100_000) })
+export type PlacesRequest = z.infer<typeof PlacesRequest>
+export const PlacesAnswer = z.strictObject({
+  places: Places,
+  live: z.number().int().meta({ description: 'Events of the tenant that are no history.', unit: 'events' }),
+})
+export type PlacesAnswer = z.infer<typeof PlacesAnswer>
+
+/** POST /v1/operator/settle: `done` once everything is scored, released as far as due, and stored. Ask again until it is. */
+export const SettleRequest = z.strictObject({ tenants: z.array(tenant).max(1000) })
+export type SettleRequest = z.infer<typeof SettleRequest>
+export const SettleAnswer = z.strictObject({ done: z.boolean(), learning: z.boolean() })
+export type SettleAnswer = z.infer<typeof SettleAnswer>
+
+/** POST /v1/operator/history: what a tenant's history made of it. */
+export const HistoryRequest = z.strictObject({ tenant })
+export type HistoryRequest = z.infer<typeof HistoryRequest>
+export const HistoryAnswer = z.strictObject({
+  alerts: z.number().int().meta({ description: 'Alert groups it would have raised.', unit: 'alert groups' }),
+  top: z
+    .array(z.strictObject({ id: z.string(), headline: z.string(), severity: z.string(), score: z.number(), firstSeen: z.number().int() }))
+    .meta({ description: 'The five worst.' }),
+  identities: z.array(z.strictObject({ identity: z.string(), events: z.number().int(), maturity: z.number() })),
+  models: z.number().int().meta({ description: 'Releases with a model so far.' }),
+})
+export type HistoryAnswer = z.infer<typeof HistoryAnswer>
+
+/** POST /v1/operator/train: begins a training, or answers for the one under way. Ask again while it is `running`. */
+export const TrainRequest = z.strictObject({ tenant })
+export type TrainRequest = z.infer<typeof TrainRequest>
+export const TrainAnswer = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('running') }),
+  z.strictObject({
+    state: z.literal('released'),
+    releaseId: z.string(),
+    sha256: z.string(),
+    modelled: z.boolean().meta({ description: 'False: too few usable events for a model, statistics of peers alone.' }),
+    events: z.number().int().meta({ description: 'Events of the tenant when the training began.', unit: 'events' }),
+  }),
+])
+export type TrainAnswer = z.infer<typeof TrainAnswer>
+
+/** GET /v1/alerts/{id}/replay: the alert's score made again from its own capsule. */
+export const ReplayAnswer = z.strictObject({
+  alertId: z.string(),
+  revision: z.number().int().meta({ description: 'Revision whose event was scored again.' }),
+  detectorVersion: z.string(),
+  releaseId: z.string(),
+  identical: z.boolean().meta({ description: 'Score and every feature are the recorded ones, bit for bit.' }),
+  score: z.number(),
+  recordedScore: z.number(),
+  differences: z.array(z.strictObject({ feature: z.string(), recorded: z.number(), recomputed: z.number() })),
+})
+export type ReplayAnswer = z.infer<typeof ReplayAnswer>
