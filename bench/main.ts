@@ -44,7 +44,11 @@ const runOne = async (name: string, rest: readonly string[], json: boolean): Pro
 /** This process again with a collector that can be called, unless it has one. */
 const again = (args: readonly string[]): Promise<number> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--expose-gc', '--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' })
+    const child = spawn(
+      process.execPath,
+      ['--expose-gc', '--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), ...args],
+      { stdio: 'inherit' },
+    )
     child.on('error', reject)
     child.on('close', (code) => resolve(code ?? 1))
   })

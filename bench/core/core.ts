@@ -1,6 +1,6 @@
 // Detector core, one thread, against bare JSON.parse of the same events in the same run.
 import type { LogRecord } from '@plumbline/detector'
-import { type Corpus, corpusOf, eventBytes, meanBytes, Recorder } from '../lib/corpus.ts'
+import { type Corpus, corpusOf, eventBytes, Recorder } from '../lib/corpus.ts'
 import { drive, noTotals, openDetector, OutboxDigest, type Totals } from '../lib/drive.ts'
 import { median } from '../lib/numbers.ts'
 import { releaseOf, type TrainedRelease } from '../lib/release.ts'
@@ -95,7 +95,11 @@ const runSeries = ({ corpus, release, shards, bytesOf = (i) => eventBytes(corpus
     const from = WARM + rep * REP_EVENTS
     const values = Array.from({ length: REP_EVENTS }, (_, k) => bytesOf(from + k))
     byteSum += values.reduce((n, v) => n + v.length, 0)
-    const it: Rep = { records: recorder.take(from, from + REP_EVENTS, (i) => values[i - from]!), values, strings: values.map((v) => v.toString('utf8')) }
+    const it: Rep = {
+      records: recorder.take(from, from + REP_EVENTS, (i) => values[i - from]!),
+      values,
+      strings: values.map((v) => v.toString('utf8')),
+    }
     const commits: Parameters<typeof digest.add>[0][] = []
     const none: Time = { wall: 0, cpu: 0 }
     const time = { detector: none, buffer: none, latin1: none, strings: none }
@@ -186,13 +190,26 @@ export const core = async (): Promise<Measured> => {
     bars: [
       { what: 'rate ÷ bare JSON.parse from a buffer', measured: main.ratio, bar: 0.35, atLeast: true, unit: '×' },
       { what: 'the same', measured: main.ratio, bar: 0.55, atLeast: true, unit: '×', stretch: true },
-      { what: 'outbox of a second detector with other chunk sizes equal', measured: replay === main.digest ? 1 : 0, bar: 1, atLeast: true, unit: 'of 1', digits: 0 },
+      {
+        what: 'outbox of a second detector with other chunk sizes equal',
+        measured: replay === main.digest ? 1 : 0,
+        bar: 1,
+        atLeast: true,
+        unit: 'of 1',
+        digits: 0,
+      },
     ],
     tables: [ratesTable({ main, sharded, withArguments, mixed, share }), stages.table],
   }
 }
 
-const ratesTable = (r: { main: SeriesResult; sharded: SeriesResult; withArguments: SeriesResult; mixed: SeriesResult; share: number }): Table => {
+const ratesTable = (r: {
+  main: SeriesResult
+  sharded: SeriesResult
+  withArguments: SeriesResult
+  mixed: SeriesResult
+  share: number
+}): Table => {
   const row = (what: string, s: SeriesResult): (string | number)[] => [
     what,
     Math.round(s.bytes),
@@ -206,7 +223,17 @@ const ratesTable = (r: { main: SeriesResult; sharded: SeriesResult; withArgument
   ]
   return {
     title: 'Rates',
-    columns: ['events', 'bytes', 'detector events/s', 'JSON.parse from buffer/s', 'ratio', 'by processor time', 'lowest–highest', 'ratio to latin1 + parse', 'ratio to parse of ready strings'],
+    columns: [
+      'events',
+      'bytes',
+      'detector events/s',
+      'JSON.parse from buffer/s',
+      'ratio',
+      'by processor time',
+      'lowest–highest',
+      'ratio to latin1 + parse',
+      'ratio to parse of ready strings',
+    ],
     rows: [
       row('one shard', r.main),
       row('64 shards, each in turn', r.sharded),

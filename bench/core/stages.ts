@@ -85,7 +85,10 @@ const costs = (profile: Profiler.Profile, total: number): StageCosts => {
   const table: Table = {
     title: 'Cost per stage',
     columns: ['stage', 'µs per event', 'share'],
-    rows: [...order.map((s) => [s, values[s]!.toFixed(2), `${((100 * byStage.get(s)!) / all).toFixed(0)} %`]), ['all', total.toFixed(2), '']],
+    rows: [
+      ...order.map((s) => [s, values[s]!.toFixed(2), `${((100 * byStage.get(s)!) / all).toFixed(0)} %`]),
+      ['all', total.toFixed(2), ''],
+    ],
     notes: [
       'Sampled every 200 µs over the shipped code, one shard, chunks of 2,000; the profiler itself costs a little.',
       `Heaviest functions, µs per event: ${hot.map((h) => `${h.function} ${h.us.toFixed(2)}`).join(', ')}.`,

@@ -131,14 +131,15 @@ interface RowLike {
 }
 
 /** Columns beside a vector in the `.meta` file, float32. */
-export const META = ['judged', 'label', 'score', 'surprise', 'reconstruction', 'session_events'] as const
+export const META = ['judged', 'label', 'score', 'surprise', 'reconstruction', 'session_events', 'session'] as const
 
 /** Label of a row: 0 benign life or a twin, 1 key event of an attack, 2 surroundings of an attack (left out). */
 class VectorFile {
   readonly #judgeFromMs: number
   readonly #vectors: Float32Array[] = []
   readonly #meta: number[] = []
-  readonly #sessions = new Map<string, number>()
+  /** Events so far and number of each session. */
+  readonly #sessions = new Map<string, { events: number; readonly number: number }>()
 
   constructor(judgeFromMs: number) {
     this.#judgeFromMs = judgeFromMs
@@ -146,11 +147,12 @@ class VectorFile {
 
   add(row: RowLike, label: Label | null): void {
     const session = `${row.identity}|${row.session === '' ? Math.floor(row.event_time / 3_600_000) : row.session}`
-    const events = (this.#sessions.get(session) ?? 0) + 1
-    this.#sessions.set(session, events)
+    const known = this.#sessions.get(session) ?? { events: 0, number: this.#sessions.size }
+    known.events++
+    this.#sessions.set(session, known)
     this.#vectors.push(row.features)
     const kind = label === null || label.twin ? 0 : label.key ? 1 : 2
-    this.#meta.push(row.event_time >= this.#judgeFromMs ? 1 : 0, kind, row.score, row.surprise, row.reconstruction, events)
+    this.#meta.push(row.event_time >= this.#judgeFromMs ? 1 : 0, kind, row.score, row.surprise, row.reconstruction, known.events, known.number)
   }
 
   write(path: string): void {

@@ -12,11 +12,19 @@ import { auroc } from './adbench.ts'
 import { averagePrecision } from './company.ts'
 import type { DetectionPart } from './detection.ts'
 
-const nothing = (what: string): DetectionPart => ({ how: [`${what}: skipped, the shared data folder is not here.`], values: { skipped: 'no shared data' }, bars: [], tables: [] })
+const nothing = (what: string): DetectionPart => ({
+  how: [`${what}: skipped, the shared data folder is not here.`],
+  values: { skipped: 'no shared data' },
+  bars: [],
+  tables: [],
+})
 
 /** Answers from the cache what the same sources answered before. */
 const cached = async <T>(name: string, of: readonly unknown[], make: () => Promise<T>): Promise<T> => {
-  const path = join(CACHE, `${name}-${hashOf(of, sourceHash('packages/detector/src', 'packages/training/src', 'packages/adapters/src/files', 'schemas/src', 'services/cli/src/evaluate'))}.json`)
+  const path = join(
+    CACHE,
+    `${name}-${hashOf(of, sourceHash('packages/detector/src', 'packages/training/src', 'packages/adapters/src/files', 'schemas/src', 'services/cli/src/evaluate'))}.json`,
+  )
   if (!existsSync(path)) {
     writeFileSync(`${path}.part`, JSON.stringify(await make()))
     renameSync(`${path}.part`, path)
@@ -27,12 +35,19 @@ const cached = async <T>(name: string, of: readonly unknown[], make: () => Promi
 /** `plumbline evaluate --train A --test B`, frozen, with its lines in memory. */
 const evaluated = async (train: string, test: string): Promise<ScoreLine[]> => {
   const lines: ScoreLine[] = []
-  await evaluate({ train: readEvents(train), test: readEvents(test), learn: 'frozen', config: DEFAULT_DETECTION_CONFIG, write: (line) => void lines.push(line) })
+  await evaluate({
+    train: readEvents(train),
+    test: readEvents(test),
+    learn: 'frozen',
+    config: DEFAULT_DETECTION_CONFIG,
+    write: (line) => void lines.push(line),
+  })
   return lines
 }
 
 const linesOf = async function* (path: string): AsyncGenerator<Record<string, unknown>> {
-  for await (const line of createInterface({ input: createReadStream(path).pipe(createGunzip()) })) if (line !== '') yield JSON.parse(line) as Record<string, unknown>
+  for await (const line of createInterface({ input: createReadStream(path).pipe(createGunzip()) }))
+    if (line !== '') yield JSON.parse(line) as Record<string, unknown>
 }
 
 type AgentScores = Readonly<Record<'AUROC_A' | 'AUROC_B' | 'TPR@1%FPR' | 'TPR@5%FPR' | 'AP_stream', number>>
@@ -42,7 +57,9 @@ const scoreAgents = (scorer: string, split: string, scores: Iterable<{ session: 
   const path = join(CACHE, `agentdyn-${split}.jsonl`)
   writeFileSync(path, [...scores].map((s) => `${JSON.stringify(s)}\n`).join(''))
   const out = execFileSync('python3', [scorer, '--split', split, '--scores', path], { encoding: 'utf8' })
-  return Object.fromEntries([...out.matchAll(/(AUROC_[AB]|TPR@\d%FPR|AP_stream) ([\d.]+)/g)].map((m) => [m[1]!, Number(m[2])])) as AgentScores
+  return Object.fromEntries(
+    [...out.matchAll(/(AUROC_[AB]|TPR@\d%FPR|AP_stream) ([\d.]+)/g)].map((m) => [m[1]!, Number(m[2])]),
+  ) as AgentScores
 }
 
 export const agentdyn = async (): Promise<DetectionPart> => {
@@ -57,8 +74,16 @@ export const agentdyn = async (): Promise<DetectionPart> => {
       const length = new Map<string, number>()
       for await (const { session } of linesOf(test)) length.set(session as string, (length.get(session as string) ?? 0) + 1)
       out[split] = {
-        ours: scoreAgents(scorer, split, lines.flatMap((l) => (l.session === null ? [] : [{ session: l.session, score: l.score }]))),
-        length: scoreAgents(scorer, split, [...length].map(([session, score]) => ({ session, score }))),
+        ours: scoreAgents(
+          scorer,
+          split,
+          lines.flatMap((l) => (l.session === null ? [] : [{ session: l.session, score: l.score }])),
+        ),
+        length: scoreAgents(
+          scorer,
+          split,
+          [...length].map(([session, score]) => ({ session, score })),
+        ),
       }
     }
     return out
@@ -66,9 +91,18 @@ export const agentdyn = async (): Promise<DetectionPart> => {
   const forest: Readonly<Record<string, number>> = { unseen: 0.625, seen: 0.68 }
   const names = ['AUROC_A', 'AUROC_B', 'TPR@1%FPR', 'TPR@5%FPR', 'AP_stream'] as const
   return {
-    how: ['agentdyn: `evaluate --train … --test …`, frozen baselines, the data set\'s own scorer (a session scores as its worst call). Reference rows are those published with the data set.'],
+    how: [
+      "agentdyn: `evaluate --train … --test …`, frozen baselines, the data set's own scorer (a session scores as its worst call). Reference rows are those published with the data set.",
+    ],
     values: found,
-    bars: ['unseen', 'seen'].map((split) => ({ what: `agentdyn ${split}, AUROC_A against IsolationForest on tool counts`, measured: found[split]!.ours.AUROC_A, bar: forest[split]!, atLeast: true, unit: '', digits: 3 })),
+    bars: ['unseen', 'seen'].map((split) => ({
+      what: `agentdyn ${split}, AUROC_A against IsolationForest on tool counts`,
+      measured: found[split]!.ours.AUROC_A,
+      bar: forest[split]!,
+      atLeast: true,
+      unit: '',
+      digits: 3,
+    })),
     tables: [
       {
         title: 'agentdyn',
@@ -104,10 +138,18 @@ export const cloudtrail = async (): Promise<DetectionPart> => {
     })
     const lines = await evaluated(train, test)
     if (lines.length !== labels.length) throw new Error('evaluate answered another number of lines than the file has')
-    return { ours: judge(lines.map((l) => l.score ?? -1)), length: judge(length), events: labels.length, attacks: labels.filter(Boolean).length, refused: lines.filter((l) => l.score === null).length }
+    return {
+      ours: judge(lines.map((l) => l.score ?? -1)),
+      length: judge(length),
+      events: labels.length,
+      attacks: labels.filter(Boolean).length,
+      refused: lines.filter((l) => l.score === null).length,
+    }
   })
   return {
-    how: [`cloudtrail: \`evaluate\` on the benign events, then ${found.events} events, ${found.attacks} of them of attacks (prevalence ${(found.attacks / found.events).toFixed(2)}), per event; ${found.refused} refused.`],
+    how: [
+      `cloudtrail: \`evaluate\` on the benign events, then ${found.events} events, ${found.attacks} of them of attacks (prevalence ${(found.attacks / found.events).toFixed(2)}), per event; ${found.refused} refused.`,
+    ],
     values: found,
     bars: [],
     tables: [
@@ -127,11 +169,17 @@ export const cloudtrail = async (): Promise<DetectionPart> => {
 export const adbench = async (): Promise<DetectionPart> => {
   if (sharedData('adbench') === null) return nothing('adbench')
   const found = await cached('adbench', [sourceHash('packages/training/src')], async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', join(ROOT, 'bench/detection/adbench.ts'), '--json'], { maxBuffer: 1 << 24 })
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', join(ROOT, 'bench/detection/adbench.ts'), '--json'],
+      { maxBuffer: 1 << 24 },
+    )
     return JSON.parse(stdout.trim().split('\n').at(-1)!) as { sets: Record<string, number>; mean_auroc: number; seconds: number }
   })
   return {
-    how: [`adbench: the bare autoencoder scorer (shipped training, whitening and kernel), ${Object.keys(found.sets).length} sets, one seed.`],
+    how: [
+      `adbench: the bare autoencoder scorer (shipped training, whitening and kernel), ${Object.keys(found.sets).length} sets, one seed.`,
+    ],
     values: found,
     bars: [{ what: 'adbench, mean AUROC', measured: found.mean_auroc, bar: 80, atLeast: true, unit: '', digits: 1 }],
     tables: [
@@ -143,7 +191,11 @@ export const adbench = async (): Promise<DetectionPart> => {
           ['MLP autoencoder (reference, same protocol)', 83.3],
           ['IsolationForest (reference, same protocol)', 81.9],
         ],
-        notes: [Object.entries(found.sets).map(([name, value]) => `${name} ${value.toFixed(1)}`).join(', ')],
+        notes: [
+          Object.entries(found.sets)
+            .map(([name, value]) => `${name} ${value.toFixed(1)}`)
+            .join(', '),
+        ],
       },
     ],
   }

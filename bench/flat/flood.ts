@@ -34,11 +34,16 @@ interface Run {
 }
 
 /** An event of an identity nobody has seen before nor sees again. */
-const stranger = (corpus: Corpus, n: number, ingestTimeMs: number): LogRecord => {
-  const record = copyRecord(corpus, WARM + (n % KNOWN_EVENTS), 999, 0)
+const stranger = (corpus: Corpus, i: number, n: number): LogRecord => {
+  const record = copyRecord(corpus, i, 999, 0)
   const name = `flood-${n}`
-  const value = Buffer.from(record.value.toString().replace(/("identity":\{"id":")[^"]*/, `$1${name}`).replace(/"id":"[^"]*"/, `"id":"f${n}"`))
-  return { offset: 0, ingestTimeMs, key: Buffer.from(`e:default|${name}`), value }
+  const value = Buffer.from(
+    record.value
+      .toString()
+      .replace(/("identity":\{"id":")[^"]*/, `$1${name}`)
+      .replace(/"id":"[^"]*"/, `"id":"f${n}"`),
+  )
+  return { ...record, key: Buffer.from(`e:default|${name}`), value }
 }
 
 /** The known identities' events with so many strangers between each two of them, through an LMDB-backed store under the cap. */
@@ -55,6 +60,7 @@ const live = async (corpus: Corpus, release: TrainedRelease, strangersBetween: n
     let busy = 0
     let most = 0
     const judge = (commit: ChunkCommit): void => {
+      if (commit.deadLetters.length > 0) throw new Error(`refused: ${JSON.stringify(commit.deadLetters[0])}`)
       if (commit.scored === null) return
       for (const row of scoredRows(commit.scored.bytes)) {
         if (row.identity.startsWith('flood-')) continue
@@ -80,7 +86,12 @@ const live = async (corpus: Corpus, release: TrainedRelease, strangersBetween: n
       if (batch.length >= CHUNK) await flush()
     }
     for (let i = 0; i < WARM; i++) await put(copyRecord(corpus, i, 0, 0))
-    await put({ offset: 0, ingestTimeMs: corpus.times[WARM - 1]!, key: Buffer.from(`c:${release.control.controlId}`), value: Buffer.from(JSON.stringify(release.control)) })
+    await put({
+      offset: 0,
+      ingestTimeMs: corpus.times[WARM - 1]!,
+      key: Buffer.from(`c:${release.control.controlId}`),
+      value: Buffer.from(JSON.stringify(release.control)),
+    })
     await flush()
     const before = settledMemory()
     const anonymous = (m: { rss: number; anonymous: number }): number => (m.anonymous > 0 ? m.anonymous : m.rss)
@@ -91,13 +102,23 @@ const live = async (corpus: Corpus, release: TrainedRelease, strangersBetween: n
     let strangers = 0
     for (let i = 0; i < KNOWN_EVENTS; i++) {
       await put(copyRecord(corpus, WARM + i, 0, 0))
-      for (let k = 0; k < strangersBetween; k++) await put(stranger(corpus, strangers++, corpus.times[WARM + i]!))
+      for (let k = 0; k < strangersBetween; k++) await put(stranger(corpus, WARM + i, strangers++))
       if (i % 2_000 === 1_999) most = Math.max(most, anonymous(settledMemory()))
     }
     await flush()
     most = Math.max(most, anonymous(settledMemory()))
     const { resident, evictions, loads } = detector.slots
-    return { scores: scores.digest('hex'), known, before: anonymous(before), most, resident, evictions, loads, seconds: (performance.now() - started) / 1000, usPerEvent: busy / (offset - first) }
+    return {
+      scores: scores.digest('hex'),
+      known,
+      before: anonymous(before),
+      most,
+      resident,
+      evictions,
+      loads,
+      seconds: (performance.now() - started) / 1000,
+      usPerEvent: busy / (offset - first),
+    }
   } finally {
     await log.close()
     rmSync(dir, { recursive: true, force: true })
@@ -121,17 +142,58 @@ export const flood = async (): Promise<Part> => {
     ],
     values: { calm, flooded },
     bars: [
-      { what: `growth of memory under a flood of ${NEW_IDENTITIES} identities, against a cap of ${CAP} × 4.6 KB`, measured: mib(grew), bar: mib(allowed), atLeast: false, unit: 'MiB', digits: 0 },
+      {
+        what: `growth of memory under a flood of ${NEW_IDENTITIES} identities, against a cap of ${CAP} × 4.6 KB`,
+        measured: mib(grew),
+        bar: mib(allowed),
+        atLeast: false,
+        unit: 'MiB',
+        digits: 0,
+      },
       { what: 'identities resident after it', measured: flooded.resident, bar: CAP, atLeast: false, unit: '', digits: 0 },
-      { what: 'scores of the known identities equal to those without a flood, bit for bit', measured: same ? 1 : 0, bar: 1, atLeast: true, unit: 'of 1', digits: 0 },
+      {
+        what: 'scores of the known identities equal to those without a flood, bit for bit',
+        measured: same ? 1 : 0,
+        bar: 1,
+        atLeast: true,
+        unit: 'of 1',
+        digits: 0,
+      },
     ],
     tables: [
       {
         title: 'Flood',
-        columns: ['run', 'events of known identities', 'memory, MiB', 'resident', 'evicted', 'brought back', 'µs per event with the commit', 'seconds'],
+        columns: [
+          'run',
+          'events of known identities',
+          'memory, MiB',
+          'resident',
+          'evicted',
+          'brought back',
+          'µs per event with the commit',
+          'seconds',
+        ],
         rows: [
-          ['alone', calm.known, mib(calm.most), calm.resident, calm.evictions, calm.loads, calm.usPerEvent.toFixed(1), Math.round(calm.seconds)],
-          ['flooded', flooded.known, mib(flooded.most), flooded.resident, flooded.evictions, flooded.loads, flooded.usPerEvent.toFixed(1), Math.round(flooded.seconds)],
+          [
+            'alone',
+            calm.known,
+            mib(calm.most),
+            calm.resident,
+            calm.evictions,
+            calm.loads,
+            calm.usPerEvent.toFixed(1),
+            Math.round(calm.seconds),
+          ],
+          [
+            'flooded',
+            flooded.known,
+            mib(flooded.most),
+            flooded.resident,
+            flooded.evictions,
+            flooded.loads,
+            flooded.usPerEvent.toFixed(1),
+            Math.round(flooded.seconds),
+          ],
         ],
       },
     ],

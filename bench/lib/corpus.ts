@@ -47,9 +47,6 @@ export const indexCorpus = (bytes: Buffer): Corpus => {
 
 export const eventBytes = (corpus: Corpus, i: number): Buffer => corpus.bytes.subarray(corpus.starts[i]!, corpus.starts[i + 1]! - 1)
 
-/** Mean bytes of the events from..to. */
-export const meanBytes = (corpus: Corpus, from: number, to: number): number => (corpus.starts[to]! - corpus.starts[from]!) / (to - from) - 1
-
 /** Turns events into log records, shard by shard, as the log would hand them over. Arrival = event time (contracts C2). */
 export class Recorder {
   readonly #next: number[]

@@ -4,7 +4,13 @@ import { CONFIG, MASTER_KEY, type TrainedRelease } from './release.ts'
 
 export const NO_SLOTS: SlotSource = { load: () => -1 }
 
-export const openDetector = (shards: number, release: TrainedRelease, residentSlots: number, slots: SlotSource = NO_SLOTS, masterKey = MASTER_KEY): Detector => {
+export const openDetector = (
+  shards: number,
+  release: TrainedRelease,
+  residentSlots: number,
+  slots: SlotSource = NO_SLOTS,
+  masterKey = MASTER_KEY,
+): Detector => {
   const detector = new Detector({
     config: { ...CONFIG, shards },
     masterKey,
@@ -38,7 +44,13 @@ const add = (t: Totals, c: ChunkCommit): void => {
 }
 
 /** Feeds records in chunks and settles each, as a worker does once the commit is stored. */
-export const drive = (detector: Detector, perShard: readonly (readonly LogRecord[])[], chunk: number, totals: Totals, onCommit?: (commit: ChunkCommit) => void): void => {
+export const drive = (
+  detector: Detector,
+  perShard: readonly (readonly LogRecord[])[],
+  chunk: number,
+  totals: Totals,
+  onCommit?: (commit: ChunkCommit) => void,
+): void => {
   for (let shard = 0; shard < perShard.length; shard++) {
     const records = perShard[shard]!
     for (let i = 0; i < records.length; i += chunk) {

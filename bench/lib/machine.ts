@@ -33,7 +33,8 @@ export const load = (): number => loadavg()[0] ?? 0
 
 const commit = (): string => {
   try {
-    const run = (...args: string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    const run = (...args: string[]): string =>
+      execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
     const dirty = run('status', '--porcelain', '--untracked-files=no', '--', 'packages', 'schemas', 'services', 'bench/detection') !== ''
     return run('rev-parse', '--short', 'HEAD') + (dirty ? ' + changes' : '')
   } catch {

@@ -29,7 +29,12 @@ const described = (bytes: Uint8Array): TrainedRelease => {
  * Kept until anything that shapes vectors or training changes.
  */
 export const releaseOf = async (corpus: Corpus, events: number): Promise<TrainedRelease> => {
-  const made = sourceHash('packages/training/src', 'packages/detector/src/3-features', 'packages/detector/src/4-baseline', 'packages/detector/src/6-score')
+  const made = sourceHash(
+    'packages/training/src',
+    'packages/detector/src/3-features',
+    'packages/detector/src/4-baseline',
+    'packages/detector/src/6-score',
+  )
   const key = hashOf(corpus.bytes.length, corpus.count, events, CATALOGUE_HASH, DETECTOR_VERSION, configHash(CONFIG), made)
   const path = join(CACHE, `release-${key}.bin`)
   if (existsSync(path)) return described(readFileSync(path))

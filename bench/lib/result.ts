@@ -49,14 +49,20 @@ export const measureAndStore = async (name: string, bench: () => Promise<Measure
   const started = performance.now()
   const measured = await bench()
   const seconds = Math.round((performance.now() - started) / 1000)
-  const stored: Stored = { name, date: new Date().toISOString().slice(0, 16).replace('T', ' '), seconds, machine: shape(before), ...measured }
+  const stored: Stored = {
+    name,
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    seconds,
+    machine: shape(before),
+    ...measured,
+  }
   mkdirSync(RESULTS, { recursive: true })
   writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(stored, plain, 1)}\n`)
   return stored
 }
 
 /** Six digits say all; NaN and infinities are null. */
-const plain = (_key: string, value: unknown): unknown => {
+export const plain = (_key: string, value: unknown): unknown => {
   if (typeof value !== 'number') return value
   return Number.isFinite(value) ? Number(value.toPrecision(Math.abs(value) >= 1e6 ? 12 : 6)) : null
 }

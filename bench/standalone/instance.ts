@@ -38,22 +38,38 @@ const untilUp = async (dir: string, child: ChildProcess): Promise<InstanceFile &
 
 const call = (agent: Agent, url: string, method: string, headers: Record<string, string>, body?: Buffer): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const req = request(url, { agent, method, headers: body === undefined ? headers : { ...headers, 'content-length': String(body.length) } }, (res) => {
-      let text = ''
-      res.setEncoding('utf8')
-      res.on('data', (part: string) => {
-        text += part
-      })
-      res.on('end', () => resolve({ status: res.statusCode ?? 0, text }))
-      res.on('error', reject)
-    })
+    const req = request(
+      url,
+      { agent, method, headers: body === undefined ? headers : { ...headers, 'content-length': String(body.length) } },
+      (res) => {
+        let text = ''
+        res.setEncoding('utf8')
+        res.on('data', (part: string) => {
+          text += part
+        })
+        res.on('end', () => resolve({ status: res.statusCode ?? 0, text }))
+        res.on('error', reject)
+      },
+    )
     req.on('error', reject)
     req.end(body)
   })
 
 export const startInstance = async (): Promise<RunningInstance> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-bench-'))
-  const args = ['services/cli/src/main.ts', 'up', '--no-demo', '--no-open', '--http-port', '0', '--data-dir', dir, '--no-alerts-stdout', '--log-level', 'error']
+  const args = [
+    'services/cli/src/main.ts',
+    'up',
+    '--no-demo',
+    '--no-open',
+    '--http-port',
+    '0',
+    '--data-dir',
+    dir,
+    '--no-alerts-stdout',
+    '--log-level',
+    'error',
+  ]
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], { cwd: ROOT, stdio: 'ignore' })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
@@ -70,7 +86,10 @@ export const startInstance = async (): Promise<RunningInstance> => {
     const bearer = { authorization: `Bearer ${token}` }
     const query = async (sql: string): Promise<number> => {
       const parameters = new URLSearchParams({ query: sql, database: store.database, default_format: 'TSV' })
-      const answer = await call(agent, `${store.url}/?${parameters.toString()}`, 'GET', { 'X-ClickHouse-User': store.user, 'X-ClickHouse-Key': store.password })
+      const answer = await call(agent, `${store.url}/?${parameters.toString()}`, 'GET', {
+        'X-ClickHouse-User': store.user,
+        'X-ClickHouse-Key': store.password,
+      })
       if (answer.status !== 200) throw new Error(`the store answered ${answer.status}: ${answer.text.slice(0, 300)}`)
       return Number(answer.text.trim())
     }

@@ -104,7 +104,12 @@ const latencies = async (instance: RunningInstance, victims: readonly string[], 
     }
     const [alert, row] = await Promise.all([
       until(() => instance.alerted(identity, event.time as number)),
-      until(async () => (await instance.query(`SELECT count() FROM scored_events WHERE tenant = 'default' AND identity = '${identity}' AND event_id = '${event.id}'`)) === 1),
+      until(
+        async () =>
+          (await instance.query(
+            `SELECT count() FROM scored_events WHERE tenant = 'default' AND identity = '${identity}' AND event_id = '${event.id}'`,
+          )) === 1,
+      ),
     ])
     if (alert !== null) out.alert.push(alert)
     else out.missing++
@@ -115,7 +120,15 @@ const latencies = async (instance: RunningInstance, victims: readonly string[], 
 
 export const standalone = async (): Promise<Measured> => {
   const days = 2
-  const company: GenerateOptions = { seed: 51, identities: IDENTITIES, days, eventsPerIdentityDay: 85, startTime: Date.now() - days * 86_400_000, attacks: 'none', peerGroups: false }
+  const company: GenerateOptions = {
+    seed: 51,
+    identities: IDENTITIES,
+    days,
+    eventsPerIdentityDay: 85,
+    startTime: Date.now() - days * 86_400_000,
+    attacks: 'none',
+    peerGroups: false,
+  }
   const { batches, count, bytes } = batchesOf(company)
   const victims = listVictims(company, 'hijack')
   const instance = await startInstance()
@@ -149,7 +162,15 @@ export const standalone = async (): Promise<Measured> => {
     background = false
     await noise
     const ms = (values: readonly number[], q: number): string => (values.length === 0 ? '–' : quantile(values, q).toFixed(0))
-    const row = (name: string, l: Latencies): (string | number)[] => [name, l.alert.length, l.missing, ms(l.alert, 0.5), ms(l.alert, 0.99), ms(l.row, 0.5), ms(l.row, 0.99)]
+    const row = (name: string, l: Latencies): (string | number)[] => [
+      name,
+      l.alert.length,
+      l.missing,
+      ms(l.alert, 0.5),
+      ms(l.alert, 0.99),
+      ms(l.row, 0.5),
+      ms(l.row, 0.99),
+    ]
     return {
       title: 'Standalone: HTTP in, row and alert out',
       how: [
