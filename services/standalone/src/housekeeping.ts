@@ -9,9 +9,7 @@ export const createHousekeeping = (log: EmbeddedLog, retentionDays: number, cloc
   let timer: NodeJS.Timeout | undefined
   let working: Promise<void> = Promise.resolve()
   const work = async (): Promise<void> => {
-    await log.outbox.trim()
-    await log.trimEvents(clock() - retentionDays * DAY_MS)
-    await log.purgeIdempotency(clock())
+    await log.maintain({ nowMs: clock(), keepEventsMs: retentionDays * DAY_MS })
   }
   return {
     start(): void {
