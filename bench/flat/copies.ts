@@ -5,7 +5,7 @@ import { type Corpus, eventBytes } from '../lib/corpus.ts'
 export const copyName = (identity: string, c: number): string => `${identity}~${String(c).padStart(3, '0')}`
 
 /** Event i of the corpus as it happened in company c: the same bytes but for the identity's name. */
-export const copyOf = (corpus: Corpus, i: number, c: number): Buffer => {
+const copyOf = (corpus: Corpus, i: number, c: number): Buffer => {
   const line = eventBytes(corpus, i).toString('utf8')
   const identity = corpus.identities[corpus.identityOf[i]!]!
   return Buffer.from(line.replace(`"identity":{"id":"${identity}"`, `"identity":{"id":"${copyName(identity, c)}"`))

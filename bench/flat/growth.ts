@@ -36,7 +36,7 @@ class Donors implements SlotSource {
 }
 
 /** Packed baselines of the corpus's identities after its first events. */
-export const donorsOf = (corpus: Corpus, release: TrainedRelease): Map<string, Uint8Array> => {
+const donorsOf = (corpus: Corpus, release: TrainedRelease): Map<string, Uint8Array> => {
   const detector = openDetector(1, release, IDENTITIES * 2)
   const packed = new Map<string, Uint8Array>()
   const records = (function* (): Generator<LogRecord> {

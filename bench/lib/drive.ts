@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type ChunkCommit, Detector, type LogRecord, type SlotSource } from '@plumbline/detector'
 import { CONFIG, MASTER_KEY, type TrainedRelease } from './release.ts'
 
-export const NO_SLOTS: SlotSource = { load: () => -1 }
+const NO_SLOTS: SlotSource = { load: () => -1 }
 
 export const openDetector = (
   shards: number,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { findInstance, type InstanceFile } from '@plumbline/runtime'
 import { ROOT } from '../lib/paths.ts'
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly text: string
 }
