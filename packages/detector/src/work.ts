@@ -78,6 +78,8 @@ export class Work {
   /** Sum of the event-level surprises before session context is added, nats. */
   eventSurprise = 0
   travelKmh = 0
+  /** Between the sightings of two countries; set where there are two. */
+  travelGapMs = 0
   /** First-time action, class and destination of this event. */
   firsts = 0
   /** Steps of the exfiltration flow complete with this event, 0 to 3. */

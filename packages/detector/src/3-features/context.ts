@@ -1,5 +1,5 @@
 import { N } from '../record.ts'
-import { A, ANCHOR, H, SE } from '../state/layout.ts'
+import { A, ANCHOR, COUNTRY_AT, H, SE } from '../state/layout.ts'
 import { studentNats } from '../state/windows.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
@@ -88,14 +88,15 @@ const deniedBefore = (w: Work): boolean => {
   )
 }
 
-/** Speed between the last source country and this one; half an hour is the least time assumed for a journey. */
+/** Speed between the last source country and this one, in either order; half an hour is the least time assumed for a journey. */
 const travel = (w: Work): void => {
   const last = w.seg.u16[(w.base + H.country) >> 1]!
   const km = distanceKm(last, w.country)
   w.travelKmh = 0
   w.features[TRAVEL] = 0
   if (km < 300) return
-  const hours = Math.max(0.5, (w.timeMs - w.seg.f64[(w.base + H.lastTime) >> 3]!) / 3_600_000)
+  w.travelGapMs = Math.abs(w.timeMs - w.seg.u32[(w.base + COUNTRY_AT) >> 2]! * 1000)
+  const hours = Math.max(0.5, w.travelGapMs / 3_600_000)
   w.travelKmh = km / hours
   w.features[TRAVEL] = log1p(w.travelKmh)
 }

@@ -6,6 +6,7 @@ import type { Work } from '../work.ts'
 import {
   A,
   ANCHOR,
+  COUNTRY_AT,
   EVENT_ID_COUNT,
   EVENT_IDS,
   H,
@@ -32,9 +33,11 @@ export const observe = (w: Work): void => {
   f32[h + (H.seen >> 2)] = seen >= 16_777_184 ? EVENT_ID_COUNT : seen + 1
   observeSession(w)
   const last = (w.base + H.lastTime) >> 3
-  if (w.timeMs >= f64[last]!) {
-    f64[last] = w.timeMs
-    if (w.country !== 0) u16[(w.base + H.country) >> 1] = w.country
+  if (w.timeMs >= f64[last]!) f64[last] = w.timeMs
+  const nowS = Math.floor(w.timeMs / 1000)
+  if (w.country !== 0 && nowS >= u32[(w.base + COUNTRY_AT) >> 2]!) {
+    u16[(w.base + H.country) >> 1] = w.country
+    u32[(w.base + COUNTRY_AT) >> 2] = nowS
   }
   observeDenials(w)
   if (!w.behind) observeWindows(w)

@@ -151,7 +151,7 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
         ...optional('object', textOf(w, S.country)),
         ...optional('previous', countryCode(w.seg.u16[(w.base + H.country) >> 1]!) || undefined),
         observed: quantity(Math.round(w.travelKmh), 'km/h'),
-        ...(w.gapMs >= 0 ? { sinceMs: w.gapMs } : {}),
+        ...(w.travelKmh > 0 ? { sinceMs: w.travelGapMs } : {}),
       }
     case 'shared_credential':
       return { ...optional('object', textOf(w, S.ip)), ...windowed(w, W.sourcesHour, 1, 'sources', HOUR) }

@@ -176,4 +176,6 @@ export const TAINTED = 4052 // u8
 export const FLOWS = 4056 // f32
 /** Values counted in each histogram (f32 each). */
 export const HISTOGRAM_TOTALS = 4060
-export const SLOT_USED = 4080
+/** When the last source country was seen; 0 before the first. */
+export const COUNTRY_AT = 4080 // u32 seconds
+export const SLOT_USED = 4084
