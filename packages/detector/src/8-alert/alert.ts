@@ -10,7 +10,7 @@ import { leadingFamily } from './families.ts'
 import { factsOf, textOf } from './facts.ts'
 import { isSafe, joinGroup, safeKey } from './groups.ts'
 import { alertId } from './identity.ts'
-import { RULE_TAIL, ruleOf } from './rules.ts'
+import { ruleOf } from './rules.ts'
 import { techniquesOf } from './techniques.ts'
 import { counterfactualOf, wordsOf } from './words.ts'
 
@@ -38,7 +38,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   if (w.duplicate) return null
   const rule = ruleOf(w, group)
   const threshold = Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
-  const byRule = rule !== null && w.tailLog10 >= (RULE_TAIL[rule] ?? 0)
+  const byRule = rule !== null
   if (!byRule && w.tailLog10 < threshold) return null
   const family = byRule ? rule : deniedAgain(w) ? 'probing' : leadingFamily(w)
   if (isKeptQuiet(w, family, ctx)) {

@@ -25,17 +25,17 @@ const IMPOSSIBLE_KMH = 1000
 
 /**
  * How improbable the event must be as well, −log10 of its tail: rules on single steps need more, those that already
- * weigh several facts need little.
+ * weigh several facts need little. A rule that lacks its evidence leaves the word to the next.
  */
-export const RULE_TAIL: Readonly<Partial<Record<ReasonFamily, number>>> = {
-  policy: 0,
+const RULE_TAIL = {
   toxic_flow: 2.5,
   sensitive_access: 4.2,
   probing: 3.5,
   rate: 1.5,
   volume: 1.5,
   travel: 1.5,
-}
+} as const
+const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => w.tailLog10 >= RULE_TAIL[family]
 
 /**
  * Facts that carry an alert beside the learned score: each needs its own minimum of evidence, none needs the budget.
@@ -45,13 +45,13 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   const x = w.features
   if (w.deniedBy !== null) return 'policy'
   if (w.event.outcome === 0) {
-    if (x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w) && (flowIsNew(w, group) || flowIsOdd(w))) return 'toxic_flow'
-    if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
-    if (w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
+    if (speaks(w, 'toxic_flow') && x[FLOW] === 3 && w.newDestination && w.maturity >= 0.3 && toldOtherwise(w) && (flowIsNew(w, group) || flowIsOdd(w))) return 'toxic_flow'
+    if (speaks(w, 'probing') && x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
+    if (speaks(w, 'sensitive_access') && w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
   }
-  if (rateExplodes(w)) return 'rate'
-  if (movesOut(w)) return 'volume'
-  if (w.travelKmh >= IMPOSSIBLE_KMH && w.maturity >= KNOWN && x[COUNTRY]! >= 4) return 'travel'
+  if (speaks(w, 'rate') && rateExplodes(w)) return 'rate'
+  if (speaks(w, 'volume') && movesOut(w)) return 'volume'
+  if (speaks(w, 'travel') && w.travelKmh >= IMPOSSIBLE_KMH && w.maturity >= KNOWN && x[COUNTRY]! >= 4) return 'travel'
   return null
 }
 
