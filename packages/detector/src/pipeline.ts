@@ -92,6 +92,10 @@ export const features = (w: Work, dailyDriftBudget: number): null => {
 /** The peer group that `features` chose; for explaining a score on its own. */
 export const currentGroup = (): GroupStats => group
 
+/** −log10 of the tail from which on an event that did not alert is learned at a tenth (C10): habits take repetition. */
+const ODD_TAIL = 2.5
+const ODD_WEIGHT = 0.1
+
 /** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */
 const after = (w: Work, s: Stages): null => {
   if (w.isNew) w.flags |= SCORED_FLAGS.newIdentity
@@ -105,7 +109,7 @@ const after = (w: Work, s: Stages): null => {
   w.eventSurprise = w.surprise
   if (s.learning && !withheld && !w.late && !isFrozen(w)) {
     w.flags |= SCORED_FLAGS.learned
-    learn(w, s.config.halfLifeMs)
+    learn(w, s.config.halfLifeMs, w.tailLog10 >= ODD_TAIL ? ODD_WEIGHT : 1)
   }
   observe(w)
   return null

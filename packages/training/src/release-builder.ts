@@ -59,7 +59,7 @@ export interface BuiltRelease {
 /** Benign alert groups a day that the threshold aims at, as a share of the budget: a budget is a ceiling, not a quota. */
 const AIM = 0.1
 /** Weight of the learned error beside the surprise in the joint score. */
-const ERROR_WEIGHT = 1
+const ERROR_WEIGHT = 0.4
 /** Most rows that train a net; more are thinned evenly. */
 const MAX_ROWS = 60_000
 

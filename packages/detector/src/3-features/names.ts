@@ -52,6 +52,9 @@ const surprise = (p: number): number => {
   return nats > CAP ? CAP : nats < 0 ? 0 : nats
 }
 
+/** A count from which on a name has been seen: one ordinary event, or five that were odd in themselves. */
+const SEEN = 0.45
+
 /** Weight of the group's opinion beside the identity's own types, in events. */
 const KAPPA = 2
 /** What is assumed of a name nobody has used: the share of one of so many unseen ones. */
@@ -80,7 +83,7 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   x[ACTION_OWN] = surprise(pAction)
   x[ACTION_OWN + 1] = surprise(pActionPeer)
   x[ACTION_OWN + 2] = surprise(pActionAll)
-  w.newAction = actions === 0
+  w.newAction = actions < SEEN
 
   const classes = countOf(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi)
   const pClassAll = backOff(everyone.classes, w.class_, UNSEEN_CLASS)
@@ -89,7 +92,7 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   x[CLASS_OWN] = surprise(pClass)
   x[CLASS_OWN + 1] = surprise(pClassPeer)
   x[CLASS_OWN + 2] = surprise(pClassAll)
-  w.newClass = classes === 0
+  w.newClass = classes < SEEN
   x[SENSITIVE_FIRST] = w.newClass && w.sensitivity >= 2 ? (surprise(pClass) * w.maturity * w.sensitivity) / 3 : 0
 
   transitions(w, group, pAction, pActionPeer)
@@ -145,7 +148,7 @@ const destinations = (w: Work, group: GroupStats, everyone: GroupStats): void =>
   x[DESTINATION_OWN] = surprise(own(count, f32[h + (H.countDestination >> 2)]!, f32[h + (H.typesDestination >> 2)]!, pPeer))
   x[DESTINATION_OWN + 1] = surprise(pPeer)
   x[DESTINATION_OWN + 2] = surprise(pAll)
-  w.newDestination = count === 0
+  w.newDestination = count < SEEN
   x[DESTINATION_FIRST] = w.newDestination ? 1 : 0
   x[PROVENANCE_OWN] = provenance === 255 ? 0 : categorical(f32, h + (H.provenances >> 2), provenance, 1)
 }
@@ -172,7 +175,7 @@ export const originFeatures = (w: Work, group: GroupStats): void => {
     const count = countOf(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi)
     const pPeer = backOff(group.networks, w.network, 0.01)
     x[SOURCE_OWN] = surprise(own(count, sources, typesSource, pPeer))
-    w.newNetwork = count === 0
+    w.newNetwork = count < SEEN
   }
   x[COUNTRY_OWN] = w.country === 0 ? 0 : few(w, COUNTRIES, w.country, 0, sources, 0.05)
   x[USER_AGENT_OWN] = w.userAgent === 0 ? 0 : few(w, USER_AGENTS, w.userAgent, w.userAgentHi, learned, 0.05)

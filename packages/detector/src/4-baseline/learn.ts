@@ -47,12 +47,13 @@ const MOST_DESTINATION_BITS = 420
 /**
  * Makes the event part of what is normal. Bounded (INV-5): beyond twice the identity's usual day, events of a day count
  * less and less, so that no flood of one day outweighs the months before.
+ * @param trust weight of the event, 0 to 1: what is odd but did not alert counts a tenth, so that once is not yet a habit
  */
-export const learn = (w: Work, halfLifeMs: number): void => {
+export const learn = (w: Work, halfLifeMs: number, trust = 1): void => {
   decay(w, halfLifeMs)
   const usual = Math.max(200, 2 * expm1(Math.min(20, windowMean(w, W.eventsDay))))
   const today = windowValue(w, W.eventsDay)
-  const weight = today > usual ? usual / today : 1
+  const weight = trust * (today > usual ? usual / today : 1)
   learnNames(w, weight)
   // Histograms and filters count whole events: beyond the usual every second, then every third, and so on.
   if (weight === 1 || today % Math.ceil(today / usual) === 0) learnAmounts(w)
@@ -63,22 +64,22 @@ const learnNames = (w: Work, weight: number): void => {
   const f32 = seg.f32
   const h = base >> 2
   f32[h + (H.learned >> 2)]! += weight
-  if (add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight)) f32[h + (H.typesAction >> 2)]! += 1
-  if (add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight)) f32[h + (H.typesClass >> 2)]! += 1
+  if (add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight)) f32[h + (H.typesAction >> 2)]! += weight
+  if (add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight)) f32[h + (H.typesClass >> 2)]! += weight
   if (w.transition !== 0) {
-    if (add(seg, base + TRANSITIONS, TRANSITION_SETS, w.transition, w.transitionHi, weight)) f32[h + (H.typesTransition >> 2)]! += 1
+    if (add(seg, base + TRANSITIONS, TRANSITION_SETS, w.transition, w.transitionHi, weight)) f32[h + (H.typesTransition >> 2)]! += weight
     f32[h + (H.countTransition >> 2)]! += weight
   }
   if (w.destination !== 0) {
     if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight)) {
-      if (w.newDestination) f32[h + (H.typesDestination >> 2)]! += 1
+      if (w.newDestination) f32[h + (H.typesDestination >> 2)]! += weight
       rememberDestination(w)
     }
     f32[h + (H.countDestination >> 2)]! += weight
     if (event.provenance !== 255) f32[h + (H.provenances >> 2) + event.provenance]! += weight
   }
   if (w.network !== 0) {
-    if (add(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi, weight)) f32[h + (H.typesSource >> 2)]! += 1
+    if (add(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi, weight)) f32[h + (H.typesSource >> 2)]! += weight
     f32[h + (H.countSource >> 2)]! += weight
   }
   if (w.country !== 0) add(seg, base + COUNTRIES, 1, w.country, 0, weight)
