@@ -1,9 +1,12 @@
-import { type Alert, type AlertCapsule, type ControlRecord, DEFAULT_DETECTION_CONFIG, type DeadLetter, type DetectionConfig, type EventInput, FEATURE_INDEX, type PolicyInput, Policy } from '@plumbline/schemas'
+import { type Alert, type AlertCapsule, type ControlRecord, DEFAULT_DETECTION_CONFIG, FEATURE_COUNT, type DeadLetter, type DetectionConfig, type EventInput, FEATURE_INDEX, type PolicyInput, Policy } from '@plumbline/schemas'
 import { eventKey } from './2-identify/shard.ts'
 import { Detector } from './detector.ts'
 import type { ChunkCommit, LogRecord, SlotSource } from './ports.ts'
 import { type ScoredRow, scoredRows } from './replay/row-binary.ts'
+import { packRelease, sha256Hex } from './release/pack.ts'
+import { NO_GROUP, packGroup } from './state/groups.ts'
 import { H, WINDOW_VALUES } from './state/layout.ts'
+import { CATALOGUE_HASH, configHash, DETECTOR_VERSION } from './version.ts'
 
 export const SECOND = 1000
 export const MINUTE = 60 * SECOND
@@ -63,7 +66,7 @@ export const eventOf = (act: Act, id: string): EventInput => {
 
 export interface RigOptions {
   readonly config?: Partial<DetectionConfig>
-  readonly releases?: ReadonlyMap<string, Uint8Array>
+  readonly releases?: Map<string, Uint8Array>
   readonly residentSlots?: number
 }
 
@@ -79,16 +82,18 @@ export class Rig {
   readonly deadLetters: DeadLetter[] = []
   readonly rows: Row[] = []
   readonly log: LogRecord[] = []
+  readonly #releases: Map<string, Uint8Array>
   #meta = new Map<string, Uint8Array>()
   #nowMs = 0
 
   constructor(options: RigOptions = {}) {
+    this.#releases = options.releases ?? new Map()
     this.config = { ...DEFAULT_DETECTION_CONFIG, shards: 1, ...options.config }
     this.detector = new Detector({
       config: this.config,
       masterKey: MASTER_KEY,
       slots: this.store,
-      releases: { artifact: (_id, sha256) => options.releases?.get(sha256) },
+      releases: { artifact: (_id, sha256) => this.#releases.get(sha256) },
       residentSlots: options.residentSlots ?? 64,
       topic: 'events',
     })
@@ -123,6 +128,13 @@ export class Rig {
 
   control<T extends ControlRecord['type']>(type: T, fields: Control<T>, controlId = `c${this.log.length}`, tenant = 'default'): void {
     this.record(Buffer.from(`c:${controlId}`), Buffer.from(JSON.stringify({ v: 1, controlId, tenant, type, ...fields })))
+  }
+
+  /** Puts the strict release into use. */
+  strict(): void {
+    const { id, sha256, bytes } = strictRelease(this.config)
+    this.#releases.set(sha256, bytes)
+    this.control('release', { releaseId: id, sha256 })
   }
 
   policy(policy: PolicyInput): void {
@@ -171,6 +183,32 @@ export class Rig {
   learned(who = 'bot'): number {
     return this.view(who).f32(H.learned)
   }
+}
+
+/** A release without a net that takes next to nothing as usual: oddities count for more than before the first release. */
+export const strictRelease = (config: DetectionConfig): { readonly id: string; readonly sha256: string; readonly bytes: Uint8Array } => {
+  const none = new Float32Array(0)
+  const tables = { actions: none, classes: none, destinations: none, transitions: none, networks: none }
+  const typical = new Float32Array(2 * FEATURE_COUNT).fill(1).fill(0.5, FEATURE_COUNT)
+  const straight = Float32Array.of(1, 2, 0, 110, 0, 12)
+  const bytes = packRelease(
+    {
+      v: 1,
+      id: 'strict',
+      tenant: 'default',
+      sequence: 1,
+      createdFrom: { positions: {}, events: 0, identities: 0, fromTime: 0, toTime: 0 },
+      catalogueHash: CATALOGUE_HASH,
+      detectorVersion: DETECTOR_VERSION,
+      configHash: configHash(config),
+      layers: [],
+      peerGroups: [],
+      thresholds: { tailFloorLog10: 5, alertTailLog10: 5 },
+      metrics: {},
+    },
+    { ...packGroup('all', { ...NO_GROUP, tables }), typical, declared: none, joint: Float32Array.of(0, 1, 0, 1, 0), calibration: straight, evidence: straight },
+  )
+  return { id: 'strict', sha256: sha256Hex(bytes), bytes }
 }
 
 export const feature = (row: Row, name: string): number => row.features[FEATURE_INDEX[name]!]!

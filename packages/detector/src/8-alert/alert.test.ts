@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { Alert, SCORED_FLAGS } from '@plumbline/schemas'
+import { type Act, DAY, feature, HOUR, MINUTE, Rig, SECOND, START, work } from '../rig.testkit.ts'
+import { alertId } from './identity.ts'
+
+/** UUIDv5 by the book (RFC 9562 §5.5), to check the one that ships. */
+const uuid5 = (namespace: string, name: string): string => {
+  const hash = createHash('sha1').update(Buffer.from(namespace.replaceAll('-', ''), 'hex')).update(name).digest().subarray(0, 16)
+  const hex = Buffer.from(hash.map((b, i) => (i === 6 ? (b & 15) | 0x50 : i === 8 ? (b & 63) | 0x80 : b))).toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+test('an alert id is the UUIDv5 of tenant, identity, group and first position', () => {
+  const dns = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
+  assert.equal(uuid5(dns, 'www.example.com'), '2ed6657d-e927-568b-95e1-2665a8aea6a2')
+  const parts = ['default', 'bot', 'rate:0000abcd', 'events', 3, 17] as const
+  assert.equal(alertId(...parts), uuid5(uuid5(dns, 'plumbline'), JSON.stringify(parts)))
+  for (const other of [['x', ...parts.slice(1)], [...parts.slice(0, 5), 18], [...parts.slice(0, 2), 'rate:0000abce', ...parts.slice(3)]]) {
+    assert.notEqual(alertId(...(other as unknown as typeof parts)), alertId(...parts))
+  }
+})
+
+/** A rig in which everything named `bad` alerts by policy, whatever its score. */
+const denying = (config = {}): Rig => {
+  const rig = new Rig({ config })
+  rig.policy({ rules: [{ id: 'r1', identities: '*', effect: 'deny', classes: ['bad*'] }] })
+  return rig
+}
+
+test('a group publishes its first event and each doubling; id and first position stay, suppressed counts add up', () => {
+  const rig = denying()
+  const first = rig.log.length
+  for (let i = 0; i < 300; i++) rig.act({ at: START + i * SECOND, class: 'bad', session: 's' })
+  assert.deepEqual(rig.alerts.map((a) => a.count), [1, 2, 4, 8, 16, 32, 64, 128, 256])
+  assert.deepEqual(rig.alerts.map((a) => a.revision), rig.alerts.map((_, i) => i + 1))
+  assert.deepEqual(rig.alerts.map((a) => a.activity), ['create', ...rig.alerts.slice(1).map(() => 'update')])
+  const { id, groupKey } = rig.alerts[0]!
+  assert.equal(id, alertId('default', 'bot', groupKey, 'events', 0, first))
+  for (const a of rig.alerts) {
+    assert.deepEqual([a.id, a.groupKey, a.firstSeen, a.family], [id, groupKey, START, 'policy'])
+    assert.deepEqual(a.evidence[0], { topic: 'events', shard: 0, offset: first })
+    assert.deepEqual(Alert.parse(JSON.parse(JSON.stringify(a))), JSON.parse(JSON.stringify(a)), 'fits its contract')
+  }
+  const told = rig.alerts.reduce((n, a) => n + a.suppressed + 1, 0)
+  assert.equal(told, 256, 'published and suppressed make the count at the last revision')
+  assert.equal(rig.detector.counters.quiet.grouped, 300 - rig.alerts.length)
+  assert.equal(rig.capsules.length, rig.alerts.length)
+})
+
+test('a rise in severity is published at once', () => {
+  const rig = denying()
+  const calm: Partial<Act> = { class: 'bad', sensitivity: 1 }
+  for (let i = 0; i < 3; i++) rig.act({ at: START + i * SECOND, session: 's', ...calm })
+  rig.act({ at: START + 3 * SECOND, session: 's', ...calm, sensitivity: 3 })
+  rig.act({ at: START + 4 * SECOND, session: 's', ...calm, sensitivity: 3 })
+  assert.deepEqual(rig.alerts.map((a) => [a.count, a.severity, a.suppressed]), [[1, 'high', 0], [2, 'high', 0], [4, 'critical', 1]])
+  const risks = rig.alerts.map((a) => a.risk)
+  assert.ok(risks.every((r, i) => i === 0 || r >= risks[i - 1]!) && risks.at(-1)! <= 100)
+})
+
+test('the same thing again within a day joins its group in another session; after a day, or about another thing, it is new', () => {
+  const rig = denying()
+  rig.act({ at: START, class: 'bad', session: 'a' })
+  rig.act({ at: START + 20 * HOUR, class: 'bad', session: 'b' })
+  rig.act({ at: START + 21 * HOUR, class: 'bad', session: 'c', action: 'crm.other' })
+  rig.act({ at: START + 46 * HOUR, class: 'bad', session: 'd' })
+  assert.equal(rig.alerts[1]!.id, rig.alerts[0]!.id)
+  assert.equal(rig.alerts[1]!.revision, 2)
+  assert.notEqual(rig.alerts[2]!.id, rig.alerts[0]!.id)
+  assert.ok(!rig.alerts.slice(0, 3).some((a) => a.id === rig.alerts[3]!.id))
+  assert.equal(rig.alerts[3]!.revision, 1)
+})
+
+test('five kinds of trouble at once: the oldest of four open groups gives way, and no id is used twice', () => {
+  const rig = denying()
+  for (let round = 0; round < 3; round++) {
+    for (let kind = 0; kind < 5; kind++) rig.act({ at: START + (round * 5 + kind) * 2 * HOUR, class: 'bad', action: `do.${kind}` })
+  }
+  const revisions = new Map<string, number>()
+  for (const a of rig.alerts) {
+    const before = revisions.get(a.id) ?? 0
+    assert.equal(a.revision, before + 1, 'INV-3: revisions of an id count up by one')
+    revisions.set(a.id, a.revision)
+  }
+  assert.ok(revisions.size > 5)
+})
+
+test('a backfilled alert says so, another does not', () => {
+  const rig = denying()
+  rig.act({ at: START - 30 * DAY, class: 'bad' }, { arrival: START, historic: true })
+  rig.act({ at: START, who: 'other', class: 'bad' })
+  assert.deepEqual(rig.alerts.map((a) => [a.historic, a.facts.identity.id]), [[true, 'bot'], [false, 'other']])
+})
+
+test('nothing but a rule alerts below the floor of improbability', () => {
+  const rig = new Rig({ config: { tailFloor: 0 } })
+  const end = work(rig, 4)
+  for (let i = 0; i < 20; i++) rig.act({ at: end + i * HOUR, action: `odd.${i}`, class: `odd${i}`, destination: `${i}.example.org`, bytesOut: 1e6 })
+  assert.deepEqual(rig.alerts, [])
+})
+
+// Each rule once where it speaks and once where one of its conditions fails.
+
+const maturing = (act: Partial<Act> = {}, days = 12): { readonly rig: Rig; readonly end: number } => {
+  const rig = new Rig({ config: { tailFloor: 0 } })
+  const end = work(rig, days, 30, act)
+  rig.strict()
+  return { rig, end }
+}
+const families = (rig: Rig): string[] => [...new Set(rig.alerts.map((a) => a.family))]
+
+test('rule policy: a denied class alerts at once, an allowed one does not', () => {
+  const rig = new Rig({ config: { tailFloor: 0 } })
+  rig.policy({
+    rules: [
+      { id: 'no-hr', identities: 'b*', effect: 'deny', action: 'read', classes: ['hr'] },
+      { id: 'hr', identities: 'c*', effect: 'allow', classes: ['hr'] },
+    ],
+  })
+  rig.act({ at: START, who: 'cot', class: 'hr' })
+  rig.act({ at: START, who: 'bot', class: 'crm' })
+  rig.act({ at: START, who: 'bot', class: 'hr', action: 'hr.update' })
+  assert.deepEqual(rig.alerts, [])
+  rig.act({ at: START, who: 'bot', class: 'hr', action: 'hr.read' })
+  assert.equal(rig.alerts[0]?.family, 'policy')
+  assert.equal(rig.alerts[0]?.facts.reasons[0]?.trigger, 'no-hr')
+  assert.ok(rig.alerts[0]?.critical)
+})
+
+const steal = (at: number, session: string, order: readonly number[]): Act[] => {
+  const steps: Omit<Act, 'at'>[] = [
+    { action: 'web.fetch', class: 'web', content: { untrusted: true } },
+    { action: 'hr.read', class: 'hr', sensitivity: 3 },
+    { action: 'mail.send', class: 'mail', destination: 'drop.example.net', destinationProvenance: 'tool', bytesOut: 40_000 },
+  ]
+  return order.map((step, i) => ({ at: at + i * MINUTE, session, ...steps[step]! }))
+}
+
+test('rule toxic_flow: outside text, then sensitive read, then outside write, in this order and in one session', () => {
+  const inOrder = maturing()
+  for (const act of steal(inOrder.end, 'x', [0, 1, 2])) inOrder.rig.act(act)
+  assert.ok(families(inOrder.rig).includes('toxic_flow'))
+  assert.equal(inOrder.rig.alerts.find((a) => a.family === 'toxic_flow')?.severity, 'critical')
+  const other = maturing()
+  for (const act of steal(other.end, 'x', [1, 0, 2])) other.rig.act(act)
+  const apart = maturing()
+  steal(apart.end, 'x', [0, 1, 2]).forEach((act, i) => apart.rig.act({ ...act, session: `x${i}` }))
+  const asked = maturing()
+  for (const act of steal(asked.end, 'x', [0, 1, 2])) asked.rig.act({ ...act, ...(act.destination === undefined ? {} : { destinationProvenance: 'user' }) })
+  for (const { rig } of [other, apart, asked]) assert.ok(!families(rig).includes('toxic_flow'))
+})
+
+test('rule sensitive_access: the first use of a restricted class by an identity that is known', () => {
+  const act: Omit<Act, 'at'> = { action: 'hr.read', class: 'hr', sensitivity: 3, resource: 'salaries', session: 'new', bytesIn: 5e7 }
+  const known = maturing()
+  known.rig.act({ at: known.end, ...act })
+  assert.deepEqual(families(known.rig), ['sensitive_access'])
+  const stranger = maturing({}, 1)
+  stranger.rig.act({ at: stranger.end, ...act })
+  const usual = maturing({ class: 'hr' })
+  usual.rig.act({ at: usual.end, ...act })
+  const harmless = maturing()
+  harmless.rig.act({ at: harmless.end, ...act, sensitivity: 1 })
+  for (const { rig } of [stranger, usual, harmless]) assert.deepEqual(rig.alerts, [])
+})
+
+test('rule probing: denied twice, then let in, on something sensitive', () => {
+  const probe = (denials: number, sensitivity: number): Rig => {
+    const { rig, end } = maturing()
+    const act: Omit<Act, 'at'> = { action: 'iam.read', class: 'iam', sensitivity, session: 'p', resource: 'keys' }
+    for (let i = 0; i < denials; i++) rig.act({ at: end + i * MINUTE, ...act, outcome: 'denied' })
+    const row = rig.act({ at: end + 5 * MINUTE, ...act, bytesIn: 4e7 })!
+    assert.equal(feature(row, 'denied_then_allowed'), denials >= 2 ? 1 : 0)
+    return rig
+  }
+  assert.ok(families(probe(4, 2)).includes('probing'))
+  assert.ok(!families(probe(1, 2)).includes('probing'))
+  assert.ok(!families(probe(4, 1)).includes('probing'))
+})
+
+test('rule volume: far more than ever to a place outside that is not used', () => {
+  const upload = (change: Partial<Act>): string[] => {
+    const { rig, end } = maturing({ bytesOut: 3000, destination: 'partner.example.com' })
+    rig.act({ at: end, action: 'files.upload', class: 'files', destination: 'store.example.net', bytesOut: 9e9, ...change })
+    return families(rig)
+  }
+  assert.deepEqual(upload({}), ['volume'])
+  assert.deepEqual(upload({ bytesOut: 20_000_000 }), [], 'too small to wake anybody')
+  assert.deepEqual(upload({ destination: '/srv/share/x' }), [], 'inside')
+  assert.deepEqual(upload({ destination: 'partner.example.com', action: 'crm.read', class: 'crm' }), [], 'a place it uses')
+})
+
+test('rules on rate: minutes far beyond all that was', () => {
+  const burst = (pauseMs: number): string[] => {
+    const rig = new Rig({ config: { tailFloor: 0 } })
+    for (let i = 0; i < 6 * 96; i++) rig.act({ at: START + i * 15 * MINUTE })
+    for (let i = 0; i < 120; i++) rig.act({ at: START + 6 * DAY + i * pauseMs })
+    return families(rig)
+  }
+  assert.deepEqual(burst(100), ['rate'])
+  assert.deepEqual(burst(15 * MINUTE), [])
+})
+
+test('flags of an alerting row: alerted and withheld, critical when a rule spoke', () => {
+  const rig = denying({ tailFloor: 0.02 })
+  const end = work(rig, 10)
+  const byRule = rig.act({ at: end, class: 'bad' })!
+  const byScore = rig.act({ at: end + HOUR, action: 'odd.write', class: 'odd', destination: 'x.example.org', bytesOut: 1e6 })!
+  const { alerted, withheld, critical, learned } = SCORED_FLAGS
+  assert.equal(byRule.flags & (alerted | withheld | critical | learned), alerted | withheld | critical)
+  assert.equal(byScore.flags & (alerted | withheld | critical | learned), alerted | withheld)
+})
