@@ -23,7 +23,11 @@ export const FeedHeader = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{1,160}$/)
     .meta({ description: 'Names this request: repeated within 24 h it has no effect.' }),
-  arrival: z.number().int().min(0).meta({ unit: 'ms since epoch', description: 'Arrival of the event before the first one here; 0 at the start.' }),
+  arrival: z
+    .number()
+    .int()
+    .min(0)
+    .meta({ unit: 'ms since epoch', description: 'Arrival of the event before the first one here; 0 at the start.' }),
   from: Places.meta({ description: 'Where each file stood before; the request is refused when that is not so.' }),
   to: Places.meta({ description: 'Where each file stands after it; stored together with the events.' }),
 })

@@ -12,7 +12,14 @@ export const EXIT = {
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-const USAGE_CODES = new Set(['USAGE', 'CONFIG_INVALID', 'FILE_NOT_FOUND', 'FORMAT_UNSUPPORTED', 'GENERATOR_OPTIONS', 'ARRIVAL_NOT_SETTABLE'])
+const USAGE_CODES = new Set([
+  'USAGE',
+  'CONFIG_INVALID',
+  'FILE_NOT_FOUND',
+  'FORMAT_UNSUPPORTED',
+  'GENERATOR_OPTIONS',
+  'ARRIVAL_NOT_SETTABLE',
+])
 
 /** A wrong command line, found after parsing. */
 export const usageError = (message: string): PlumblineError => new PlumblineError('USAGE', message)

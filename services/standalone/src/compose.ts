@@ -2,10 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createLifecycle, createLogger, type Logger, removeInstanceFile } from '@plumbline/runtime'
 import type { PlumblineError } from '@plumbline/schemas'
-import type { BackfillOptions, BackfillSummary, History } from './backfill.ts'
 import type { StandaloneConfig } from './config.ts'
 import { createContext } from './context.ts'
-import { backfillOf, demoPart } from './history-parts.ts'
+import { demoPart } from './history-parts.ts'
 import { httpPart } from './http.ts'
 import { announceInstance, deliveryPart, detectionPart, housekeepingPart, logPart, policyPart, storePart, trainerPart } from './parts.ts'
 import { tokenFor } from './secrets.ts'
@@ -20,8 +19,6 @@ export interface StandaloneHooks {
 export interface Standalone {
   readonly url: string
   readonly token: string
-  /** Learns from history before a tenant's live data; see createBackfill. */
-  backfill(events: History, options: BackfillOptions): Promise<BackfillSummary>
   /** Stops in reverse order, each part for a bounded time. Never throws; resolves with what went wrong. */
   stop(): Promise<readonly PlumblineError[]>
 }
@@ -58,7 +55,6 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
   return {
     url: context.url,
     token,
-    backfill: backfillOf(context),
     async stop() {
       context.phase = 'stopping'
       context.stopping.abort()

@@ -2,21 +2,16 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { type AppendRecord, canonicalEvent, eventKey, shardOfKey } from '@plumbline/detector'
 import { Event, type EventInput } from '@plumbline/schemas'
 
-/** Prefix of events that are history: learned and scored whatever their age, their alerts stored and never forwarded. */
-const HISTORIC = 'h'.charCodeAt(0)
-
-/** An event as a record of the log. `historic`: part of a backfill. Throws ZodError for an event that is none. */
-export const recordOf = (input: EventInput, shards: number, ingestTimeMs: number, historic = false): AppendRecord => {
+/** An event as a record of the log. Throws ZodError for an event that is none. */
+const recordOf = (input: EventInput, shards: number, ingestTimeMs: number): AppendRecord => {
   const event = Event.parse(input)
   const key = eventKey(event.tenant, event.identity.id)
-  const shard = shardOfKey(key, shards)
-  if (historic) key[0] = HISTORIC
-  return { shard, ingestTimeMs, key, value: canonicalEvent(event) }
+  return { shard: shardOfKey(key, shards), ingestTimeMs, key, value: canonicalEvent(event) }
 }
 
-/** Arrival times of a replay: max(previous, event time), as contracts C2 say. `from` is where an interrupted one stood. */
-export const replayClock = (from = 0): ((eventTimeMs: number) => number) => {
-  let last = from
+/** Arrival times of a replay: max(previous, event time), as contracts C2 say. */
+const replayClock = (): ((eventTimeMs: number) => number) => {
+  let last = 0
   return (eventTimeMs) => {
     last = Math.max(last, eventTimeMs)
     return last
@@ -28,7 +23,6 @@ export interface FeedOptions {
   readonly tenant: string
   /** Names this feed for ever: its chunks enter the log once, however often it is tried. */
   readonly name: string
-  readonly historic?: boolean
   /** Events per chunk. */
   readonly chunk?: number
   /** Chunks that are in the log already. */
@@ -43,8 +37,8 @@ export interface FeedOptions {
  * Feeds events in event-time order straight into the log with event-time arrival, chunk by chunk, each exactly once.
  * Returns the number of events. Stops between chunks when `signal` fires.
  */
-export const feed = async (events: Iterable<EventInput> | AsyncIterable<EventInput>, options: FeedOptions): Promise<number> => {
-  const { log, tenant, name, historic = false, chunk = 500, skip = 0, clock, onChunk = () => {}, signal } = options
+export const feed = async (events: Iterable<EventInput>, options: FeedOptions): Promise<number> => {
+  const { log, tenant, name, chunk = 500, skip = 0, clock, onChunk = () => {}, signal } = options
   const arrival = replayClock()
   let records: AppendRecord[] = []
   let chunks = 0
@@ -59,8 +53,8 @@ export const feed = async (events: Iterable<EventInput> | AsyncIterable<EventInp
     }
     records = []
   }
-  for await (const input of events) {
-    const record = recordOf({ ...input, tenant }, log.shards, 0, historic)
+  for (const input of events) {
+    const record = recordOf({ ...input, tenant }, log.shards, 0)
     eventTimeMs = timeOf(input)
     records.push({ ...record, ingestTimeMs: arrival(eventTimeMs) })
     if (records.length < chunk) continue

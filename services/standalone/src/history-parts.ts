@@ -1,7 +1,6 @@
 import { createDoor } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
-import { type BackfillOptions, type BackfillSummary, createBackfill, type History } from './backfill.ts'
-import { type Context, logOf, present, readerOf } from './context.ts'
+import { type Context, logOf, present } from './context.ts'
 import { createDemo } from './demo/demo.ts'
 import { createPace, type Pace } from './pace.ts'
 import { createRemoval } from './removal.ts'
@@ -16,22 +15,6 @@ export const paceOf = (context: Context): Pace => {
     logger: context.logger,
   })
 }
-
-export const backfillOf =
-  (context: Context) =>
-  async (events: History, options: BackfillOptions): Promise<BackfillSummary> => {
-    const { recorder } = present(context.storage, 'The store')
-    await context.storeUp.promise
-    const run = createBackfill({
-      log: logOf(context),
-      pace: paceOf(context),
-      lag: present(context.detection, 'The detector').lag,
-      recorded: () => recorder.drained(),
-      reader: () => readerOf(context),
-      clock: context.clock,
-    })
-    return run(events, options)
-  }
 
 export const demoPart = (context: Context): Part => ({
   name: 'demo',

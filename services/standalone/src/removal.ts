@@ -2,6 +2,7 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import type { Detection } from './detection.ts'
+import { isPlaceOf } from './operator/feeds.ts'
 import type { Storage } from './storage.ts'
 
 export interface RemovalDeps {
@@ -70,7 +71,7 @@ export const createRemoval =
         },
         slot: (key) => slots.has(Buffer.from(key).toString('hex')),
         state: (name) => name === `t:${tenant}`,
-        kv: (name) => released.has(name),
+        kv: (name) => released.has(name) || isPlaceOf(tenant, name),
       })
       deps.trainer.forget(tenant)
       await log.publish('audit', [

@@ -72,6 +72,17 @@ test('native lines: bad ones stand between good ones with their place and reason
   assert.deepEqual(summary(await all(stream(bytes(text)))), ['0 a read', '2 2 JSON_SYNTAX', '3 b read', '5 5 TIME_INVALID', '6 d read'])
 })
 
+test('native lines without a tenant get the one that was named, those with one keep theirs', async () => {
+  const records = await all(stream(bytes(`${native('a')}\n${native('b', { tenant: 'other' })}`)), { tenant: 'acme' })
+  assert.deepEqual(
+    records.map((r) => r.ok && [r.event.tenant, (JSON.parse(Buffer.from(r.canonical).toString()) as { tenant: string }).tenant]),
+    [
+      ['acme', 'acme'],
+      ['other', 'other'],
+    ],
+  )
+})
+
 test('plain, gzip, several gzip members and a byte order mark read alike, from files and streams, in chunks of any size', async () => {
   const lines = Array.from({ length: 50 }, (_, i) => native(`e${i}`, { action: `täst-${i}` }))
   const text = `${lines.join('\n')}\n`

@@ -1,4 +1,4 @@
-import { decodeFull, decodeParsed } from '@plumbline/detector/decode'
+import { canonicalEvent, decodeFull, decodeParsed } from '@plumbline/detector/decode'
 import { EVENT_LIMITS, type Event, PlumblineError, type Rejection, rejection } from '@plumbline/schemas'
 import { isObject, type JsonObject } from '@plumbline/detector/foreign'
 import { cloudtrailToEvent } from './cloudtrail.ts'
@@ -12,7 +12,7 @@ export type FileFormat = (typeof FILE_FORMATS)[number]
 export interface ReadOptions extends OpenOptions {
   /** Found from the beginning of the file when left out. */
   readonly format?: FileFormat | undefined
-  /** Tenant of events that name none (neutral) or cannot (cloudtrail). Default `default`. */
+  /** Tenant of events that name none or, in cloudtrail, cannot. Default `default`. */
   readonly tenant?: string | undefined
 }
 
@@ -28,6 +28,8 @@ export type FileRecord =
 
 /** A raw record may be larger than the event made from it (texts of arguments are not kept). */
 const MAX_RECORD_BYTES = 1024 * 1024
+/** What an event without a tenant has. */
+const DEFAULT_TENANT = 'default'
 const PEEK_BYTES = 256 * 1024
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -45,7 +47,7 @@ export async function* readEvents(source: string | AsyncIterable<Uint8Array>, op
     throw new PlumblineError('FORMAT_UNSUPPORTED', `the beginning is none of ${FILE_FORMATS.join(', ')}; name it with --format`)
   }
   const splitter: Splitter = shape.list ? elementSplitter(MAX_RECORD_BYTES) : lineSplitter(MAX_RECORD_BYTES)
-  const decode = decoder(shape.format, options.tenant ?? 'default')
+  const decode = decoder(shape.format, options.tenant ?? DEFAULT_TENANT)
   for (const raw of splitter.push(head.bytes)) yield decode(raw)
   for await (const chunk of chunks) for (const raw of splitter.push(chunk)) yield decode(raw)
   for (const raw of splitter.end()) yield decode(raw)
@@ -137,7 +139,11 @@ const decoder = (format: FileFormat, tenant: string): ((raw: RawRecord) => FileR
     if (raw.fault === 'cut-off') return refuse(raw, rejection('JSON_SYNTAX', '', 'the file ends inside a record'))
     if (format !== 'native') return foreign(raw)
     const out = decodeFull(raw.bytes)
-    return out.ok ? { ...out, line: raw.index, ref: out.event.id } : refuse(raw, out.rejection)
+    if (!out.ok) return refuse(raw, out.rejection)
+    const place = { ok: true, line: raw.index, ref: out.event.id } as const
+    if (tenant === DEFAULT_TENANT || out.event.tenant !== DEFAULT_TENANT) return { ...out, ...place }
+    const event = { ...out.event, tenant }
+    return { event, canonical: canonicalEvent(event), ...place }
   }
 }
 

@@ -38,7 +38,8 @@ const refuseAfterLive = async (options: BackfillOptions, own: PlacesAnswer): Pro
   const { operator, history, tenant, afterLive } = options
   if (afterLive || Object.values(own.places).some((place) => place > 0)) return
   for (const name of history.tenants) {
-    const { live } = name === tenant ? own : PlacesAnswer.parse(await operator.post('/v1/operator/places', JSON.stringify({ tenant: name, files: [] })))
+    const { live } =
+      name === tenant ? own : PlacesAnswer.parse(await operator.post('/v1/operator/places', JSON.stringify({ tenant: name, files: [] })))
     if (live > 0)
       throw new PlumblineError(
         'BACKFILL_AFTER_LIVE',

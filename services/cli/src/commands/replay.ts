@@ -69,7 +69,12 @@ const replayFiles = async (files: readonly string[], flags: Flags, output: Outpu
   const target = await targetOf(flags, output, progress)
   const summary = await replay({ files, format: flags.format, tenant: flags.tenant, pace, target, progress })
   progress.end()
-  await write(output.out, output.json ? `${JSON.stringify({ summary })}\n` : `${wordsOf(summary)}\n`)
+  await write(
+    output.out,
+    output.json
+      ? `${JSON.stringify({ summary })}\n`
+      : `${wordsOf(summary, flags.trainAfter ?? DEFAULT_DETECTION_CONFIG.trainAfterEvents)}\n`,
+  )
   if (summary.events === 0 && summary.rejected > 0) process.exitCode = EXIT.failure
 }
 
@@ -96,11 +101,30 @@ const targetOf = async (flags: Flags, output: Output, progress: Progress): Promi
   return throwAwayTarget(config, (alert) => write(output.out, output.json ? `${JSON.stringify({ alert })}\n` : `${alertWords(alert)}\n\n`))
 }
 
-const wordsOf = (s: ReplaySummary): string => {
+const MOST_NAMED = 3
+
+const spanWords = ({ events, fromTime, toTime }: ReplaySummary): string => {
+  if (events === 0) return ''
+  const [from, to] = [fromTime, toTime].map((ms) => new Date(ms).toISOString().replace('T', ' ').slice(0, 16))
+  return ` from ${from} to ${to} UTC`
+}
+
+const wordsOf = (s: ReplaySummary, trainAfter: number): string => {
   const codes = Object.entries(s.codes).map(([code, n]) => `${n} ${code}`)
   const refused = s.rejected === 0 ? 'none refused' : `${s.rejected} refused (${codes.join(', ')})`
-  const took = `${s.events} events in ${(s.tookMs / 1000).toFixed(1)} s, ${Math.round((s.events * 1000) / Math.max(1, s.tookMs))}/s; ${refused}`
+  const rate = Math.round((s.events * 1000) / Math.max(1, s.tookMs))
+  const took = `${s.events} events${spanWords(s)}, in ${(s.tookMs / 1000).toFixed(1)} s (${rate}/s); ${refused}`
   if (s.alerts === undefined) return `${took}. Alerts are on the page of the instance.`
+  const levels = Object.entries(s.severities ?? {}).map(([level, n]) => `${n} ${level}`)
+  const who = (s.alerted ?? []).slice(0, MOST_NAMED).map(({ identity, alerts }) => `${identity} ${alerts}`)
   const models = s.releases?.filter((r) => r.withModel).length ?? 0
-  return `${took}\n${s.alerts} alerts of ${s.identities} identities; ${models === 0 ? 'no model yet, statistics alone scored' : `${models} ${models === 1 ? 'model' : 'models'} trained`}`
+  const scored =
+    models === 0
+      ? `no model yet (the first is trained after ${trainAfter} events: --train-after), statistics alone scored`
+      : `${models} ${models === 1 ? 'model' : 'models'} trained`
+  return [
+    took,
+    `${s.identities} identities; ${scored}`,
+    `${s.alerts} alerts${levels.length === 0 ? '' : `: ${levels.join(', ')}; most by ${who.join(', ')}`}`,
+  ].join('\n')
 }

@@ -23,7 +23,11 @@ export interface InstanceAccess {
 const READY_WITHIN_MS = 60_000
 
 /** The operator's way into the instance of a data folder. Throws OPERATOR_KEY_MISSING. */
-const accessTo = (found: { readonly url: string; readonly token: string; readonly operator?: string | undefined }): Pick<InstanceAccess, 'api' | 'operator'> => {
+const accessTo = (found: {
+  readonly url: string
+  readonly token: string
+  readonly operator?: string | undefined
+}): Pick<InstanceAccess, 'api' | 'operator'> => {
   if (found.operator === undefined)
     throw new PlumblineError('OPERATOR_KEY_MISSING', `the instance at ${found.url} is of an older version; restart it`)
   return { api: createApi(found.url, found.token), operator: createApi(found.url, found.operator) }
@@ -82,9 +86,13 @@ const untilReady = async (url: string): Promise<void> => {
     const answer = await fetch(`${url}/readyz`)
     if (answer.ok) return
     if (performance.now() > end)
-      throw new PlumblineError('INSTANCE_NOT_READY', `not ready within ${READY_WITHIN_MS / 1000} s: ${(await answer.text()).slice(0, 500)}`, {
-        retryable: true,
-      })
+      throw new PlumblineError(
+        'INSTANCE_NOT_READY',
+        `not ready within ${READY_WITHIN_MS / 1000} s: ${(await answer.text()).slice(0, 500)}`,
+        {
+          retryable: true,
+        },
+      )
     await sleep(50)
   }
 }

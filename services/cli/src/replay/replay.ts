@@ -14,6 +14,9 @@ export interface TargetReport {
   /** Refused behind the reader, by code. */
   readonly codes: Readonly<Record<string, number>>
   readonly alerts?: number
+  /** Alerts by severity, and by identity, most first. */
+  readonly severities?: Readonly<Record<string, number>>
+  readonly alerted?: readonly { readonly identity: string; readonly alerts: number }[]
   readonly identities?: number
   readonly releases?: readonly { readonly id: string; readonly withModel: boolean }[]
 }
@@ -22,6 +25,9 @@ export interface ReplaySummary extends TargetReport {
   /** Events read and passed on. */
   readonly events: number
   readonly rejected: number
+  /** Event time of the earliest and the latest, ms since epoch; 0 without events. */
+  readonly fromTime: number
+  readonly toTime: number
   readonly tookMs: number
 }
 
@@ -57,6 +63,7 @@ export const replay = async (options: ReplayOptions): Promise<ReplaySummary> => 
   const due = createPacer(options.pace)
   let events = 0
   let rejected = 0
+  let [fromTime, toTime] = [Number.POSITIVE_INFINITY, 0]
   for (const file of options.files) {
     for await (const record of readEvents(file, { format: options.format, tenant: options.tenant })) {
       if (!record.ok) {
@@ -65,6 +72,8 @@ export const replay = async (options: ReplayOptions): Promise<ReplaySummary> => 
         continue
       }
       if (options.pace > 0) await due(record.event.time)
+      fromTime = Math.min(fromTime, record.event.time)
+      toTime = Math.max(toTime, record.event.time)
       await options.target.event(record)
       options.progress.at(++events, 0)
     }
@@ -74,5 +83,13 @@ export const replay = async (options: ReplayOptions): Promise<ReplaySummary> => 
     codes[code] = (codes[code] ?? 0) + n
     rejected += n
   }
-  return { ...report, events, rejected, codes, tookMs: Math.round(performance.now() - startedAt) }
+  return {
+    ...report,
+    events,
+    rejected,
+    codes,
+    fromTime: events === 0 ? 0 : fromTime,
+    toTime,
+    tookMs: Math.round(performance.now() - startedAt),
+  }
 }

@@ -18,6 +18,8 @@ export const throwAwayTarget = (config: DetectionConfig, onAlert: (alert: Alert)
     onRelease: (id, withModel) => releases.push({ id, withModel }),
   })
   const codes: Record<string, number> = {}
+  const severities: Record<string, number> = {}
+  const alerted = new Map<string, number>()
   let alerts = 0
   let steppedAt = performance.now()
   const step = async (): Promise<void> => {
@@ -27,6 +29,9 @@ export const throwAwayTarget = (config: DetectionConfig, onAlert: (alert: Alert)
     for (const alert of flushed.alerts) {
       if (alert.revision > 1) continue
       alerts++
+      severities[alert.severity] = (severities[alert.severity] ?? 0) + 1
+      const { id } = alert.facts.identity
+      alerted.set(id, (alerted.get(id) ?? 0) + 1)
       await onAlert(alert)
     }
   }
@@ -38,7 +43,8 @@ export const throwAwayTarget = (config: DetectionConfig, onAlert: (alert: Alert)
     finish: async () => {
       await step()
       const identities = [...learner.histories.values()].reduce((sum, h) => sum + h.identities.size, 0)
-      return { codes, alerts, identities, releases }
+      const most = [...alerted].map(([identity, n]) => ({ identity, alerts: n })).sort((a, b) => b.alerts - a.alerts)
+      return { codes, alerts, severities, alerted: most, identities, releases }
     },
   }
 }

@@ -29,9 +29,10 @@ export interface Feeds {
 }
 
 /** Name under which the log keeps how far a file of a tenant's history is. */
-export const placeName = (tenant: string, file: string): string => `${placesOf(tenant)}${file}`
-/** Beginning of all such names of a tenant, for its removal. */
-export const placesOf = (tenant: string): string => `feed:place:${tenant}:`
+const placeName = (tenant: string, file: string): string => `feed:place:${tenant}:${file}`
+/** Whether a stored name is such a one of this tenant, for its removal. */
+export const isPlaceOf = (tenant: string, name: string): boolean =>
+  name.startsWith(placeName(tenant, '')) && /^[0-9a-f]+$/.test(name.slice(placeName(tenant, '').length))
 
 export const createFeeds = (deps: FeedsDeps): Feeds => {
   const { log, pace, signal } = deps
