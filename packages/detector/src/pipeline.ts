@@ -95,6 +95,9 @@ export const currentGroup = (): GroupStats => group
 /** −log10 of the tail from which on an event that did not alert is learned at a tenth (C10): habits take repetition. */
 const ODD_TAIL = 2.5
 const ODD_WEIGHT = 0.1
+/** Before there is a model, or while the identity is young, nearly everything is odd and must be learned to be known. */
+const ODD_MATURITY = 0.5
+const isOdd = (w: Work): boolean => w.modelled && w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL
 
 /** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */
 const after = (w: Work, s: Stages): null => {
@@ -109,7 +112,7 @@ const after = (w: Work, s: Stages): null => {
   w.eventSurprise = w.surprise
   if (s.learning && !withheld && !w.late && !isFrozen(w)) {
     w.flags |= SCORED_FLAGS.learned
-    learn(w, s.config.halfLifeMs, w.tailLog10 >= ODD_TAIL ? ODD_WEIGHT : 1)
+    learn(w, s.config.halfLifeMs, isOdd(w) ? ODD_WEIGHT : 1)
   }
   observe(w)
   return null
