@@ -56,7 +56,7 @@ export const learn = (w: Work, halfLifeMs: number, trust = 1): void => {
   const weight = trust * (today > usual ? usual / today : 1)
   learnNames(w, weight)
   // Histograms and filters count whole events: beyond the usual every second, then every third, and so on.
-  if (weight === 1 || today % Math.ceil(today / usual) === 0) learnAmounts(w)
+  if (today <= usual || today % Math.ceil(today / usual) === 0) learnAmounts(w)
 }
 
 const learnNames = (w: Work, weight: number): void => {
