@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type FileFormat, readEvents } from '@plumbline/adapters/files'
+import { namingFile } from '../replay/replay.ts'
 
 /** One file of a history after it was read once. */
 export interface SpooledFile {
@@ -177,7 +178,7 @@ export const spool = async (paths: readonly string[], options: SpoolOptions): Pr
   }
 
   try {
-    for (const path of paths) await readFile(path)
+    for (const path of paths) await readFile(path).catch((error: unknown) => Promise.reject(namingFile(path, error)))
   } catch (error) {
     close()
     throw error

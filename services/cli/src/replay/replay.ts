@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FileFormat, type FileRecord, readEvents } from '@plumbline/adapters/files'
+import { PlumblineError } from '@plumbline/schemas'
 import type { Progress } from '../progress.ts'
 
 /** Where replayed events go. */
@@ -41,6 +42,12 @@ export interface ReplayOptions {
   readonly progress: Progress
 }
 
+/** An error about a file as a whole says which. */
+export const namingFile = (path: string, error: unknown): unknown => {
+  if (!(error instanceof PlumblineError) || !/^(FILE|FORMAT)_/.test(error.code) || error.message.includes(path)) return error
+  return new PlumblineError(error.code, `${path}: ${error.message.replace(/^stream:? /, '')}`, { retryable: error.retryable, cause: error })
+}
+
 /** Waits until an event is due on the clock of the replay. */
 const createPacer = (pace: number): ((eventTime: number) => Promise<void>) => {
   if (pace === 0) return () => Promise.resolve()
@@ -64,7 +71,7 @@ export const replay = async (options: ReplayOptions): Promise<ReplaySummary> => 
   let events = 0
   let rejected = 0
   let [fromTime, toTime] = [Number.POSITIVE_INFINITY, 0]
-  for (const file of options.files) {
+  const read = async (file: string): Promise<void> => {
     for await (const record of readEvents(file, { format: options.format, tenant: options.tenant })) {
       if (!record.ok) {
         rejected++
@@ -78,6 +85,7 @@ export const replay = async (options: ReplayOptions): Promise<ReplaySummary> => 
       options.progress.at(++events, 0)
     }
   }
+  for (const file of options.files) await read(file).catch((error: unknown) => Promise.reject(namingFile(file, error)))
   const report = await options.target.finish()
   for (const [code, n] of Object.entries(report.codes)) {
     codes[code] = (codes[code] ?? 0) + n

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { DAY, generate, HOUR } from '@plumbline/generator'
+import { createLogger, findInstance } from '@plumbline/runtime'
+import { type FeedHeader, TrainAnswer } from '@plumbline/schemas'
+import { loadStandaloneConfig, type Standalone, startStandalone } from '@plumbline/standalone'
+import { backfill } from '../backfill/backfill.ts'
+import { type Spool, spool } from '../backfill/spool.ts'
+import { backfillWords } from '../backfill/words.ts'
+import { createProgress, type Progress } from '../progress.ts'
+import { operatorTarget } from '../replay/operator.ts'
+import { replay } from '../replay/replay.ts'
+import { runningAt, type InstanceAccess } from './access.ts'
+import { createApi } from './api.ts'
+import { settle } from './feed.ts'
+
+const dataDir = mkdtempSync(join(tmpdir(), 'plumbline-instance-'))
+const end = Math.floor(Date.now() / HOUR) * HOUR - DAY
+const life = [...generate({ seed: 3, startTime: end - 8 * DAY, days: 8, identities: 12, eventsPerIdentityDay: 12, attacks: 'none' })].map(
+  ({ event }) => event,
+)
+const path = join(dataDir, 'life.jsonl')
+const silent: Progress = createProgress({ json: false, out: process.stdout, err: process.stderr, progress: false }, '', '')
+let service: Standalone
+let access: Pick<InstanceAccess, 'api' | 'operator'>
+
+before(async () => {
+  writeFileSync(path, life.map((event) => `${JSON.stringify(event)}\n`).join(''))
+  const { config } = loadStandaloneConfig({ env: {} })
+  const own = { httpPort: 0, dataDir, demo: false, alertsStdout: false, policyFile: join(dataDir, 'policy.yaml') }
+  service = await startStandalone({ ...config, ...own }, { logger: createLogger({ name: 'test', level: 'silent' }) })
+  const found = await runningAt(service.url, { dataDir })
+  assert.ok(found !== undefined)
+  access = found
+})
+after(async () => {
+  await service.stop()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+const learn = (history: Spool, signal = new AbortController().signal, progress = silent) =>
+  backfill({ operator: access.operator, history, tenant: 'acme', afterLive: false, progress, signal })
+
+test('history: interrupted between requests, resumed, then known', async () => {
+  const history = await spool([path], { format: undefined, tenant: 'acme' })
+  const stop = new AbortController()
+  const stopping: Progress = { ...silent, at: (done) => void (done >= 500 && stop.abort()) }
+  const begun = await learn(history, stop.signal, stopping)
+  assert.deepEqual([begun.finished, begun.events, begun.before], [false, 500, 0])
+  const rest = await learn(history)
+  assert.deepEqual([rest.finished, rest.events, rest.before], [true, life.length - 500, 500])
+  const answer = rest.tenants['acme']
+  assert.equal(answer?.identities.length, 12)
+  const words = backfillWords(rest, history, 1000)
+  assert.match(words, new RegExp(`^${life.length.toLocaleString('en')} events of 1 file from .* \\(8 days\\), 500 of them by earlier runs`))
+  assert.match(words, /12 identities: \d+ known well/)
+  const again = await learn(history)
+  assert.deepEqual([again.events, again.before], [0, life.length])
+  history.close()
+})
+
+test('a sender’s token, or another key, opens nothing', async () => {
+  const header: FeedHeader = { mode: 'replay', tenant: 'x', id: 'a', arrival: 0, from: {}, to: {} }
+  for (const token of [service.token, 'wrong', undefined])
+    await assert.rejects(createApi(service.url, token).post('/v1/operator/feed', JSON.stringify(header)), { code: 'OPERATOR_ONLY' })
+  await assert.rejects(access.operator.post('/v1/operator/feed', '{}'), { code: 'REQUEST_INVALID' })
+  await assert.rejects(access.operator.post('/v1/operator/train', '{"tenant": 5}'), { code: 'REQUEST_INVALID' })
+  await assert.rejects(access.operator.post('/v1/operator/places', '{"tenant":"demo","files":[]}'), { code: 'REQUEST_INVALID' })
+  assert.notEqual(findInstance(dataDir)?.operator, service.token)
+})
+
+test('replay arrives at its event time; history after live events is refused', async () => {
+  const target = operatorTarget(access.operator, 'default', silent)
+  const summary = await replay({ files: [path], format: undefined, tenant: 'default', pace: 0, target, progress: silent })
+  assert.deepEqual([summary.events, summary.rejected], [life.length, 0])
+  const events = (await access.api.get(`/v1/events?identity=${encodeURIComponent(life[0]?.identity.id ?? '')}&limit=500`)) as {
+    events: readonly { readonly flags: readonly string[] }[]
+  }
+  assert.ok(events.events.length > 0)
+  assert.ok(events.events.every(({ flags }) => !flags.includes('late') && !flags.includes('historic')))
+  const history = await spool([path], { format: undefined, tenant: 'default' })
+  await assert.rejects(
+    backfill({
+      operator: access.operator,
+      history,
+      tenant: 'default',
+      afterLive: false,
+      progress: silent,
+      signal: new AbortController().signal,
+    }),
+    { code: 'BACKFILL_AFTER_LIVE' },
+  )
+  history.close()
+})
+
+test('training on demand releases; a tenant nobody knows is named', async () => {
+  await settle(access.operator, ['acme'], () => {})
+  const train = async (tenant: string) => TrainAnswer.parse(await access.operator.post('/v1/operator/train', JSON.stringify({ tenant })))
+  let made = await train('acme')
+  while (made.state === 'running') made = await train('acme')
+  assert.match(made.releaseId, /^acme-r\d+$/)
+  assert.equal(made.events, life.length)
+  await assert.rejects(train('nobody'), { code: 'TENANT_UNKNOWN', message: /nobody/ })
+})
+
+test('only the instance of the data folder is the operator’s', async () => {
+  const { port } = new URL(service.url)
+  assert.ok((await runningAt(`http://localhost:${port}/`, { dataDir })) !== undefined)
+  assert.equal(await runningAt('http://localhost:1', { dataDir }), undefined)
+  assert.equal(await runningAt(service.url, { dataDir: join(dataDir, 'elsewhere') }), undefined)
+})

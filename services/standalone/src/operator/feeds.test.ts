@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { eventKey, shardOfKey } from '@plumbline/detector'
+import { createDoor } from '@plumbline/gateway'
+import { createMetrics } from '@plumbline/runtime'
+import type { FeedHeader } from '@plumbline/schemas'
+import { createFeeds, type Feeds, isPlaceOf } from './feeds.ts'
+
+const NOW = 1_790_000_000_000
+const DAY = 86_400_000
+const FILE = 'ab'.repeat(20)
+const SHARDS = 8
+
+const open = async (t: TestContext, pace = async (): Promise<void> => {}): Promise<{ log: EmbeddedLog; feeds: Feeds }> => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-feeds-'))
+  const log = await openEmbeddedLog({ dir, shards: SHARDS })
+  t.after(async () => {
+    await log.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  const metrics = createMetrics()
+  const feeds = createFeeds({
+    log,
+    doorOver: (port) => createDoor({ port, shards: SHARDS, clock: () => NOW, metrics, reservedTenants: ['demo'] }),
+    pace,
+    signal: new AbortController().signal,
+  })
+  return { log, feeds }
+}
+const event = (id: string, ageDays: number, extra: object = {}): Uint8Array =>
+  Buffer.from(
+    JSON.stringify({
+      id,
+      time: NOW - ageDays * DAY,
+      identity: { id: 'bot', kind: 'agent' },
+      action: 'read',
+      resource: { class: 'crm' },
+      ...extra,
+    }),
+  )
+const header = (given: Partial<FeedHeader> = {}): FeedHeader => ({
+  mode: 'history',
+  tenant: 'default',
+  id: 'run:0',
+  arrival: 0,
+  from: { [FILE]: 0 },
+  to: { [FILE]: 2 },
+  ...given,
+})
+const records = async (log: EmbeddedLog) => {
+  const all = []
+  for (let shard = 0; shard < SHARDS; shard++) for (const record of await log.read(shard, 0, 100)) all.push({ shard, ...record })
+  return all
+}
+
+test('history arrives at its event time, as history, in the shard of its identity, its place stored with it', async (t) => {
+  const { log, feeds } = await open(t)
+  const answer = await feeds.take(header(), [event('a', 40), event('b', 39)])
+  assert.deepEqual(answer, { state: 'taken', arrival: NOW - 39 * DAY, accepted: 2, rejected: 0, errors: [] })
+  const stored = await records(log)
+  assert.deepEqual(
+    stored.map(({ key }) => Buffer.from(key).toString()),
+    ['h:default|bot', 'h:default|bot'],
+  )
+  const home = shardOfKey(eventKey('default', 'bot'), SHARDS)
+  assert.ok(stored.every(({ shard }) => shard === home))
+  assert.deepEqual(
+    stored.map(({ ingestTimeMs }) => NOW - ingestTimeMs),
+    [40 * DAY, 39 * DAY],
+  )
+  assert.deepEqual(feeds.places('default', [FILE]), { [FILE]: 2 })
+})
+
+test('a request that does not go on from where the file stands changes nothing', async (t) => {
+  const { log, feeds } = await open(t)
+  await feeds.take(header(), [event('a', 40), event('b', 39)])
+  assert.deepEqual(await feeds.take(header(), [event('a', 40), event('b', 39)]), { state: 'elsewhere', places: { [FILE]: 2 } })
+  assert.equal((await records(log)).length, 2)
+  const next = header({ id: 'run:1', arrival: NOW - 39 * DAY, from: { [FILE]: 2 }, to: { [FILE]: 3 } })
+  assert.equal((await feeds.take(next, [event('c', 39.5)])).state, 'taken')
+  const arrivals = (await records(log)).map(({ ingestTimeMs }) => NOW - ingestTimeMs)
+  assert.equal(arrivals.at(-1), 39 * DAY, 'arrival never goes back')
+})
+
+test('a replay is as if it had arrived then, and repeated it is once', async (t) => {
+  const { log, feeds } = await open(t)
+  const replay = header({ mode: 'replay', from: {}, to: {} })
+  const first = await feeds.take(replay, [event('a', 40)])
+  assert.deepEqual(await feeds.take(replay, [event('a', 40)]), first)
+  const stored = await records(log)
+  assert.deepEqual(
+    stored.map(({ key, ingestTimeMs }) => [Buffer.from(key).toString(), NOW - ingestTimeMs]),
+    [['e:default|bot', 40 * DAY]],
+  )
+})
+
+test('the future, the demo and what is no event are refused with their place; their neighbours are kept', async (t) => {
+  const { log, feeds } = await open(t)
+  const lines = [event('a', -1), event('b', 1, { tenant: 'demo' }), Buffer.from('{"id":'), event('c', 1)]
+  const answer = await feeds.take(header({ to: { [FILE]: 4 } }), lines)
+  assert.ok(answer.state === 'taken')
+  assert.deepEqual(
+    answer.errors.map(({ index, code }) => [index, code]),
+    [
+      [0, 'TIME_FUTURE'],
+      [1, 'CREDENTIAL_MISMATCH'],
+      [2, 'JSON_SYNTAX'],
+    ],
+  )
+  assert.equal((await records(log)).length, 1)
+  assert.equal(log.outbox.head('dead-letters'), 3)
+})
+
+test('history waits for what is to be learned first', async (t) => {
+  const order: string[] = []
+  const { feeds } = await open(t, async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    order.push('learned')
+  })
+  await feeds.take(header(), [event('a', 40), event('b', 39)]).then(() => order.push('taken'))
+  assert.deepEqual(order, ['learned', 'taken'])
+})
+
+test('the places of a tenant are not those of one whose name begins alike', () => {
+  assert.equal(isPlaceOf('a', `feed:place:a:${FILE}`), true)
+  assert.equal(isPlaceOf('a', `feed:place:a:b:${FILE}`), false)
+})
