@@ -101,6 +101,7 @@ export const storePart = (context: Context): Part => ({
       clickhouseUrl: config.clickhouseUrl,
       engineMemoryBytes: config.engineMemoryMb * 1024 * 1024,
       retentionDays: config.storeRetentionDays,
+      alertBudgetPerDay: config.alertBudgetPerDay,
       logger,
       metrics,
       onUp: () => {

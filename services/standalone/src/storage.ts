@@ -1,5 +1,6 @@
 import { connect, engineProblem, migrate, type Retention, type Store } from '@plumbline/adapters/clickhouse'
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import { AlertBudget, type BudgetState } from '@plumbline/adapters/siem'
 import { createRecorder, type Recorder, superviseEngine, type SupervisedEngine } from '@plumbline/recorder'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
@@ -12,6 +13,8 @@ export interface StorageOptions {
   readonly clickhouseUrl?: string | undefined
   readonly engineMemoryBytes: number
   readonly retentionDays: number
+  /** Ceiling on new alert groups per tenant and day. */
+  readonly alertBudgetPerDay: number
   readonly logger: Logger
   readonly metrics: Metrics
   /** Called when the store is there for the first time. */
@@ -106,6 +109,8 @@ export const createStorage = (options: StorageOptions): Storage => {
     store: () => use('recorder'),
     ownerStore: () => use('owner'),
     maxBackoffMs: 5000,
+    // The same budget as the forwarder's, over the same alerts in the same order: rows say delivered or held as it happened.
+    makeDecider: (state) => new AlertBudget(() => options.alertBudgetPerDay, state as BudgetState | undefined),
     onFailure: (failure) => {
       options.metrics.plumbline_recorder_retries_total.inc()
       logger.warn(failure, 'rows wait for the store')
