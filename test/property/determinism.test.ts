@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AlertCapsule, FEATURE_COUNT } from '@plumbline/schemas'
+import { type AlertCapsule, FEATURE_COUNT, SCORED_FLAGS } from '@plumbline/schemas'
 import { recompute, scoredRows } from '@plumbline/detector/replay'
 import { policyHash } from '@plumbline/detector'
 import fc from 'fast-check'
@@ -12,7 +12,9 @@ const records = log.shards.reduce((n, s) => n + s.length, 0)
 const plain: Outcome = run(log, { chunk: () => 500 })
 
 test('INV-1 the log under test holds what can go wrong', () => {
-  const flags = plain.commits.flatMap((c) => (c.scored === null ? [] : [...scoredRows(c.scored.bytes)])).reduce((all, r) => all | r.flags, 0)
+  const flags = plain.commits
+    .flatMap((c) => (c.scored === null ? [] : [...scoredRows(c.scored.bytes)]))
+    .reduce((all, r) => all | r.flags, 0)
   assert.equal(flags, 1023, 'every flag occurs')
   assert.ok(plain.alerts >= 20, `${plain.alerts} alerts`)
   assert.equal(log.artifacts.size, 2)
@@ -40,7 +42,7 @@ test('INV-1 INV-6 chunk sizes, restarts, lost commits and evictions change no by
         assert.equal(outcome.digest, plain.digest)
       },
     ),
-    { seed: 11, numRuns: 8 },
+    { seed: 11, numRuns: 6 },
   )
   assert.ok(evicted > 500, `${evicted} evictions`)
 })
@@ -62,12 +64,31 @@ test('INV-2 every record is a row, a dead letter with its reason or an applied c
   }
   assert.equal(seen.size, plain.rows + plain.deadLetters, 'one outcome per position')
 })
+test('INV-4 INV-5 what alerts, repeats or comes late is learned in no row of the log; one revision follows the other', () => {
+  const { learned, alerted, withheld, late, duplicate, historic } = SCORED_FLAGS
+  for (const c of plain.commits) {
+    for (const { flags, score, tail_log10 } of c.scored === null ? [] : scoredRows(c.scored.bytes)) {
+      if ((flags & learned) !== 0) assert.equal(flags & (withheld | late | duplicate), 0)
+      if ((flags & alerted) !== 0) assert.equal(flags & (withheld | duplicate), withheld)
+      assert.ok((flags & historic) === 0 || (flags & late) === 0, 'a backfill is never late')
+      assert.ok(score >= 0 && score <= 100 && tail_log10 >= 0)
+    }
+  }
+  const revisions = new Map<string, number>()
+  for (const { id, revision } of plain.commits.flatMap((c) => c.alerts)) {
+    assert.equal(revision, (revisions.get(id) ?? 0) + 1, 'INV-3: once per id and revision')
+    revisions.set(id, revision)
+  }
+})
+
 test('INV-7 a capsule alone gives the same score and features again', () => {
   const capsules: AlertCapsule[] = plain.commits.flatMap((c) => c.capsules)
   const alerts = plain.commits.flatMap((c) => c.alerts)
   assert.equal(capsules.length, alerts.length)
   const byId = new Map([...log.artifacts.values()].map((bytes) => [idOf(bytes), bytes]))
+  const every = Math.max(1, Math.floor(capsules.length / 120))
   for (const [i, capsule] of capsules.entries()) {
+    if (i % every !== 0) continue
     const alert = alerts[i]!
     const policy = policies.find((p) => p.hash === capsule.replay.policyHash)
     const again = recompute(capsule, {

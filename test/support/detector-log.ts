@@ -3,7 +3,15 @@ import { createHash } from 'node:crypto'
 import { type ChunkCommit, canonicalEvent, Detector, eventKey, type LogRecord, shardOf, sha256Hex } from '@plumbline/detector'
 import { scoredRows } from '@plumbline/detector/replay'
 import { type GenerateOptions, generate } from '@plumbline/generator'
-import { type ControlRecord, DEFAULT_DETECTION_CONFIG, type DetectionConfig, Event, FEATURE_COUNT, Policy, SCORED_FLAGS } from '@plumbline/schemas'
+import {
+  type ControlRecord,
+  DEFAULT_DETECTION_CONFIG,
+  type DetectionConfig,
+  Event,
+  FEATURE_COUNT,
+  Policy,
+  SCORED_FLAGS,
+} from '@plumbline/schemas'
 import { type BuiltRelease, buildRelease } from '@plumbline/training'
 import { MASTER_KEY, MemorySlots } from '../../packages/detector/src/rig.testkit.ts'
 
@@ -109,7 +117,8 @@ export const run = (log: Log, options: RunOptions): Outcome => {
     rows: commits.reduce((n, c) => n + (c.scored?.rows ?? 0), 0),
     alerts: commits.reduce((n, c) => n + c.alerts.length, 0),
     deadLetters: commits.reduce((n, c) => n + c.deadLetters.length, 0),
-    controlsApplied: sum((d) => d.counters.controls) - commits.flatMap((c) => c.deadLetters).filter((d) => d.code === 'CONTROL_INVALID').length,
+    controlsApplied:
+      sum((d) => d.counters.controls) - commits.flatMap((c) => c.deadLetters).filter((d) => d.code === 'CONTROL_INVALID').length,
     evictions: sum((d) => d.slots.evictions),
     commits,
   }
@@ -142,7 +151,9 @@ class Writer {
 /** Releases built from what a log so far gives: statistics first, then with a net. */
 const train = async (log: Log, sequence: number, withModel: boolean): Promise<BuiltRelease> => {
   const { commits } = run(log, { chunk: () => 500 })
-  const rows = commits.flatMap((c) => (c.scored === null ? [] : [...scoredRows(c.scored.bytes)])).filter((r) => (r.flags & SCORED_FLAGS.late) === 0)
+  const rows = commits
+    .flatMap((c) => (c.scored === null ? [] : [...scoredRows(c.scored.bytes)]))
+    .filter((r) => (r.flags & SCORED_FLAGS.late) === 0)
   const flat = new Float32Array(rows.length * FEATURE_COUNT)
   rows.forEach((row, i) => {
     flat.set(row.features, i * FEATURE_COUNT)
@@ -190,7 +201,8 @@ const makeLog = async (): Promise<Log> => {
     w.nowMs = Math.max(w.nowMs, event.time)
     if (i === Math.floor(events.length * 0.25)) await release(1, false)
     if (i === Math.floor(events.length * 0.55)) await release(2, true)
-    if (i === Math.floor(events.length * 0.6)) w.control({ type: 'policy', controlId: 'policy:1', tenant: 'default', policy: POLICY, policyHash: 'x' })
+    if (i === Math.floor(events.length * 0.6))
+      w.control({ type: 'policy', controlId: 'policy:1', tenant: 'default', policy: POLICY, policyHash: 'x' })
     const bytes = canonicalEvent(event)
     w.event(event.tenant, event.identity.id, bytes)
     recent.push(event)
@@ -201,13 +213,22 @@ const makeLog = async (): Promise<Log> => {
 
 const POLICY = Policy.parse({
   identities: [{ match: '*a*', criticality: 3, owner: 'team-a' }],
-  resources: [{ match: { class: 'crm' }, sensitivity: 2, class: 'customers' }, { match: { resource: '*7*' }, sensitivity: 1 }],
+  resources: [
+    { match: { class: 'crm' }, sensitivity: 2, class: 'customers' },
+    { match: { resource: '*7*' }, sensitivity: 1 },
+  ],
   rules: [{ id: 'no-watching', identities: '*-0*', effect: 'deny', classes: ['observ*'] }],
   exceptions: [{ id: 'x1', identities: '*2', reason: 'known', author: 'a', expires: '2027-01-01T00:00:00Z' }],
 })
 
 /** Every now and then something that streams bring with them. */
-const spice = (w: Writer, event: ReturnType<typeof Event.parse>, bytes: Uint8Array, i: number, recent: readonly ReturnType<typeof Event.parse>[]): void => {
+const spice = (
+  w: Writer,
+  event: ReturnType<typeof Event.parse>,
+  bytes: Uint8Array,
+  i: number,
+  recent: readonly ReturnType<typeof Event.parse>[],
+): void => {
   const { tenant } = event
   const identity = event.identity.id
   const shard = shardOf(tenant, identity, SHARDS)
@@ -225,7 +246,16 @@ const spice = (w: Writer, event: ReturnType<typeof Event.parse>, bytes: Uint8Arr
   if (i % 127 === 0) w.append(shard, encoder.encode('x:what'), bytes)
   if (i % 211 === 0) {
     const verdict = (['safe', 'confirmed', 'dismissed'] as const)[i % 3]!
-    const control = { type: 'verdict' as const, tenant, alertId: 'a', identity, verdict, groupKey: 'sensitive_access:0', events: [Buffer.from(bytes).toString('base64')], author: 'me' } satisfies Partial<ControlInput>
+    const control = {
+      type: 'verdict' as const,
+      tenant,
+      alertId: 'a',
+      identity,
+      verdict,
+      groupKey: 'sensitive_access:0',
+      events: [Buffer.from(bytes).toString('base64')],
+      author: 'me',
+    } satisfies Partial<ControlInput>
     w.control({ controlId: `verdict:${i}`, ...control }, shard)
     w.control({ controlId: `verdict:${i}`, ...control }, shard)
   }

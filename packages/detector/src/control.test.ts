@@ -4,7 +4,13 @@ import { SCORED_FLAGS } from '@plumbline/schemas'
 import { type Act, DAY, eventOf, feature, HOUR, MINUTE, Rig, START, work } from './rig.testkit.ts'
 import { H } from './state/layout.ts'
 
-const odd = (at: number, change: Partial<Act> = {}): Act => ({ at, action: 'files.upload', class: 'files', destination: 'drop.example.net', ...change })
+const odd = (at: number, change: Partial<Act> = {}): Act => ({
+  at,
+  action: 'files.upload',
+  class: 'files',
+  destination: 'drop.example.net',
+  ...change,
+})
 
 const alerted = (): { readonly rig: Rig; readonly at: number } => {
   const rig = new Rig({ config: { tailFloor: 0.02 } })
@@ -15,7 +21,13 @@ const alerted = (): { readonly rig: Rig; readonly at: number } => {
   return { rig, at }
 }
 
-const judge = (rig: Rig, verdict: 'safe' | 'dismissed' | 'confirmed', events: readonly Act[] = [], identity = 'bot', controlId?: string): void => {
+const judge = (
+  rig: Rig,
+  verdict: 'safe' | 'dismissed' | 'confirmed',
+  events: readonly Act[] = [],
+  identity = 'bot',
+  controlId?: string,
+): void => {
   const alert = rig.alerts[0]!
   rig.control(
     'verdict',
@@ -117,7 +129,8 @@ test('an exception keeps its families quiet for its identities and classes until
   assert.deepEqual(quiet.alerts, [])
   assert.equal(flagged(quiet) & SCORED_FLAGS.excepted, SCORED_FLAGS.excepted)
   assert.equal(quiet.detector.counters.quiet.exception, 1)
-  for (const other of [{ families: ['travel'] }, { classes: ['crm'] }, { identities: 'c*' }, { expires: '2026-10-17T08:00:00Z' }]) assert.equal(policy(other).alerts.length, 1, JSON.stringify(other))
+  for (const other of [{ families: ['travel'] }, { classes: ['crm'] }, { identities: 'c*' }, { expires: '2026-10-17T08:00:00Z' }])
+    assert.equal(policy(other).alerts.length, 1, JSON.stringify(other))
 })
 
 test('a maintenance window is quiet inside and not outside', () => {
@@ -164,9 +177,23 @@ test('a control record that cannot be read is a dead letter and changes nothing'
   const rig = new Rig()
   rig.act({ at: START })
   const slot = rig.slot()
-  const bad = ['', '{', '[]', 'null', '{"v":1}', '{"v":2,"controlId":"a","tenant":"default","type":"erase","identity":"bot"}', '{"v":1,"controlId":"a","tenant":"default","type":"erase"}', '{"v":1,"controlId":"a","tenant":"default","type":"explode"}', '{"v":1,"controlId":"a","tenant":"default","type":"erase","identity":"bot","more":1}', '\u0000\ufffd']
+  const bad = [
+    '',
+    '{',
+    '[]',
+    'null',
+    '{"v":1}',
+    '{"v":2,"controlId":"a","tenant":"default","type":"erase","identity":"bot"}',
+    '{"v":1,"controlId":"a","tenant":"default","type":"erase"}',
+    '{"v":1,"controlId":"a","tenant":"default","type":"explode"}',
+    '{"v":1,"controlId":"a","tenant":"default","type":"erase","identity":"bot","more":1}',
+    '\u0000\ufffd',
+  ]
   for (const text of bad) rig.record(Buffer.from('c:x'), Buffer.from(text))
-  assert.deepEqual(rig.deadLetters.map((d) => d.code), bad.map(() => 'CONTROL_INVALID'))
+  assert.deepEqual(
+    rig.deadLetters.map((d) => d.code),
+    bad.map(() => 'CONTROL_INVALID'),
+  )
   assert.deepEqual(rig.slot(), slot)
   assert.equal(rig.detector.counters.controls, bad.length)
 })
@@ -174,11 +201,16 @@ test('a control record that cannot be read is a dead letter and changes nothing'
 test('a key of no known kind is a dead letter', () => {
   const rig = new Rig()
   const value = Buffer.from(JSON.stringify(eventOf({ at: START }, 'a')))
-  for (const key of ['', 'e', 'x:default|bot', 'E:default|bot', 'eh:default|bot', ':default|bot', '\0\0\0\0']) rig.record(Buffer.from(key), value, START)
+  for (const key of ['', 'e', 'x:default|bot', 'E:default|bot', 'eh:default|bot', ':default|bot', '\0\0\0\0'])
+    rig.record(Buffer.from(key), value, START)
   assert.deepEqual(new Set(rig.deadLetters.map((d) => d.code)), new Set(['RECORD_KEY_INVALID']))
   assert.equal(rig.rows.length, 0)
   rig.record(Buffer.from('h:acme|bot'), Buffer.from('{'), START)
-  assert.deepEqual([rig.deadLetters.at(-1)!.tenant, rig.deadLetters.at(-1)!.code], ['acme', 'JSON_SYNTAX'], 'a backfilled record names its tenant as any other')
+  assert.deepEqual(
+    [rig.deadLetters.at(-1)!.tenant, rig.deadLetters.at(-1)!.code],
+    ['acme', 'JSON_SYNTAX'],
+    'a backfilled record names its tenant as any other',
+  )
 })
 
 test('a release that is not here stops the shard, and goes on once it is', () => {

@@ -25,7 +25,8 @@ export const applyControl = (detector: Detector, w: Work, value: Uint8Array, ing
     return rejection('CONTROL_INVALID', '', 'The control record is not JSON.')
   }
   const checked = ControlRecord.safeParse(parsed)
-  if (!checked.success) return rejection('CONTROL_INVALID', checked.error.issues[0]?.path.join('.') ?? '', 'The control record does not fit its schema.')
+  if (!checked.success)
+    return rejection('CONTROL_INVALID', checked.error.issues[0]?.path.join('.') ?? '', 'The control record does not fit its schema.')
   const control = checked.data
   const tenant = detector.tenant(control.tenant)
   if (tenant.applied.includes(control.controlId)) return null
@@ -91,7 +92,14 @@ const applyVerdict = (detector: Detector, w: Work, tenant: TenantState, control:
   for (const event of control.events) learnEvidence(detector, w, Buffer.from(event, 'base64'), family, control, ingestTimeMs)
 }
 
-const learnEvidence = (detector: Detector, w: Work, bytes: Uint8Array, family: ReasonFamily, control: Verdict, ingestTimeMs: number): void => {
+const learnEvidence = (
+  detector: Detector,
+  w: Work,
+  bytes: Uint8Array,
+  family: ReasonFamily,
+  control: Verdict,
+  ingestTimeMs: number,
+): void => {
   const stages = detector.stages
   w.ingestTimeMs = ingestTimeMs
   if (decode(w, bytes, stages) !== null) return

@@ -10,7 +10,10 @@ const ids = (rig: Rig): number[] => [0, 4, 8].map((at) => rig.view().u32(WINDOWS
 test('an event more than five minutes ahead of its arrival is a dead letter, and leaves no trace', () => {
   const rig = new Rig()
   assert.equal(rig.act({ at: START + 5 * MINUTE + 1 }, { arrival: START }), undefined)
-  assert.deepEqual(rig.deadLetters.map((d) => [d.code, d.stage, d.offset]), [['TIME_FUTURE', 'decode', 0]])
+  assert.deepEqual(
+    rig.deadLetters.map((d) => [d.code, d.stage, d.offset]),
+    [['TIME_FUTURE', 'decode', 0]],
+  )
   assert.equal(rig.store.kept.size, 0)
   assert.ok(rig.act({ at: START + 5 * MINUTE }, { arrival: START }))
 })
@@ -39,7 +42,8 @@ test('out of order inside the hour counts; from before the hour it is scored, an
   assert.deepEqual(ids(rig), before)
   assert.equal(rig.window(W.eventsHour)[0], 2)
   assert.equal(rig.window(W.bytesOutDay)[0], 0)
-  for (const name of ['rate_minute', 'rate_hour', 'rate_day', 'bytes_out_hour', 'bytes_out_day', 'drift_bytes']) assert.equal(feature(row, name), 0, name)
+  for (const name of ['rate_minute', 'rate_hour', 'rate_day', 'bytes_out_hour', 'bytes_out_day', 'drift_bytes'])
+    assert.equal(feature(row, name), 0, name)
   assert.ok(feature(row, 'bytes_out_own') > 0)
 })
 
@@ -154,7 +158,11 @@ test('an id seen among the last 32 is stored and flagged, and changes nothing; b
   assert.deepEqual(rig.slot(), before)
   assert.equal(rig.act({ at: START + 40 * MINUTE }, { id: 'id-8' })!.flags & SCORED_FLAGS.duplicate, SCORED_FLAGS.duplicate)
   assert.equal(rig.act({ at: START + 40 * MINUTE }, { id: 'id-7' })!.flags & SCORED_FLAGS.duplicate, 0)
-  assert.equal(rig.act({ at: START + 41 * MINUTE, who: 'other' }, { id: 'id-39' })!.flags & SCORED_FLAGS.duplicate, 0, 'ids are per identity')
+  assert.equal(
+    rig.act({ at: START + 41 * MINUTE, who: 'other' }, { id: 'id-39' })!.flags & SCORED_FLAGS.duplicate,
+    0,
+    'ids are per identity',
+  )
 })
 
 test('names are compared byte for byte: a byte order mark makes another identity, and another tenant', () => {

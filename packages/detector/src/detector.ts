@@ -165,7 +165,16 @@ export class Detector implements ShardProcessor {
       nextOffset: state.next,
       slots: state.dirty.map((slot) => ({ key: this.slots.keyOf(slot), bytes: this.slots.pack(slot) })),
       meta: [...state.changedTenants].map((t) => ({ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) })),
-      scored: first < 0 ? null : { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: first, lastOffset: last, rows: this.#block.rows, bytes: this.#block.take() },
+      scored:
+        first < 0
+          ? null
+          : {
+              schemaVersion: SCORED_SCHEMA_VERSION,
+              firstOffset: first,
+              lastOffset: last,
+              rows: this.#block.rows,
+              bytes: this.#block.take(),
+            },
       alerts: this.#alerts,
       capsules: this.#capsules,
       deadLetters: this.#deadLetters,
@@ -355,7 +364,14 @@ const savedTenant = (t: TenantState): SavedTenant => ({
   groupNames: [...t.groupNames],
 })
 
-const newShard = (next: number): Shard => ({ next, tenants: new Map(), dirty: [], changedTenants: new Set(), last: null, lastBytes: new Uint8Array(0) })
+const newShard = (next: number): Shard => ({
+  next,
+  tenants: new Map(),
+  dirty: [],
+  changedTenants: new Set(),
+  last: null,
+  lastBytes: new Uint8Array(0),
+})
 
 const equal = (a: Uint8Array, start: number, end: number, b: Uint8Array): boolean => {
   if (end - start !== b.length) return false

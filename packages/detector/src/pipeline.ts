@@ -40,7 +40,13 @@ export interface Stages extends AlertContext {
  * Everything up to the score only reads the identity's baseline; what happened is observed and learned after (INV-4).
  */
 export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null =>
-  decode(w, bytes, s) ?? identify(w, s) ?? features(w, s.config.dailyDriftBudget) ?? score(w) ?? alert(w, group, s) ?? after(w, s) ?? emit(w, s)
+  decode(w, bytes, s) ??
+  identify(w, s) ??
+  features(w, s.config.dailyDriftBudget) ??
+  score(w) ??
+  alert(w, group, s) ??
+  after(w, s) ??
+  emit(w, s)
 
 /** The peer group of the event at hand; set by `features`, read by `alert`. */
 let group: GroupStats

@@ -1,4 +1,17 @@
-import { type Alert, type AlertCapsule, type ControlRecord, DEFAULT_DETECTION_CONFIG, FEATURE_COUNT, type DeadLetter, type DetectionConfig, type EventInput, FEATURE_INDEX, type PolicyInput, Policy } from '@plumbline/schemas'
+import {
+  type Alert,
+  type AlertCapsule,
+  type ControlRecord,
+  DEFAULT_DETECTION_CONFIG,
+  FEATURE_COUNT,
+  type DeadLetter,
+  type DetectionConfig,
+  type EventInput,
+  FEATURE_INDEX,
+  type PolicyInput,
+  Policy,
+} from '@plumbline/schemas'
+import { weightCount } from './5-autoencoder/layout.ts'
 import { eventKey } from './2-identify/shard.ts'
 import { Detector } from './detector.ts'
 import type { ChunkCommit, LogRecord, SlotSource } from './ports.ts'
@@ -101,7 +114,10 @@ export class Rig {
   }
 
   /** Sends one event and returns its row, or undefined when it became a dead letter. Arrival is the event's time unless given. */
-  act(act: Act, how: { readonly arrival?: number; readonly historic?: boolean; readonly id?: string; readonly raw?: string } = {}): Row | undefined {
+  act(
+    act: Act,
+    how: { readonly arrival?: number; readonly historic?: boolean; readonly id?: string; readonly raw?: string } = {},
+  ): Row | undefined {
     const arrival = how.arrival ?? Math.max(this.#nowMs, act.at)
     this.#nowMs = Math.max(this.#nowMs, arrival)
     const event = eventOf(act, how.id ?? `e${this.log.length}`)
@@ -131,8 +147,8 @@ export class Rig {
   }
 
   /** Puts the strict release into use. */
-  strict(): void {
-    const { id, sha256, bytes } = strictRelease(this.config)
+  strict(withNet = false): void {
+    const { id, sha256, bytes } = strictRelease(this.config, withNet)
     this.#releases.set(sha256, bytes)
     this.control('release', { releaseId: id, sha256 })
   }
@@ -160,7 +176,12 @@ export class Rig {
   }
 
   /** Reads the resident slot. */
-  view(who = 'bot'): { readonly f32: (at: number) => number; readonly u8: (at: number) => number; readonly u16: (at: number) => number; readonly u32: (at: number) => number } {
+  view(who = 'bot'): {
+    readonly f32: (at: number) => number
+    readonly u8: (at: number) => number
+    readonly u16: (at: number) => number
+    readonly u32: (at: number) => number
+  } {
     const key = Buffer.from(this.keyOf(who))
     const slot = this.detector.slots.peek(key.readUInt32LE(0), key.readUInt32LE(4))
     const seg = this.detector.slots.segment(slot)
@@ -185,12 +206,36 @@ export class Rig {
   }
 }
 
-/** A release without a net that takes next to nothing as usual: oddities count for more than before the first release. */
-export const strictRelease = (config: DetectionConfig): { readonly id: string; readonly sha256: string; readonly bytes: Uint8Array } => {
+/** A small net of fixed weights, for goldens: what it computes means nothing, how exactly it does means everything. */
+const LAYERS = [FEATURE_COUNT, 16, 6, 16, FEATURE_COUNT]
+const fixedNet = (): Record<string, Float32Array> => {
+  let state = 12345
+  const next = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 4_294_967_296
+  }
+  const fill = (n: number, f: () => number): Float32Array => Float32Array.from({ length: n }, f)
+  return {
+    weights: fill(weightCount(LAYERS), () => next() - 0.5),
+    mean: fill(FEATURE_COUNT, () => next() * 2),
+    invStd: fill(FEATURE_COUNT, () => 0.5 + next()),
+    residualScale: fill(FEATURE_COUNT, () => 0.5 + next()),
+  }
+}
+
+/**
+ * A release that takes next to nothing as usual: oddities count for more than before the first release.
+ * Without a net unless `withNet`.
+ */
+export const strictRelease = (
+  config: DetectionConfig,
+  withNet = false,
+): { readonly id: string; readonly sha256: string; readonly bytes: Uint8Array } => {
   const none = new Float32Array(0)
   const tables = { actions: none, classes: none, destinations: none, transitions: none, networks: none }
   const typical = new Float32Array(2 * FEATURE_COUNT).fill(1).fill(0.5, FEATURE_COUNT)
-  const straight = Float32Array.of(1, 2, 0, 110, 0, 12)
+  const calibration = Float32Array.of(1, 2, 0, 25, 0, 12)
+  const evidence = Float32Array.of(1, 2, 0, 12, 0, 12)
   const bytes = packRelease(
     {
       v: 1,
@@ -201,12 +246,20 @@ export const strictRelease = (config: DetectionConfig): { readonly id: string; r
       catalogueHash: CATALOGUE_HASH,
       detectorVersion: DETECTOR_VERSION,
       configHash: configHash(config),
-      layers: [],
+      layers: withNet ? LAYERS : [],
       peerGroups: [],
       thresholds: { tailFloorLog10: 5, alertTailLog10: 5 },
       metrics: {},
     },
-    { ...packGroup('all', { ...NO_GROUP, tables }), typical, declared: none, joint: Float32Array.of(0, 1, 0, 1, 0), calibration: straight, evidence: straight },
+    {
+      ...packGroup('all', { ...NO_GROUP, tables }),
+      typical,
+      declared: none,
+      joint: Float32Array.of(0, 1, 1, 0.5, withNet ? 1 : 0),
+      calibration,
+      evidence,
+      ...(withNet ? fixedNet() : {}),
+    },
   )
   return { id: 'strict', sha256: sha256Hex(bytes), bytes }
 }
@@ -218,7 +271,13 @@ export const work = (rig: Rig, days: number, perDay = 30, act: Partial<Act> = {}
   for (let day = 0; day < days; day++) {
     for (let i = 0; i < perDay; i++) {
       const at = start + day * DAY + i * 5 * MINUTE
-      rig.act({ at, session: `s${day}-${Math.floor(i / 10)}`, action: i % 3 === 0 ? 'crm.search' : 'crm.read', bytesIn: 2000 + (i % 7) * 100, ...act })
+      rig.act({
+        at,
+        session: `s${day}-${Math.floor(i / 10)}`,
+        action: i % 3 === 0 ? 'crm.search' : 'crm.read',
+        bytesIn: 2000 + (i % 7) * 100,
+        ...act,
+      })
     }
   }
   return start + days * DAY

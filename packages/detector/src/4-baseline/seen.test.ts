@@ -21,7 +21,12 @@ interface Section {
 const SECTIONS: readonly Section[] = [
   { name: 'actions', act: (n) => ({ action: `act.${n}` }), isNew: (r) => feature(r, 'session_firsts') > 0, at100: 0.01 },
   { name: 'classes', act: (n) => ({ class: `class-${n}` }), isNew: (r) => feature(r, 'session_firsts') > 0, at100: 0.01 },
-  { name: 'destinations', act: (n) => ({ destination: `host-${n}.example.com` }), isNew: (r) => feature(r, 'destination_first') === 1, at100: 0.01 },
+  {
+    name: 'destinations',
+    act: (n) => ({ destination: `host-${n}.example.com` }),
+    isNew: (r) => feature(r, 'destination_first') === 1,
+    at100: 0.01,
+  },
   { name: 'resources', act: (n) => ({ resource: `table/${n}` }), isNew: (r) => feature(r, 'resource_first') > 0, at100: 0.01 },
 ]
 
@@ -46,7 +51,7 @@ test('C5 first uses missed per section at 10, 100 and 1,000 distinct values', (t
   for (const section of SECTIONS) {
     const rates = SIZES.map((size) => falseSeen(section, size))
     t.diagnostic(`${section.name}: ${rates.map((r, i) => `${SIZES[i]} → ${(r * 100).toFixed(2)} %`).join(', ')}`)
-    assert.ok(rates[0]! <= section.at100 && rates[1]! <= section.at100, `${section.name} ${rates}`)
+    assert.ok(rates[0]! <= section.at100 && rates[1]! <= section.at100, `${section.name} ${rates.join(', ')}`)
     assert.ok(rates[2]! <= 2 * section.at100, `${section.name} goes blind: ${rates[2]} at 1,000`)
   }
 })

@@ -17,7 +17,10 @@ const segment = (slots: number): Segment => {
 }
 
 /** Slots as they are: mostly empty lines, some full ones, always with a version byte. */
-const words = fc.array(fc.record({ at: fc.nat(SLOT_BYTES / 4 - 1), value: fc.integer({ min: 0, max: 0xffffffff }) }), { maxLength: 400, size: 'max' })
+const words = fc.array(fc.record({ at: fc.nat(SLOT_BYTES / 4 - 1), value: fc.integer({ min: 0, max: 0xffffffff }) }), {
+  maxLength: 400,
+  size: 'max',
+})
 const fill = (seg: Segment, base: number, from: readonly { readonly at: number; readonly value: number }[]): Uint8Array => {
   for (const { at, value } of from) seg.u32[(base >> 2) + at] = value
   seg.u8[base] = SLOT_VERSION
@@ -65,7 +68,8 @@ test('INV-6 every single flipped bit and every cut of a stored slot is refused',
     )
   }
   assert.deepEqual([...codes].sort(), ['STATE_DAMAGED', 'STATE_VERSION'])
-  for (let length = 0; length < packed.length; length++) assert.throws(() => unpackSlot(packed.subarray(0, length), into, 0), { code: 'STATE_DAMAGED' })
+  for (let length = 0; length < packed.length; length++)
+    assert.throws(() => unpackSlot(packed.subarray(0, length), into, 0), { code: 'STATE_DAMAGED' })
   assert.throws(() => unpackSlot(Buffer.concat([packed, Buffer.alloc(4)]), into, 0), { code: 'STATE_DAMAGED' })
 })
 

@@ -30,7 +30,7 @@ const bump = (slots: Slots, slot: number): void => {
 }
 
 /** Keys that share their home places, so that runs of open addressing are long, wrap round and are broken up. */
-const keyLo = (n: number): number => (n % 7 === 0 ? 1023 - (n % 3) : 1020 + (n % 5)) + Math.imul(n, 2048) 
+const keyLo = (n: number): number => (n % 7 === 0 ? 1023 - (n % 3) : 1020 + (n % 5)) + Math.imul(n, 2048)
 const keyHi = (n: number): number => (Math.imul(n, 0x9e3779b1) & ~1023) >>> 0
 
 test('INV-6 slots behave as a map, whatever is touched, settled, evicted and forgotten', () => {
@@ -59,11 +59,11 @@ test('INV-6 slots behave as a map, whatever is touched, settled, evicted and for
         } else if (is === 'commit') {
           store.keep(slots, shard, dirty[shard]!)
           for (const [key, value] of open) if (key.startsWith(`${shard}:`)) settled.set(key, value)
-          for (const key of [...open.keys()]) if (key.startsWith(`${shard}:`)) open.delete(key)
+          for (const key of open.keys()) if (key.startsWith(`${shard}:`)) open.delete(key)
         } else if (is === 'forget') {
           slots.forget(shard)
           dirty[shard] = []
-          for (const key of [...open.keys()]) if (key.startsWith(`${shard}:`)) open.delete(key)
+          for (const key of open.keys()) if (key.startsWith(`${shard}:`)) open.delete(key)
         } else if (slots.peek(lo, hi, shard) < 0) {
           store.fail = true
           assert.throws(() => slots.touch(shard, lo, hi, dirty[shard]!), /store away/)

@@ -47,7 +47,9 @@ class Model {
 }
 
 test('tables count, give way and fade as lists would', () => {
-  const name = fc.record({ fp: fc.integer({ min: 1, max: 40 }), hi: fc.constant(0) }).map(({ fp }) => ({ fp, hi: Math.imul(fp, 0x9e3779b1) >>> 0 }))
+  const name = fc
+    .record({ fp: fc.integer({ min: 1, max: 40 }), hi: fc.constant(0) })
+    .map(({ fp }) => ({ fp, hi: Math.imul(fp, 0x9e3779b1) >>> 0 }))
   const step = fc.oneof(
     { weight: 20, arbitrary: fc.record({ is: fc.constant('add' as const), name, weight: fc.constantFrom(1, 1, 1, 0.3, 0.01, 7) }) },
     { weight: 1, arbitrary: fc.record({ is: fc.constant('fade' as const), name, weight: fc.constantFrom(0.5, 0.125) }) },
