@@ -76,25 +76,26 @@ const falseTable = (title: string, runs: readonly CompanyRun[], names: readonly 
 
 /** Every case of a seed kind is caught, and by the right reason. */
 const seedCaseBars = (runs: readonly CompanyRun[]): Bar[] => {
-  const of = (kind: string) => runs.flatMap((r) => r.cases).filter((c) => c.kind === kind && !c.twin)
-  const bars: Bar[] = []
-  for (const [kind, what] of [
-    ['hr_access', 'HR records'],
-    ['exfil_overnight', 'gigabytes overnight'],
-    ['hijack', 'hijacked agent'],
-    ['burst', 'zero-variance burst'],
-  ] as const) {
-    bars.push({ what: `${what}: share caught`, measured: share(of(kind), caught), bar: 1, atLeast: true, unit: 'of cases' })
-    if (kind !== 'burst')
-      bars.push({
-        what: `${what}: share caught and explained by an accepted reason`,
-        measured: share(of(kind), (c) => c.explained),
-        bar: 1,
-        atLeast: true,
-        unit: 'of cases',
-      })
-  }
-  return bars
+  const attacks = runs.flatMap((r) => r.cases).filter((c) => !c.twin)
+  const bar = (what: string, measured: number): Bar => ({ what, measured, bar: 1, atLeast: true, unit: 'of cases' })
+  const both = (what: string, cases: readonly CaseOutcome[]): Bar[] => [
+    bar(`${what}: share caught`, share(cases, caught)),
+    bar(
+      `${what}: share caught and explained by an accepted reason`,
+      share(cases, (c) => c.explained),
+    ),
+  ]
+  const of = (kind: string) => attacks.filter((c) => c.kind === kind)
+  return [
+    ...both('HR records', of('hr_access')),
+    ...both('gigabytes overnight', of('exfil_overnight')),
+    ...both(
+      'hijacked agent (untrusted read, sensitive read, write to a place outside)',
+      of('hijack').filter((c) => c.variant === 'flow'),
+    ),
+    bar('hijacked agent, all four variants: share caught', share(of('hijack'), caught)),
+    bar('zero-variance burst: share caught', share(of('burst'), caught)),
+  ]
 }
 
 const caseValues = (runs: readonly CompanyRun[]) => {

@@ -15,7 +15,8 @@ import { CORPUS, type Part, WARM } from './growth.ts'
 const CAP = 100_000
 const NEW_IDENTITIES = 1_000_000
 const KNOWN_EVENTS = 20_000
-const CHUNK = 2_000
+/** Larger than a worker takes: a million strangers are a million slots to store, and this measures memory. */
+const CHUNK = 5_000
 /** Bytes a resident identity may take, from the bar on memory. */
 const PER_IDENTITY = 4.6 * 1024
 
