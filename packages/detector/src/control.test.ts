@@ -173,6 +173,21 @@ test('a control id works once, also after a restart; among the last 256 of the t
   assert.equal(rig.detector.tenantsOf(0).get('default')!.applied.length, 256)
 })
 
+test('a policy is stored when it changes, not with every chunk', () => {
+  const rig = new Rig()
+  rig.act({ at: START, peerGroup: 'support' })
+  rig.policy({ identities: Array.from({ length: 1000 }, (_, i) => ({ match: `agent-${i}`, owner: 'team' })) })
+  const value = Buffer.from(JSON.stringify(eventOf({ at: START }, 'x')))
+  const key = Buffer.from('e:default|bot')
+  const written = (offset: number): number =>
+    rig.detector.process(0, [{ offset, ingestTimeMs: START, key, value }]).meta.reduce((n, m) => n + m.bytes.length, 0)
+  assert.ok(written(2) < 100)
+  rig.restart()
+  const tenant = rig.detector.tenantsOf(0).get('default')!
+  assert.deepEqual([tenant.policySource?.identities.length, tenant.events, [...tenant.groupNames.values()]], [1000, 1, ['support']])
+  assert.ok(written(2) < 100, 'opening a shard changes nothing')
+})
+
 test('a control record that cannot be read is a dead letter and changes nothing', () => {
   const rig = new Rig()
   rig.act({ at: START })

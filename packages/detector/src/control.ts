@@ -43,6 +43,7 @@ export const applyControl = (detector: Detector, w: Work, value: Uint8Array, ing
     case 'verdict':
       applyVerdict(detector, w, tenant, control, ingestTimeMs)
   }
+  tenant.changed = true
   tenant.applied.push(control.controlId)
   if (tenant.applied.length > REMEMBERED) tenant.applied.shift()
   return null

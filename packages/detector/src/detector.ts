@@ -36,7 +36,9 @@ export interface DetectorOptions {
   readonly topic: string
 }
 
+/** Named state of a shard: what is in force for a tenant, and how many events it had. Kept apart, because a policy may be large. */
 const TENANT = 't:'
+const EVENTS = 'n:'
 
 /** Counters a worker reads after each chunk; they only ever grow. */
 export interface DetectorCounters {
@@ -132,10 +134,11 @@ export class Detector implements ShardProcessor {
       const tenant = this.#newTenant(name.slice(TENANT.length))
       const saved = JSON.parse(decoder.decode(bytes)) as SavedTenant
       tenant.applied = saved.applied
-      tenant.events = saved.events
+      tenant.events = Number(decoder.decode(from.meta.get(EVENTS + tenant.name)) || 0)
       for (const [fp, group] of saved.groupNames) tenant.groupNames.set(fp, group)
       tenant.usePolicy(saved.policy)
       if (saved.release !== null) this.useRelease(tenant, saved.release.id, saved.release.sha256)
+      tenant.changed = false
       state.tenants.set(tenant.name, tenant)
     }
     this.#shards.set(shard, state)
@@ -164,7 +167,7 @@ export class Detector implements ShardProcessor {
       shard,
       nextOffset: state.next,
       slots: state.dirty.map((slot) => ({ key: this.slots.keyOf(slot), bytes: this.slots.pack(slot) })),
-      meta: [...state.changedTenants].map((t) => ({ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) })),
+      meta: [...state.changedTenants].flatMap(metaOf),
       scored:
         first < 0
           ? null
@@ -186,6 +189,7 @@ export class Detector implements ShardProcessor {
     if (state === undefined) return
     this.slots.settle(state.dirty)
     state.dirty.length = 0
+    for (const tenant of state.changedTenants) tenant.changed = false
     state.changedTenants.clear()
   }
 
@@ -352,7 +356,6 @@ interface SavedTenant {
   readonly release: { readonly id: string; readonly sha256: string } | null
   readonly policy: TenantState['policySource']
   readonly applied: string[]
-  readonly events: number
   readonly groupNames: [number, string][]
 }
 
@@ -360,9 +363,13 @@ const savedTenant = (t: TenantState): SavedTenant => ({
   release: t.release === null ? null : { id: t.releaseId, sha256: t.release.sha256 },
   policy: t.policySource,
   applied: t.applied,
-  events: t.events,
   groupNames: [...t.groupNames],
 })
+
+const metaOf = (t: TenantState): { readonly name: string; readonly bytes: Uint8Array }[] => [
+  { name: EVENTS + t.name, bytes: encoder.encode(String(t.events)) },
+  ...(t.changed ? [{ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) }] : []),
+]
 
 const newShard = (next: number): Shard => ({
   next,

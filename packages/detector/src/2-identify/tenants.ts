@@ -43,6 +43,8 @@ export class TenantState {
   /** Control ids applied, newest last: applying one twice has no effect (C1). */
   applied: string[] = []
   events = 0
+  /** Whether more than the count of events differs from what is stored. */
+  changed = true
   /** Names of declared peer groups met, by fingerprint: what a release calls them. */
   readonly groupNames = new Map<number, string>()
   #classKey = new Float64Array(CACHE_AT_FIRST)

@@ -43,7 +43,9 @@ const declare = (w: Work): void => {
   const fp = w.tenant.sip.lo || 1
   w.seg.u32[(w.base + DECLARED_GROUP) >> 2] = fp
   const { groupNames } = w.tenant
-  if (groupNames.size < MOST_NAMES && !groupNames.has(fp)) groupNames.set(fp, decoder.decode(name))
+  if (groupNames.size >= MOST_NAMES || groupNames.has(fp)) return
+  groupNames.set(fp, decoder.decode(name))
+  w.tenant.changed = true
 }
 
 const declaredName = (w: Work): Uint8Array | undefined => {
