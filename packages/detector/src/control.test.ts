@@ -66,6 +66,14 @@ test('safe: the evidence is learned, and what is alike stays quiet and is learne
   assert.ok(rig.alerts.slice(1).every((a) => a.family !== family))
 })
 
+test('safe works without evidence as long as the group is open', () => {
+  const { rig, at } = alerted()
+  judge(rig, 'safe')
+  rig.act(odd(at + 2 * DAY))
+  assert.equal(flagged(rig), SCORED_FLAGS.excepted | SCORED_FLAGS.learned)
+  assert.equal(rig.detector.counters.quiet.safe, 1)
+})
+
 test('safe speaks of one identity and one object: elsewhere the same still alerts', () => {
   const { rig, at } = alerted()
   work(rig, 12, 30, { who: 'twin' })
@@ -81,8 +89,11 @@ test('safe: evidence of another identity or another tenant teaches nobody and to
   rig.act({ at, who: 'bot', tenant: 'other' })
   rig.act({ at, who: 'someone' })
   const before = new Map([...rig.store.kept].map(([k, v]) => [k, Buffer.from(v).toString('hex')]))
+  const learned = rig.learned()
   judge(rig, 'safe', [odd(at, { who: 'someone' }), odd(at, { tenant: 'other' }), odd(at, { who: 'nobody' })])
-  for (const [k, v] of rig.store.kept) assert.equal(Buffer.from(v).toString('hex'), before.get(k), 'no slot changed')
+  const own = `0:${Buffer.from(rig.keyOf('bot')).toString('hex')}`
+  for (const [k, v] of rig.store.kept) if (k !== own) assert.equal(Buffer.from(v).toString('hex'), before.get(k), 'no other slot changed')
+  assert.equal(rig.learned(), learned)
 })
 
 test('confirmed: risk rises, nothing is learned until another verdict, alerts go on', () => {

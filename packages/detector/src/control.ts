@@ -6,7 +6,7 @@ import { learn } from './4-baseline/learn.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 import { raiseRisk } from './7-risk/risk.ts'
 import { safeObject } from './8-alert/alert.ts'
-import { rememberSafe, safeKey } from './8-alert/groups.ts'
+import { patternOf, rememberSafe, safeKey } from './8-alert/groups.ts'
 import type { Detector } from './detector.ts'
 import type { Work } from './work.ts'
 
@@ -88,8 +88,11 @@ const applyVerdict = (detector: Detector, w: Work, tenant: TenantState, control:
     return
   }
   w.seg.u16[flagsAt]! &= ~SLOT_FLAGS.frozen
-  const family = control.groupKey.split(':')[0] as ReasonFamily
+  const [name, key = ''] = control.groupKey.split(':')
+  const family = name as ReasonFamily
   if (!REASON_FAMILIES.includes(family)) return
+  const pattern = patternOf(w, Number.parseInt(key, 16) >>> 0)
+  if (pattern !== 0) rememberSafe(w.seg.u32, w.base, pattern, Math.floor(ingestTimeMs / 1000))
   for (const event of control.events) learnEvidence(detector, w, Buffer.from(event, 'base64'), family, control, ingestTimeMs)
 }
 

@@ -83,6 +83,16 @@ const placeOf = (w: Work, key: number, pattern: number, nowS: number): number =>
   return again >= 0 ? again : oldest
 }
 
+/** Pattern of an open group, or 0: what a verdict on it speaks of where the evidence is gone. */
+export const patternOf = (w: Work, key: number): number => {
+  const u32 = w.seg.u32
+  for (let i = 0; i < GROUP_COUNT; i++) {
+    const at = w.base + GROUPS + i * GROUP_BYTES
+    if (key !== 0 && u32[(at + G.key) >> 2] === key) return u32[(at + G.pattern) >> 2]!
+  }
+  return 0
+}
+
 /** What an analyst's "safe" speaks of: the family and its object, not the single event. */
 export const safeKey = (family: ReasonFamily, object: number): number => {
   const key = mix(familyIndex(family) + 101, object)
