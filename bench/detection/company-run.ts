@@ -45,11 +45,21 @@ export interface CompanyRunOptions {
 
 /** Reads from the cache what the same sources made of the same options. */
 export const companyRun = async (options: CompanyRunOptions): Promise<CompanyRun> => {
-  const sources = sourceHash('packages/detector/src', 'packages/training/src', 'packages/generator/src', 'schemas/src', 'services/cli/src/evaluate', 'bench/detection/company.ts', 'bench/detection/company-run.ts')
+  const sources = sourceHash(
+    'packages/detector/src',
+    'packages/training/src',
+    'packages/generator/src',
+    'schemas/src',
+    'services/cli/src/evaluate',
+    'bench/detection/company.ts',
+    'bench/detection/company-run.ts',
+  )
   const key = hashOf(options, sources)
   const path = join(CACHE, `company-${key}.json`)
   if (!existsSync(path)) {
-    process.stderr.write(`a company of ${options.generate.identities} over ${options.generate.days} days, seed ${options.generate.seed} …\n`)
+    process.stderr.write(
+      `a company of ${options.generate.identities} over ${options.generate.days} days, seed ${options.generate.seed} …\n`,
+    )
     const run = await live(options, join(CACHE, `vectors-${key}`))
     writeFileSync(`${path}.part`, JSON.stringify(run))
     renameSync(`${path}.part`, path)
@@ -73,8 +83,28 @@ const live = async (options: CompanyRunOptions, vectorsPath: string): Promise<Co
   vectors?.write(vectorsPath)
   const seconds = (performance.now() - started) / 1000
   const judged = judge(result.alerts, result.labels, judgeFromMs, window.to)
-  const cases = result.cases.map((c): CaseOutcome => judged.cases.get(c.case) ?? { kind: c.kind, case: c.case, variant: c.variant, size: c.size, twin: c.twin, raised: false, delivered: false, explained: false, families: [] })
-  return { events: result.events, seconds, cases, days: judged.days, falseFamilies: judged.falseFamilies, vectors: vectors === null ? null : vectorsPath }
+  const cases = result.cases.map(
+    (c): CaseOutcome =>
+      judged.cases.get(c.case) ?? {
+        kind: c.kind,
+        case: c.case,
+        variant: c.variant,
+        size: c.size,
+        twin: c.twin,
+        raised: false,
+        delivered: false,
+        explained: false,
+        families: [],
+      },
+  )
+  return {
+    events: result.events,
+    seconds,
+    cases,
+    days: judged.days,
+    falseFamilies: judged.falseFamilies,
+    vectors: vectors === null ? null : vectorsPath,
+  }
 }
 
 /** Alerts through the daily ceiling in the order raised (critical ones are never held), joined to cases by their evidence. */
@@ -85,7 +115,12 @@ const judge = (alerts: readonly Alert[], labels: ReadonlyMap<number, Label>, fro
   for (const alert of alerts) {
     const delivered = budget.decide(alert) === 'delivered'
     if (alert.lastSeen < fromMs) continue
-    const group = groups.get(alert.id) ?? { day: Math.floor(alert.firstSeen / DAY_MS), joins: false, delivered: false, family: alert.family }
+    const group = groups.get(alert.id) ?? {
+      day: Math.floor(alert.firstSeen / DAY_MS),
+      joins: false,
+      delivered: false,
+      family: alert.family,
+    }
     groups.set(alert.id, group)
     group.delivered ||= delivered
     for (const { offset } of alert.evidence) {
@@ -94,7 +129,17 @@ const judge = (alerts: readonly Alert[], labels: ReadonlyMap<number, Label>, fro
       // Surroundings of an attack are neither caught nor false.
       group.joins = true
       if (!label.twin && !label.key) continue
-      const c = cases.get(label.case) ?? { kind: label.attack, case: label.case, variant: label.variant, size: label.size, twin: label.twin, raised: false, delivered: false, explained: false, families: [] }
+      const c = cases.get(label.case) ?? {
+        kind: label.attack,
+        case: label.case,
+        variant: label.variant,
+        size: label.size,
+        twin: label.twin,
+        raised: false,
+        delivered: false,
+        explained: false,
+        families: [],
+      }
       cases.set(label.case, c)
       c.raised = true
       if (!c.families.includes(alert.family)) c.families.push(alert.family)
@@ -131,7 +176,7 @@ interface RowLike {
 }
 
 /** Columns beside a vector in the `.meta` file, float32. */
-export const META = ['judged', 'label', 'score', 'surprise', 'reconstruction', 'session_events', 'session'] as const
+const META = ['judged', 'label', 'score', 'surprise', 'reconstruction', 'session_events', 'session'] as const
 
 /** Label of a row: 0 benign life or a twin, 1 key event of an attack, 2 surroundings of an attack (left out). */
 class VectorFile {
@@ -152,7 +197,15 @@ class VectorFile {
     this.#sessions.set(session, known)
     this.#vectors.push(row.features)
     const kind = label === null || label.twin ? 0 : label.key ? 1 : 2
-    this.#meta.push(row.event_time >= this.#judgeFromMs ? 1 : 0, kind, row.score, row.surprise, row.reconstruction, known.events, known.number)
+    this.#meta.push(
+      row.event_time >= this.#judgeFromMs ? 1 : 0,
+      kind,
+      row.score,
+      row.surprise,
+      row.reconstruction,
+      known.events,
+      known.number,
+    )
   }
 
   write(path: string): void {
