@@ -177,8 +177,8 @@ export const growth = async (): Promise<Part> => {
         atLeast: false,
         unit: '×',
       },
-      { what: 'the same, drawn per event', measured: ratio('event'), bar: 1.5, atLeast: false, unit: '×' },
-      { what: `the same, Zipf(${ZIPF})`, measured: ratio('zipf'), bar: 1.5, atLeast: false, unit: '×' },
+      { what: 'cost per event, drawn per event', measured: ratio('event'), bar: 1.5, atLeast: false, unit: '×' },
+      { what: `cost per event, Zipf(${ZIPF})`, measured: ratio('zipf'), bar: 1.5, atLeast: false, unit: '×' },
       { what: 'memory per identity beyond the base', measured: perIdentity / 1024, bar: 4.6, atLeast: false, unit: 'KB' },
     ],
     tables: [
