@@ -89,7 +89,6 @@ export class Detector implements ShardProcessor {
   readonly #ready = new Map<string, ReadyRelease>()
   readonly #configHash: string
   readonly #stages: Stages & { historic: boolean; learning: boolean; dirty: number[] }
-  #tenantNumbers = new Map<string, number>()
   #shard!: Shard
   #alerts: Alert[] = []
   #capsules: AlertCapsule[] = []
@@ -291,12 +290,7 @@ export class Detector implements ShardProcessor {
   }
 
   #newTenant(name: string): TenantState {
-    let number = this.#tenantNumbers.get(name)
-    if (number === undefined) {
-      number = this.#tenantNumbers.size + 1
-      this.#tenantNumbers.set(name, number)
-    }
-    return new TenantState(name, number, this.#options.masterKey)
+    return new TenantState(name, this.#options.masterKey)
   }
 
   #tenantOf(w: Work): TenantState {
@@ -317,11 +311,11 @@ export class Detector implements ShardProcessor {
 
   #keyOf(w: Work): void {
     const { hashes, tenant, event } = w
-    hashes.field(event, S.identity, tenant.sip, tenant.number)
+    hashes.field(event, S.identity, tenant.sip)
     if (!this.#sessionKeys || !event.has(S.session)) return
     const lo = hashes.lo[S.identity]!
     const hi = hashes.hi[S.identity]!
-    hashes.field(event, S.session, tenant.sip, tenant.number)
+    hashes.field(event, S.session, tenant.sip)
     // A slot of the session's own, copied from the identity's on its first event.
     const sessionLo = (lo ^ Math.imul(hashes.lo[S.session]!, 0x9e3779b1)) >>> 0
     const sessionHi = (hi ^ Math.imul(hashes.hi[S.session]!, 0x85ebca6b)) >>> 0

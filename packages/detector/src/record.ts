@@ -1,4 +1,4 @@
-/** String fields of an event, as indexes into `DecodedEvent.start`, `.end` and `.hash`. */
+/** String fields of an event, as indexes into `DecodedEvent.start` and `.end`. */
 export const S = {
   id: 0,
   tenant: 1,
@@ -55,8 +55,6 @@ export class DecodedEvent {
   bytes: Uint8Array = new Uint8Array(0)
   readonly start = new Int32Array(STRING_FIELDS)
   readonly end = new Int32Array(STRING_FIELDS)
-  /** FNV-1a of each string, only to find it in a cache; never stored. */
-  readonly hash = new Int32Array(STRING_FIELDS)
   readonly number = new Float64Array(NUMBER_FIELDS)
   /** Index into IDENTITY_KINDS. */
   kind = 0

@@ -23,6 +23,8 @@ export class Work {
   seg!: Segment
   base = 0
   slot = 0
+  /** Of no meaning; see `touchLines`. */
+  touched = 0
   isNew = false
   late = false
   /** Older than the hour that the windows stand at: scored, but no window can speak of it. */

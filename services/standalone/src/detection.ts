@@ -112,7 +112,7 @@ export const createDetection = ({ log, releases, config, residentIdentities, log
     tenants,
     placeOf(tenant, identity) {
       let namer = namers.get(tenant)
-      if (namer === undefined) namers.set(tenant, (namer = new TenantState(tenant, 0, masterKey)))
+      if (namer === undefined) namers.set(tenant, (namer = new TenantState(tenant, masterKey)))
       const { lo, hi } = detector.identityKey(namer, identity)
       const key = Buffer.alloc(8)
       key.writeUInt32LE(lo, 0)

@@ -43,9 +43,6 @@ export const fillFromEvent = (event: Event, out: DecodedEvent): void => {
     out.start[field] = at
     at += b.length
     out.end[field] = at
-    let h = 0x811c9dc5
-    for (const c of b) h = Math.imul(h ^ c, 0x01000193)
-    out.hash[field] = h
   }
   fillNumbers(event, out)
   out.kind = IDENTITY_KINDS.indexOf(event.identity.kind)

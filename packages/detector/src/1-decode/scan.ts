@@ -235,18 +235,15 @@ export class Scanner {
     let p = this.#p
     if (b[p] !== QUOTE) return false
     const start = ++p
-    let h = 0x811c9dc5
     for (let c = b[p]!; c !== QUOTE; c = b[++p]!) {
       // Controls, escapes and anything beyond ASCII: the full decoder judges. Past the end `c` is undefined and fails too.
       if (!(c >= 32 && c <= 126) || c === 92) return false
-      h = Math.imul(h ^ c, 0x01000193)
     }
     const length = p - start
     if (length === 0 || length > limit) return false
     const out = this.#out
     out.start[field] = start
     out.end[field] = p
-    out.hash[field] = h
     this.#p = p + 1
     if (field === S.ip) return isIpv4(b, start, p)
     if (field === S.country) return length === 2 && b[start]! >= 65 && b[start]! <= 90 && b[start + 1]! >= 65 && b[start + 1]! <= 90
@@ -360,7 +357,6 @@ export class Scanner {
     let first = true
     let start = 0
     let end = 0
-    let hash = 0
     for (let depth = 0; depth < L.delegationDepth; depth++) {
       if (!equal(b, this.#p, DELEGATE_ID)) return false
       this.#p += DELEGATE_ID.length
@@ -368,7 +364,6 @@ export class Scanner {
       if (first) {
         start = out.start[S.delegate]!
         end = out.end[S.delegate]!
-        hash = out.hash[S.delegate]!
         first = false
       }
       if (!equal(b, this.#p, DELEGATE_KIND)) return false
@@ -381,7 +376,6 @@ export class Scanner {
       out.kind = kind
       out.start[S.delegate] = start
       out.end[S.delegate] = end
-      out.hash[S.delegate] = hash
       return true
     }
     return false

@@ -10,11 +10,11 @@ const HOUR_MS = 3_600_000
 /** Keyed hashes of all names of the event that baselines count, and the hash that the slot is found by. */
 export const hashNames = (w: Work): void => {
   const { event, hashes, tenant } = w
-  const { sip, number } = tenant
-  hashes.field(event, S.action, sip, number)
+  const { sip } = tenant
+  hashes.field(event, S.action, sip)
   w.action = fingerprint(hashes.lo[S.action]!)
   w.actionHi = hashes.hi[S.action]!
-  hashes.field(event, S.resourceClass, sip, number)
+  hashes.field(event, S.resourceClass, sip)
   w.class_ = fingerprint(hashes.lo[S.resourceClass]!)
   w.classHi = hashes.hi[S.resourceClass]!
   w.destination = optional(w, S.destination)
@@ -35,7 +35,7 @@ export const hashNames = (w: Work): void => {
 
 const optional = (w: Work, field: number): number => {
   if (!w.event.has(field)) return 0
-  w.hashes.field(w.event, field, w.tenant.sip, w.tenant.number)
+  w.hashes.field(w.event, field, w.tenant.sip)
   return fingerprint(w.hashes.lo[field]!)
 }
 
@@ -54,15 +54,10 @@ const network = (w: Work): void => {
     if ((c === 46 || c === 58) && ++separators === 3) break
     cut++
   }
-  const saved = event.hash[S.ip]!
-  let h = 0x811c9dc5
-  for (let p = start; p < cut; p++) h = Math.imul(h ^ bytes[p]!, 0x01000193)
   event.end[S.ip] = cut
-  event.hash[S.ip] = h
   w.network = optional(w, S.ip)
   w.networkHi = w.hashes.hi[S.ip]!
   event.end[S.ip] = end
-  event.hash[S.ip] = saved
 }
 
 const mix = (a: number, b: number): number => {
@@ -109,8 +104,8 @@ export const placeInTime = (w: Work, lateAfterMs: number, historic: boolean): vo
 
 /** Whether the id is among the identity's last 32 (C6); keyed, so that nobody can forge a repeat. */
 export const findDuplicate = (w: Work): void => {
-  w.hashes.once(w.event, S.id, w.tenant.sip)
-  const id = fingerprint(w.hashes.lo[S.id]!)
+  w.hashes.field(w.event, S.id, w.tenant.sip)
+  const id = fingerprint(w.hashes.lo[S.id]!) >>> 0
   const u32 = w.seg.u32
   const at = (w.base + EVENT_IDS) >> 2
   w.duplicate = false
@@ -126,7 +121,7 @@ export const findDuplicate = (w: Work): void => {
 export const findSession = (w: Work, gapMs: number, maxMs: number): void => {
   const { u32 } = w.seg
   const nowS = Math.floor(w.timeMs / 1000)
-  const wanted = w.session === 0 ? 0xffffffff : w.session
+  const wanted = (w.session === 0 ? 0xffffffff : w.session) >>> 0
   let oldest = 0
   let oldestAt = Number.POSITIVE_INFINITY
   for (let i = 0; i < SESSION_COUNT; i++) {

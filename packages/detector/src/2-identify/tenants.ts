@@ -32,7 +32,6 @@ const CACHE = 16_384
 /** What one shard knows of one tenant: its keys, its release and its policy at the current position. */
 export class TenantState {
   readonly name: string
-  readonly number: number
   readonly sip: SipHash
   release: ReadyRelease | null = null
   releaseId = 'release-0'
@@ -51,9 +50,8 @@ export class TenantState {
   #classBits = new Uint8Array(CACHE_AT_FIRST)
   #classes = new Map<number, { readonly name: string; readonly lo: number; readonly hi: number }>()
 
-  constructor(name: string, number: number, masterKey: Uint8Array) {
+  constructor(name: string, masterKey: Uint8Array) {
     this.name = name
-    this.number = number
     this.sip = new SipHash(deriveKey(masterKey, `tenant:${name}`))
   }
 

@@ -34,9 +34,11 @@ export class CountMap {
 
   #at(fp: number): number {
     const keys = this.#keys
-    for (let at = fp & this.#mask; ; at = (at + 1) & this.#mask) {
+    const mask = this.#mask
+    const wanted = fp >>> 0
+    for (let at = wanted & mask; ; at = (at + 1) & mask) {
       const key = keys[at]!
-      if (key === fp) return at
+      if (key === wanted) return at
       if (key === 0) return -1
     }
   }

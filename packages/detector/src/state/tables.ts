@@ -13,7 +13,9 @@ export const fingerprint = (lo: number): number => (lo === 0 ? 1 : lo)
 export const find = (seg: Segment, table: number, sets: number, fp: number, hi: number): number => {
   const u32 = seg.u32
   const at = (table + ((hi & (sets - 1)) << 6)) >> 2
-  for (let i = 0; i < 8; i++) if (u32[at + i] === fp) return at + 8 + i
+  // A whole number to the compiler too: eight comparisons of integers, not of floats.
+  const key = fp >>> 0
+  for (let i = 0; i < 8; i++) if (u32[at + i] === key) return at + 8 + i
   return -1
 }
 
@@ -25,20 +27,20 @@ export const countOf = (seg: Segment, table: number, sets: number, fp: number, h
 /** Adds `weight` to `fp`; returns true when it was not in the table. In a full set the rarest entry gives way. */
 export const add = (seg: Segment, table: number, sets: number, fp: number, hi: number, weight: number): boolean => {
   const { u32, f32 } = seg
-  const set = hi & (sets - 1)
-  const at = (table + (set << 6)) >> 2
+  const key = fp >>> 0
+  const at = (table + ((hi & (sets - 1)) << 6)) >> 2
   let rarest = at
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < 8; i++) {
     const entry = u32[at + i]!
     const count = f32[at + 8 + i]!
-    if (entry === fp) {
+    if (entry === key) {
       f32[at + 8 + i] = count + weight
       return false
     }
     if (entry === 0) {
       // Entries fill from the front, so the first empty place ends the search.
-      u32[at + i] = fp
+      u32[at + i] = key
       f32[at + 8 + i] = weight
       return true
     }
@@ -47,7 +49,7 @@ export const add = (seg: Segment, table: number, sets: number, fp: number, hi: n
       rarest = at + i
     }
   }
-  u32[rarest] = fp
+  u32[rarest] = key
   f32[rarest + 8] = weight
   return true
 }
