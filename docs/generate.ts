@@ -1,18 +1,52 @@
 // Pages that are made from declarations. `npm run docs` writes them, `npm run docs -- --check` fails where one is stale.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configDocs, metricsDocs } from '../packages/runtime/src/index.ts'
+import { REJECT_CODES } from '../schemas/src/index.ts'
+import { commandDocs } from '../services/cli/src/docs.ts'
+import { KNOWN } from '../services/console/src/problems.ts'
+import { PROBLEMS } from '../services/gateway/src/problems.ts'
 import { StandaloneConfig } from '../services/standalone/src/config.ts'
+import { REFUSALS } from '../services/standalone/src/operator/routes.ts'
 
-const PAGES: Readonly<Record<string, () => string>> = {
+const GENERATED = 'Generated from the declaration; do not edit.'
+
+const cell = (text: string): string => text.replaceAll('|', '\\|')
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n')
+
+const refusals = (known: Readonly<Record<string, { readonly status: number; readonly remedy: string }>>): string =>
+  table(
+    ['code', 'HTTP', 'what to do'],
+    Object.entries(known).map(([code, { status, remedy }]) => [`\`${code}\``, String(status), remedy]),
+  )
+
+const errors = (): string =>
+  [
+    `# Codes\n\n${GENERATED} Codes are stable: scripts may rely on them.`,
+    '## Events that are not scored\n\nIn the answer of `POST /v1/events`, in the dead letters, in `plumbline_dead_letters_total` and in the summaries of `replay` and `backfill`.',
+    table(
+      ['code', 'what it means, and what to do'],
+      Object.entries(REJECT_CODES).map(([code, words]) => [`\`${code}\``, words]),
+    ),
+    '## Requests that are refused at the door\n\n`POST /v1/events`, `POST /v1/traces`.',
+    refusals(PROBLEMS),
+    '## Requests that are refused by the read API and the page\n\nA code that is not listed is a failure inside the service: 500, or 503 when trying again can help.',
+    refusals(KNOWN),
+    '## Requests that are refused to anybody but the operator\n\n`POST /v1/operator/…`, which `plumbline backfill`, `train` and `replay --to` use.',
+    refusals(REFUSALS),
+  ].join('\n\n')
+
+const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
-  'metrics.md': () =>
-    `# Metrics\n\nGenerated from the declaration; do not edit. Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
+  'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
+  'errors.md': () => `${errors()}\n`,
+  'cli.md': async () => `# Command line\n\n${GENERATED}\n\n${await commandDocs()}`,
 }
 
 const check = process.argv.includes('--check')
 for (const [name, make] of Object.entries(PAGES)) {
   const path = new URL(name, import.meta.url)
-  const text = make()
+  const text = await make()
   if (!check) {
     writeFileSync(path, text)
     continue

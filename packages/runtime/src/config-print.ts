@@ -77,7 +77,8 @@ const docsRow = (field: ConfigField): string => {
     meaning.filter((s) => s !== '').join(' '),
     fallback,
     `\`${field.env}\``,
-    `\`--${field.flag}\``,
+    // What is on by default has only a flag that switches it off.
+    field.kind === 'boolean' && field.defaultValue === true ? `\`--no-${field.flag}\`` : `\`--${field.flag}\``,
   ]
   return `| ${cells.map((c) => c.replaceAll('|', '\\|')).join(' | ')} |`
 }

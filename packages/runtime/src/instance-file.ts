@@ -23,7 +23,11 @@ export const InstanceFile = z.strictObject({
   startedAt: z.number().int().meta({ unit: 'ms since epoch' }),
   url: z.url().meta({ description: 'Of the HTTP door and API.' }),
   token: z.string().min(1),
-  operator: z.string().min(1).optional().meta({ description: 'Key of the operator routes, made at each start; taken from this machine only.' }),
+  operator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'Key of the operator routes, made at each start; taken from this machine only.' }),
   store: z
     .strictObject({ url: z.url(), user: z.string(), password: z.string(), database: z.string() })
     .nullable()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -135,4 +135,21 @@ test('doctor finds what this machine has and says how to fix what it has not', (
   assert.equal(of('data folder')?.status, 'ok')
   assert.equal(of('Kafka 127.0.0.1:1')?.status, 'fail')
   for (const finding of findings) assert.equal(finding.fix === undefined, finding.status === 'ok', finding.name)
+})
+
+test('what only asks of a data folder makes none; arrival times are not for everybody to set', () => {
+  writeFileSync(join(dir, 'one.jsonl'), '')
+  for (const [args, words] of [
+    [['train', '--data-dir', 'nowhere'], /there is no instance's data in .*nowhere/],
+    [['explain', 'some-alert', '--data-dir', 'nowhere'], /\[DATA_DIR_EMPTY\]/],
+    [['replay', '--to', 'http://127.0.0.1:1', 'one.jsonl'], /only the operator .* --arrival wall/],
+    [['replay', '--arrival', 'never', '--to', 'http://127.0.0.1:1', 'one.jsonl'], /one of event, wall/],
+    [['backfill', 'absent.jsonl'], /absent\.jsonl does not exist/],
+  ] as const) {
+    const { status, stdout, stderr } = run(...args)
+    assert.equal(status, 2, `${args.join(' ')}: ${stderr}`)
+    assert.equal(stdout, '')
+    assert.match(stderr, words)
+  }
+  assert.equal(existsSync(join(dir, 'nowhere')), false)
 })

@@ -19,6 +19,7 @@ const USAGE_CODES = new Set([
   'FORMAT_UNSUPPORTED',
   'GENERATOR_OPTIONS',
   'ARRIVAL_NOT_SETTABLE',
+  'DATA_DIR_EMPTY',
 ])
 
 /** A wrong command line, found after parsing. */

@@ -8,7 +8,7 @@ interface Known {
 }
 
 /** Refusals by code. A code that is not listed is our fault: 500, or 503 when trying again can help. */
-const KNOWN: Readonly<Record<string, Known>> = {
+export const KNOWN: Readonly<Record<string, Known>> = {
   REQUEST_INVALID: { status: 400, remedy: 'Correct the field that the message names.' },
   CURSOR_INVALID: { status: 400, remedy: 'Leave the cursor out and start from the first page.' },
   NOT_FOUND: {

@@ -60,7 +60,7 @@ const run = async (files: readonly string[], flags: Flags, output: Output): Prom
     signal: stop.signal,
   })
   try {
-    const instance = await openInstance(flags, output)
+    const instance = await openInstance(flags, output, 'nothing')
     try {
       const { operator } = instance
       const { tenant, afterLive = false } = flags

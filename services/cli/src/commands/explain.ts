@@ -35,7 +35,7 @@ const PENDING_FOR_MS = 5000
 /** The instance that was named, the one that runs on the data folder, or one started for this. */
 const apiOf = async (flags: Flags, output: Output): Promise<{ readonly api: Api; close(): Promise<void> }> => {
   const { openInstance, tokenFor } = await import('../instance/access.ts')
-  if (flags.to === undefined) return openInstance(flags, output)
+  if (flags.to === undefined) return openInstance(flags, output, 'data')
   const { createApi } = await import('../instance/api.ts')
   return { api: createApi(flags.to, flags.token ?? (await tokenFor(flags.to, flags))), close: () => Promise.resolve() }
 }

@@ -23,7 +23,7 @@ export const registerTrain: Register = (program, outputOf) => {
     .action(async (flags: Flags, command: Command) => {
       const output = outputOf(command)
       const progress = createProgress(output, 'training', 'events')
-      const instance = await openInstance(flags, output)
+      const instance = await openInstance(flags, output, 'data')
       try {
         progress.phase(`training the model of ${flags.tenant}`)
         const body = JSON.stringify({ tenant: flags.tenant } satisfies TrainRequest)

@@ -51,4 +51,10 @@ test('every alert of a company can be scored again from its capsule, bit for bit
     assert.equal(again.identical, true)
   }
   assert.ok(modelled > 0, 'some alerts come from a model')
+
+  const [capsule] = capsules
+  assert.ok(capsule !== undefined)
+  const context = { tenant: 'default', identity: 'x', release: undefined, policy: undefined, config: CONFIG, masterKey: MASTER_KEY }
+  const older = { ...capsule, replay: { ...capsule.replay, detectorVersion: '0.9.0' } }
+  assert.throws(() => recompute(older, context), { code: 'REPLAY_VERSION_UNSUPPORTED', message: /made by 0\.9\.0/ })
 })

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PlumblineError } from '@plumbline/schemas'
 import { describeError, note, type Output } from '../output.ts'
@@ -97,11 +99,16 @@ const untilReady = async (url: string): Promise<void> => {
   }
 }
 
-/** The instance of a data folder: the running one, else one that is started for this command. */
-export const openInstance = async (flags: InstanceFlags, output: Output): Promise<InstanceAccess> => {
-  const { findInstance } = await import('@plumbline/runtime')
+/**
+ * The instance of a data folder: the running one, else one that is started for this command. Throws DATA_DIR_EMPTY when
+ * there is none and `needs` is `data`: what only asks of a folder makes none.
+ */
+export const openInstance = async (flags: InstanceFlags, output: Output, needs: 'data' | 'nothing'): Promise<InstanceAccess> => {
+  const { DATA_LAYOUT, findInstance } = await import('@plumbline/runtime')
   const dataDir = dataDirOf(flags)
   const found = findInstance(dataDir)
+  if (found === undefined && needs === 'data' && !existsSync(join(dataDir, DATA_LAYOUT.log)))
+    throw new PlumblineError('DATA_DIR_EMPTY', `there is no instance's data in ${dataDir}; set --data-dir or PLUMBLINE_DATA_DIR`)
   if (found === undefined) return startOwn(dataDir, flags, output)
   return { ...accessTo(found), own: false, close: () => Promise.resolve() }
 }

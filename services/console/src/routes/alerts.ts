@@ -1,5 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import { AlertQuery, VerdictRequest, type AlertDetail, type AlertPage, type ReplayAnswer, type Verdict, type VerdictAnswer } from '@plumbline/schemas'
+import {
+  AlertQuery,
+  VerdictRequest,
+  type AlertDetail,
+  type AlertPage,
+  type ReplayAnswer,
+  type Verdict,
+  type VerdictAnswer,
+} from '@plumbline/schemas'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
 import { type LiveTail, type TailedAlerts, unlessAway } from '../live-tail.ts'
 import { notFound, parse } from '../problems.ts'

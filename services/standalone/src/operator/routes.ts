@@ -31,11 +31,18 @@ const BODY_BYTES = 16 * 1024 * 1024
 const MAX_LINES = 5000
 const NEWLINE = 10
 
-const STATUS: Readonly<Record<string, readonly [status: number, remedy: string]>> = {
-  OPERATOR_ONLY: [403, 'Run the command on the machine of the instance, as the user that owns its data folder (--data-dir).'],
-  REQUEST_INVALID: [400, 'Use the command line of the same version as the instance.'],
-  TENANT_UNKNOWN: [404, 'Check --tenant; only tenants that sent events can be asked for.'],
+/** Refusals of the operator's routes by code. */
+export const REFUSALS: Readonly<Record<string, { readonly status: number; readonly remedy: string }>> = {
+  OPERATOR_ONLY: {
+    status: 403,
+    remedy: 'Run the command on the machine of the instance, as the user that owns its data folder (--data-dir).',
+  },
+  REQUEST_INVALID: { status: 400, remedy: 'Use the command line of the same version as the instance.' },
+  TENANT_UNKNOWN: { status: 404, remedy: 'Check --tenant; only tenants that sent events can be asked for.' },
 }
+
+const AGAIN = { status: 503, remedy: 'Try again in a few seconds.' }
+const OURS = { status: 500, remedy: 'See the log of the service.' }
 
 /** The machine itself: 127.0.0.0/8 and ::1, also as an IPv4 address in IPv6. */
 const isLoopback = (address: string | undefined): boolean =>
@@ -84,7 +91,7 @@ export const operatorRoutes =
     app.setErrorHandler((error, request, reply) => {
       const code = error instanceof PlumblineError ? error.code : 'INTERNAL'
       const retryable = error instanceof PlumblineError && error.retryable
-      const [status, remedy] = STATUS[code] ?? (retryable ? [503, 'Try again in a few seconds.'] : [500, 'See the log of the service.'])
+      const { status, remedy } = REFUSALS[code] ?? (retryable ? AGAIN : OURS)
       if (status >= 500) request.log.error({ err: error }, 'operator request failed')
       const message = error instanceof PlumblineError ? error.message : 'The request failed inside the service.'
       return reply.code(status).send({ code, message, remedy } satisfies ApiError)

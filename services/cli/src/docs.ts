@@ -1,0 +1,33 @@
+import type { Command } from 'commander'
+import { createProgram } from './program.ts'
+
+const WIDTH = 110
+
+/** Help of a command as it is printed, whatever terminal this runs in. */
+const helpOf = (command: Command): string => {
+  let text = ''
+  command.configureHelp({ helpWidth: WIDTH }).configureOutput({
+    writeOut: (words) => {
+      text += words
+    },
+  })
+  command.outputHelp()
+  return text.replaceAll(/[ \t]+$/gm, '').trimEnd()
+}
+
+/** The help of every command as a page of Markdown. The flags of `up` are those of the configuration and stand there. */
+export const commandDocs = async (): Promise<string> => {
+  const program = await createProgram([])
+  const parts = [`\`\`\`\n${helpOf(program)}\n\`\`\``]
+  const add = (command: Command, path: string): void => {
+    for (const sub of command.commands) {
+      const name = `${path} ${sub.name()}`
+      if (sub.name() === 'help') continue
+      parts.push(`## ${name}\n\n\`\`\`\n${helpOf(sub)}\n\`\`\``)
+      if (sub.name() === 'up') parts.push('Every option of the [configuration](config.md) is a flag too.')
+      add(sub, name)
+    }
+  }
+  add(program, 'plumbline')
+  return `${parts.join('\n\n')}\n`
+}
