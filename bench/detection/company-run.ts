@@ -107,7 +107,7 @@ const live = async (options: CompanyRunOptions, vectorsPath: string): Promise<Co
   }
 }
 
-/** Alerts through the daily ceiling in the order raised (critical ones are never held), joined to cases by their evidence. */
+/** Alerts through the daily ceiling in the order raised (the first critical one of a kind is never held), joined to cases by their evidence. */
 const judge = (alerts: readonly Alert[], labels: ReadonlyMap<number, Label>, fromMs: number, toMs: number) => {
   const budget = new AlertBudget(() => DEFAULT_DETECTION_CONFIG.alertBudgetPerDay)
   const cases = new Map<string, CaseOutcome>()

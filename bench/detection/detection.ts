@@ -59,7 +59,7 @@ export const detection = (names: readonly string[]) => {
     return {
       title: 'Detection',
       how: [
-        'Alerts are those delivered: after the daily ceiling of 20 new groups per tenant, through which critical ones always go. A case is caught when a delivered alert holds one of its key events, explained when such an alert leads with an accepted reason (packages/generator/attacks.md, written before tuning). Intervals: 95 % bootstrap over cases. Subtlety 3 where nothing else is said.',
+        'Alerts are those delivered: after the daily ceiling of 20 new groups per tenant, through which the first critical one of each reason family always goes. A case is caught when a delivered alert holds one of its key events, explained when such an alert leads with an accepted reason (packages/generator/attacks.md, written before tuning). Intervals: 95 % bootstrap over cases. Subtlety 3 where nothing else is said.',
         ...parts.flatMap(([, p]) => p.how),
         `Parts measured: ${parts.map(([, p]) => p.measured).join('; ')}.${open.length === 0 ? '' : ` Not measured yet: ${open.join(', ')}.`}`,
       ],

@@ -15,6 +15,8 @@ interface DayLedger {
   delivered: number
   critical: number
   held: number
+  /** Reason families of which a critical alert has passed this day. */
+  kinds: string[]
   /** Groups delivered that count against the ceiling; at most the budget of them. */
   deliveredIds: string[]
   /** The worst of what was held, worst first; at most HELD_LISTED. */
@@ -31,7 +33,7 @@ export interface BudgetDay {
   /** UTC day of event time, like `2026-11-22`. */
   readonly day: string
   readonly delivered: number
-  /** Of those delivered, how many no budget applies to. */
+  /** Of those delivered, how many passed as the first critical one of their kind. */
   readonly critical: number
   readonly held: number
   readonly worst: readonly HeldAlert[]
@@ -45,8 +47,10 @@ const COMMON_SHARE = 0.75
 
 /**
  * The ceiling on new alert groups per tenant and UTC day of event time (contracts C11). Decides from the order of alerts
- * alone: the same alerts in the same order give the same decisions. Critical alerts are never held, but count.
- * Later revisions follow their first; one that has become critical is let out.
+ * alone: the same alerts in the same order give the same decisions. The first critical alert of each reason family and day
+ * always passes; further ones take their place in the budget like high ones, so that no rule that goes wild over a large
+ * fleet can wake somebody a hundred times. Later revisions follow their first; one that has become the first critical of
+ * its kind is let out.
  */
 export class AlertBudget {
   readonly #perDay: (tenant: string) => number
@@ -62,9 +66,10 @@ export class AlertBudget {
     const ledger = this.#ledger(alert)
     if (ledger.deliveredIds.includes(alert.id)) return 'delivered'
     const heldBefore = ledger.worst.some((h) => h.id === alert.id)
-    if (alert.critical) {
+    if (alert.critical && !ledger.kinds.includes(alert.family)) {
       if (heldBefore) this.#release(ledger, alert.id)
-      if (heldBefore || alert.revision === 1) count(ledger, alert, true)
+      ledger.kinds.push(alert.family)
+      count(ledger, alert, true)
       return 'delivered'
     }
     const followsHeld = heldBefore || (alert.revision > 1 && ledger.held > ledger.worst.length)
@@ -109,8 +114,11 @@ export class AlertBudget {
     const { tenant } = alert.facts
     const key = `${tenant}\n${day}`
     const known = this.#state.days[key]
-    if (known !== undefined) return known
-    const made: DayLedger = { delivered: 0, critical: 0, held: 0, deliveredIds: [], worst: [] }
+    if (known !== undefined) {
+      known.kinds ??= []
+      return known
+    }
+    const made: DayLedger = { delivered: 0, critical: 0, held: 0, kinds: [], deliveredIds: [], worst: [] }
     this.#state.days[key] = made
     const days = Object.keys(this.#state.days).filter((k) => k.startsWith(`${tenant}\n`))
     days.sort((a, b) => Number(b.slice(tenant.length + 1)) - Number(a.slice(tenant.length + 1)))

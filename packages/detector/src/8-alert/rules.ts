@@ -35,7 +35,12 @@ const RULE_TAIL = {
   volume: 1.5,
   travel: 1.5,
 } as const
-const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => w.tailLog10 >= RULE_TAIL[family]
+/** The minima hold where the budget asks for 1e-5; a larger fleet, whose budget asks for more, asks more of rules too. */
+const USUAL_THRESHOLD = 5
+const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => {
+  const threshold = w.tenant.release?.header.thresholds.alertTailLog10 ?? USUAL_THRESHOLD
+  return w.tailLog10 >= RULE_TAIL[family] + Math.max(0, threshold - USUAL_THRESHOLD)
+}
 
 /**
  * Facts that carry an alert beside the learned score: each needs its own minimum of evidence, none needs the budget.
