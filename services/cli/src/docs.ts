@@ -4,7 +4,7 @@ import { createProgram } from './program.ts'
 const WIDTH = 110
 
 /** Help of a command as it is printed, whatever terminal this runs in. */
-const helpOf = (command: Command): string => {
+export const helpOf = (command: Command): string => {
   let text = ''
   command.configureHelp({ helpWidth: WIDTH }).configureOutput({
     writeOut: (words) => {
