@@ -1,7 +1,8 @@
 import type { Alert, AlertCapsule, DeadLetter } from '@plumbline/schemas'
 
 /**
- * One record of a shard's log. Key prefixes: `e:` event (then tenant and identity), `c:` control (then its id).
+ * One record of a shard's log. Key prefixes: `e:` event (then tenant and identity), `h:` the same as part of a backfill,
+ * in the shard of its `e:` form, `c:` control (then its id).
  * `ingestTimeMs` was stamped once when the record entered the log and is the detector's only "now" (contracts C2).
  */
 export interface LogRecord {

@@ -38,8 +38,3 @@ export const oneOf =
     if (found === undefined) throw new InvalidArgumentError(`It must be one of ${choices.join(', ')}.`)
     return found
   }
-
-export const list =
-  <T extends string>(choices: readonly T[]) =>
-  (text: string): readonly T[] =>
-    text.split(',').map((word) => oneOf(choices)(word.trim()))

@@ -31,6 +31,9 @@ export interface BackfillResult {
   readonly tenants: Readonly<Record<string, HistoryAnswer>>
 }
 
+/** A request goes when it has this many bytes of events, however few they are. */
+const REQUEST_BYTES = 1024 * 1024
+
 const placesOf = async (operator: Api, tenant: string, history: Spool): Promise<PlacesAnswer> =>
   PlacesAnswer.parse(await operator.post('/v1/operator/places', JSON.stringify({ tenant, files: history.files.map(({ id }) => id) })))
 
@@ -61,6 +64,7 @@ export const backfill = async (options: BackfillOptions): Promise<BackfillResult
   const run = `backfill-${randomBytes(8).toString('hex')}`
   let [taken, rejected, arrival, requests] = [0, history.rejected, 0, 0]
   let waiting: SpooledEvent[] = []
+  let bytes = 0
 
   const learning = (): void => progress.phase('learning what is normal')
   const send = async (): Promise<void> => {
@@ -81,6 +85,7 @@ export const backfill = async (options: BackfillOptions): Promise<BackfillResult
     rejected += answer.rejected
     for (const { code } of answer.errors) codes[code] = (codes[code] ?? 0) + 1
     waiting = []
+    bytes = 0
     progress.at(before + taken, history.events)
   }
 
@@ -90,7 +95,8 @@ export const backfill = async (options: BackfillOptions): Promise<BackfillResult
     // What an earlier run brought in; each file's events keep one order.
     if ((seen[event.file] ?? 0) <= (known.places[ids[event.file] ?? ''] ?? 0)) continue
     waiting.push(event)
-    if (waiting.length < chunk) continue
+    bytes += event.bytes.length
+    if (waiting.length < chunk && bytes < REQUEST_BYTES) continue
     await send()
     if (signal.aborted) return { finished: false, events: taken, before, rejected, codes, tenants: {} }
   }

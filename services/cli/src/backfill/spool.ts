@@ -7,7 +7,7 @@ import { type FileFormat, readEvents } from '@plumbline/adapters/files'
 import { namingFile } from '../replay/replay.ts'
 
 /** One file of a history after it was read once. */
-export interface SpooledFile {
+interface SpooledFile {
   readonly path: string
   /** Hash over tenant, format, name, size and content: the same file is known again. */
   readonly id: string

@@ -8,7 +8,7 @@ import { type Output, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
 
-export const POLICY_FILE = 'plumbline.policy.yaml'
+const POLICY_FILE = 'plumbline.policy.yaml'
 
 export const registerPolicy: Register = (program, outputOf) => {
   const policy = program

@@ -84,7 +84,7 @@ export const createOperator = (context: Context): Operator => {
         settled(tenants).then(() => true),
         signal,
       )
-      return { done: done === true, learning: context.trainer?.job() != null }
+      return { done: done === true, learning: (context.trainer?.job() ?? null) !== null }
     },
     async history({ tenant }) {
       const models = present(context.releases, 'The log')
