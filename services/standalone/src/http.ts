@@ -87,6 +87,7 @@ export const httpPart = (context: Context, onListening: () => void): Part => {
     log: logger,
     pressure: () => pressureOf(context),
     onAccepted: (notices) => watch.accepted(notices),
+    reservedTenants: [DEMO_TENANT],
     version: VERSION,
   })
   return {

@@ -61,6 +61,17 @@ test('without the store: events are taken in and scored, the page says what it w
   assert.equal(log.outbox.lag('scored', 0).rows, 2, 'the rows wait in the outbox')
 })
 
+test('the tenant of the demo takes no events of others over HTTP', async (t) => {
+  const service = await up(t, configFor(folder(t)))
+  const answer = await post(service, [event('a'), { ...event('b'), tenant: 'demo' }])
+  const { accepted, errors } = (await answer.json()) as { accepted: number; errors: { index: number; code: string; field: string }[] }
+  assert.equal(accepted, 1)
+  assert.deepEqual(
+    errors.map(({ index, code, field }) => [index, code, field]),
+    [[1, 'CREDENTIAL_MISMATCH', 'tenant']],
+  )
+})
+
 test('the token is made once, readable by its owner only, and the running instance can be found', async (t) => {
   const dir = folder(t)
   const first = await startStandalone(configFor(dir), { logger: silent })
