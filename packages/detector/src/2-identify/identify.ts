@@ -173,7 +173,7 @@ export const classify = (w: Work): void => {
   if (tenant.policySource === null) {
     // Nothing written: action and class decide one half, the destination the other, so both caches stay small.
     bits = actBits(w, actKey(w, 0, 0), false)
-    if (w.destination !== 0) bits = (bits & ~EXTERNAL) | placeBits(w)
+    if (w.destination !== 0) bits = (bits & ~EXTERNAL) | ((bits & WRITE) !== 0 ? placeBits(w) : 0)
   } else {
     const resource = tenant.resourceMatters && w.resource !== 0
     const toHi = w.destination === 0 ? 0 : w.destinationHi

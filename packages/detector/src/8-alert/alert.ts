@@ -92,11 +92,11 @@ export const safeObject = (w: Work, family: ReasonFamily): number => {
       return w.country === 0 ? w.network : w.country
     case 'lateral_movement':
       return w.segments
-    case 'off_hours':
-    case 'rate':
     case 'volume':
     case 'drift':
-      return 1
+      return w.destination === 0 ? w.class_ : w.destination
+    case 'off_hours':
+      return w.hourOfWeek + 1
     default:
       return w.action
   }

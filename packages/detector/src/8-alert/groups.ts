@@ -99,8 +99,15 @@ export const safeKey = (family: ReasonFamily, object: number): number => {
   return key === 0 ? 1 : key
 }
 
+/** What was safe last quarter is looked at again: a verdict speaks for this long of event time. */
+const SAFE_FOR_S = 90 * 86_400
+
 export const isSafe = (w: Work, key: number): boolean => {
-  for (let i = 0; i < SAFE_COUNT; i++) if (w.seg.u32[(w.base + SAFE + i * SAFE_BYTES) >> 2] === key) return true
+  const { u32 } = w.seg
+  for (let i = 0; i < SAFE_COUNT; i++) {
+    const at = (w.base + SAFE + i * SAFE_BYTES) >> 2
+    if (u32[at] === key) return Math.floor(w.timeMs / 1000) - u32[at + 1]! <= SAFE_FOR_S
+  }
   return false
 }
 
