@@ -84,7 +84,8 @@ export class Detector implements ShardProcessor {
   readonly slots: Slots
   readonly #options: DetectorOptions
   readonly #shards = new Map<number, Shard>()
-  readonly #work = new Work()
+  readonly #scanner = new Scanner()
+  readonly #work = new Work(this.#scanner)
   readonly #block = new ScoredBlock()
   readonly #ready = new Map<string, ReadyRelease>()
   readonly #configHash: string
@@ -103,7 +104,7 @@ export class Detector implements ShardProcessor {
       config: options.config,
       slots: this.slots,
       block: this.#block,
-      scanner: new Scanner(),
+      scanner: this.#scanner,
       dirty: [],
       learning: true,
       historic: false,
@@ -310,12 +311,10 @@ export class Detector implements ShardProcessor {
   }
 
   #keyOf(w: Work): void {
-    const { hashes, tenant, event } = w
-    hashes.field(event, S.identity, tenant.sip)
+    const { hashes, event } = w
     if (!this.#sessionKeys || !event.has(S.session)) return
     const lo = hashes.lo[S.identity]!
     const hi = hashes.hi[S.identity]!
-    hashes.field(event, S.session, tenant.sip)
     // A slot of the session's own, copied from the identity's on its first event.
     const sessionLo = (lo ^ Math.imul(hashes.lo[S.session]!, 0x9e3779b1)) >>> 0
     const sessionHi = (hi ^ Math.imul(hashes.hi[S.session]!, 0x85ebca6b)) >>> 0

@@ -3,7 +3,7 @@ import { N, S } from './record.ts'
 import { fillFromEvent } from './1-decode/fill.ts'
 import { decodeFull } from './1-decode/full.ts'
 import type { Scanner } from './1-decode/scan.ts'
-import { classify, findDuplicate, findSession, hashNames, introduce, placeInTime } from './2-identify/identify.ts'
+import { classify, findDuplicate, findSession, introduce, nameEvent, placeInTime } from './2-identify/identify.ts'
 import type { Slots } from './state/slots.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 import { amountFeatures } from './3-features/amounts.ts'
@@ -81,6 +81,7 @@ const touchLines = (w: Work): number => {
 /** 2. Whose it is: tenant, slot, session, keyed names, and what the policy says of the act. */
 export const identify = (w: Work, s: Stages): Outcome | null => {
   w.tenant = s.tenantOf(w)
+  s.scanner.hashNames(w.tenant.sip)
   s.keyOf(w)
   w.slot = s.slots.touch(w.shard, w.hashes.lo[S.identity]!, w.hashes.hi[S.identity]!, s.dirty)
   w.seg = s.slots.segment(w.slot)
@@ -90,7 +91,7 @@ export const identify = (w: Work, s: Stages): Outcome | null => {
   placeInTime(w, s.config.lateAfterMs, s.historic)
   w.isNew = w.seg.f32[(w.base + H.seen) >> 2] === 0
   if (w.isNew) introduce(w)
-  hashNames(w)
+  nameEvent(w)
   findDuplicate(w)
   findSession(w, s.config.sessionGapMs, s.config.sessionMaxMs)
   classify(w)

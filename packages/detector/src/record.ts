@@ -47,15 +47,21 @@ export const NUMBER_FIELDS = 13
 
 export const ABSENT = 255
 
+/** An event in the scanner's memory: starts, ends, both halves of the hashes, numbers, then four whole numbers. */
+export const HASHES_AT = STRING_FIELDS * 8
+const NUMBERS_AT = STRING_FIELDS * 16
+export const SCALARS_AT = NUMBERS_AT + NUMBER_FIELDS * 8
+const EVENT_BYTES = SCALARS_AT + 16
+
 /**
  * One event as spans of its bytes and plain numbers. One instance per shard group is reused for every event,
  * so nothing is allocated on the way; `start[f] === end[f]` means the field is absent.
  */
 export class DecodedEvent {
   bytes: Uint8Array = new Uint8Array(0)
-  readonly start = new Int32Array(STRING_FIELDS)
-  readonly end = new Int32Array(STRING_FIELDS)
-  readonly number = new Float64Array(NUMBER_FIELDS)
+  readonly start: Int32Array
+  readonly end: Int32Array
+  readonly number: Float64Array
   /** Index into IDENTITY_KINDS. */
   kind = 0
   /** Index into OUTCOMES. */
@@ -64,6 +70,13 @@ export class DecodedEvent {
   provenance = ABSENT
   /** 1 true, 0 false, ABSENT. */
   untrusted = ABSENT
+
+  /** @param buffer memory to live in, from byte `at` on: the scanner's own, so that nothing is copied. */
+  constructor(buffer = new ArrayBuffer(EVENT_BYTES), at = 0) {
+    this.start = new Int32Array(buffer, at, STRING_FIELDS)
+    this.end = new Int32Array(buffer, at + STRING_FIELDS * 4, STRING_FIELDS)
+    this.number = new Float64Array(buffer, at + NUMBERS_AT, NUMBER_FIELDS)
+  }
 
   reset(bytes: Uint8Array): void {
     this.bytes = bytes
@@ -74,6 +87,18 @@ export class DecodedEvent {
     this.outcome = 0
     this.provenance = ABSENT
     this.untrusted = ABSENT
+  }
+
+  /** Takes over all of `from`; the bytes stay shared. */
+  copy(from: DecodedEvent): void {
+    this.bytes = from.bytes
+    this.start.set(from.start)
+    this.end.set(from.end)
+    this.number.set(from.number)
+    this.kind = from.kind
+    this.outcome = from.outcome
+    this.provenance = from.provenance
+    this.untrusted = from.untrusted
   }
 
   has(field: number): boolean {

@@ -1,6 +1,6 @@
 import { FEATURE_COUNT } from '@plumbline/schemas'
-import { DecodedEvent } from './record.ts'
-import { Hashes } from './2-identify/hashes.ts'
+import type { DecodedEvent } from './record.ts'
+import type { Hashes, Scanner } from './1-decode/scan.ts'
 import type { Segment } from './state/slots.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 
@@ -16,10 +16,10 @@ export class Work {
   /** The event as the log holds it. */
   raw: Uint8Array = new Uint8Array(0)
   // 1 decode
-  readonly event = new DecodedEvent()
+  readonly event: DecodedEvent
   // 2 identify
   tenant!: TenantState
-  readonly hashes = new Hashes()
+  readonly hashes: Hashes
   seg!: Segment
   base = 0
   slot = 0
@@ -104,4 +104,10 @@ export class Work {
   readonly contributions = new Float32Array(FEATURE_COUNT)
   // 8 alert
   flags = 0
+
+  /** @param scanner whose event and hashes these are */
+  constructor(scanner: Scanner) {
+    this.event = scanner.event
+    this.hashes = scanner.hashes
+  }
 }

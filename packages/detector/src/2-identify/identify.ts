@@ -7,58 +7,32 @@ import type { Work } from '../work.ts'
 
 const HOUR_MS = 3_600_000
 
-/** Keyed hashes of all names of the event that baselines count, and the hash that the slot is found by. */
-export const hashNames = (w: Work): void => {
-  const { event, hashes, tenant } = w
-  const { sip } = tenant
-  hashes.field(event, S.action, sip)
+/** Fingerprints of all names that baselines count, from the hashes of the event. */
+export const nameEvent = (w: Work): void => {
+  const { event, hashes } = w
+  const { hi } = hashes
   w.action = fingerprint(hashes.lo[S.action]!)
-  w.actionHi = hashes.hi[S.action]!
-  hashes.field(event, S.resourceClass, sip)
+  w.actionHi = hi[S.action]!
   w.class_ = fingerprint(hashes.lo[S.resourceClass]!)
-  w.classHi = hashes.hi[S.resourceClass]!
+  w.classHi = hi[S.resourceClass]!
   w.destination = optional(w, S.destination)
-  w.destinationHi = hashes.hi[S.destination]!
+  w.destinationHi = hi[S.destination]!
   w.resource = optional(w, S.resource)
-  w.resourceHi = hashes.hi[S.resource]!
+  w.resourceHi = hi[S.resource]!
   w.delegate = optional(w, S.delegate)
-  w.delegateHi = hashes.hi[S.delegate]!
+  w.delegateHi = hi[S.delegate]!
   w.userAgent = optional(w, S.userAgent)
-  w.userAgentHi = hashes.hi[S.userAgent]!
+  w.userAgentHi = hi[S.userAgent]!
   w.session = optional(w, S.session)
-  network(w)
+  w.network = optional(w, S.ip)
+  w.networkHi = hi[S.ip]!
   const at = event.start[S.country]!
   w.country = event.has(S.country) ? countryIndex(event.bytes[at]!, event.bytes[at + 1]!) : 0
   versions(w)
   segments(w)
 }
 
-const optional = (w: Work, field: number): number => {
-  if (!w.event.has(field)) return 0
-  w.hashes.field(w.event, field, w.tenant.sip)
-  return fingerprint(w.hashes.lo[field]!)
-}
-
-/** The /24 of an IPv4 address; an IPv6 address up to its third group (a /48). */
-const network = (w: Work): void => {
-  w.network = 0
-  const { event } = w
-  if (!event.has(S.ip)) return
-  const { bytes } = event
-  const start = event.start[S.ip]!
-  const end = event.end[S.ip]!
-  let cut = start
-  let separators = 0
-  while (cut < end) {
-    const c = bytes[cut]!
-    if ((c === 46 || c === 58) && ++separators === 3) break
-    cut++
-  }
-  event.end[S.ip] = cut
-  w.network = optional(w, S.ip)
-  w.networkHi = w.hashes.hi[S.ip]!
-  event.end[S.ip] = end
-}
+const optional = (w: Work, field: number): number => (w.event.has(field) ? fingerprint(w.hashes.lo[field]!) : 0)
 
 const mix = (a: number, b: number): number => {
   const x = Math.imul(a ^ (b + 0x7f4a7c15), 0x9e3779b1)
@@ -72,7 +46,6 @@ const versions = (w: Work): void => {
   let hi = 0
   for (let field = S.versionRelease; field <= S.versionCode; field++) {
     if (!w.event.has(field)) continue
-    optional(w, field)
     lo = mix(lo + field, w.hashes.lo[field]!)
     hi = mix(hi + field, w.hashes.hi[field]!)
   }
@@ -87,7 +60,7 @@ const segments = (w: Work): void => {
   const to = optional(w, S.resourceSegment)
   const from = optional(w, S.segment)
   w.segments = fingerprint(mix(from, to))
-  w.segmentsHi = mix(from === 0 ? 0 : w.hashes.hi[S.segment]!, w.hashes.hi[S.resourceSegment]!)
+  w.segmentsHi = mix(w.hashes.hi[S.segment]!, w.hashes.hi[S.resourceSegment]!)
 }
 
 /**
@@ -104,7 +77,6 @@ export const placeInTime = (w: Work, lateAfterMs: number, historic: boolean): vo
 
 /** Whether the id is among the identity's last 32 (C6); keyed, so that nobody can forge a repeat. */
 export const findDuplicate = (w: Work): void => {
-  w.hashes.field(w.event, S.id, w.tenant.sip)
   const id = fingerprint(w.hashes.lo[S.id]!) >>> 0
   const u32 = w.seg.u32
   const at = (w.base + EVENT_IDS) >> 2
@@ -196,10 +168,7 @@ const wide = (lo: number, hi: number): number => (hi >>> 11) * 4_294_967_296 + (
 /** Cache key of an act and of what else the policy looks at; always odd, those of places are even. */
 const actKey = (w: Work, lo: number, hi: number): number => {
   const { lo: los, hi: his } = w.hashes
-  return wide(
-    mix(mix(los[S.action]!, his[S.resourceClass]!), lo) | 1,
-    mix(mix(his[S.action]!, los[S.resourceClass]!), hi),
-  )
+  return wide(mix(mix(los[S.action]!, his[S.resourceClass]!), lo) | 1, mix(mix(his[S.action]!, los[S.resourceClass]!), hi))
 }
 
 const actBits = (w: Work, key: number, whole: boolean): number => {

@@ -1,16 +1,11 @@
 import type { Autoencoder } from './index.ts'
+import { canRun, instantiate } from '../math/wasm-module.ts'
 import { KERNEL_BASE64 } from './kernel.generated.ts'
 import { ERROR_CAP, INPUT_CAP, activeFeatures, pad16, padWeights, type AutoencoderParameters } from './layout.ts'
 
-/** The little of the engine's API that is used; the project compiles without the DOM's types. */
 interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
   run(net: number): number
-}
-declare const WebAssembly: {
-  validate(bytes: Uint8Array): boolean
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: unknown }
 }
 
 const PAGE = 65536
@@ -18,18 +13,7 @@ const PAGE = 65536
 const BASE = 1024
 const DESCRIPTOR_BYTES = 128
 
-let compiled: object | null | undefined
-
-/** The kernel, compiled once per process; null where the engine has no SIMD. */
-const kernelModule = (): object | null => {
-  if (compiled === undefined) {
-    const bytes = Buffer.from(KERNEL_BASE64, 'base64')
-    compiled = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null
-  }
-  return compiled
-}
-
-export const wasmAvailable = (): boolean => kernelModule() !== null
+export const wasmAvailable = (): boolean => canRun(KERNEL_BASE64)
 
 /** A net in the memory of its own kernel instance; memory never grows after this, so the views stay valid. */
 export const createWasm = (p: AutoencoderParameters): Autoencoder => {
@@ -38,7 +22,7 @@ export const createWasm = (p: AutoencoderParameters): Autoencoder => {
   const w = widths[0]!
   const widest = Math.max(...widths)
   const weights = padWeights(p.layers, p.weights)
-  const { memory, run } = new WebAssembly.Instance(kernelModule()!).exports as Kernel
+  const { memory, run } = instantiate<Kernel>(KERNEL_BASE64)!
 
   let next = BASE + DESCRIPTOR_BYTES
   const reserve = (floats: number): number => {

@@ -18,7 +18,7 @@ const HIGH = u32[1] === 0x3ff00000 ? 1 : 0
 const LOW = 1 - HIGH
 /** Bits of the high word below the table index, and what one unit of the remainder is worth. */
 const REST = 20 - BITS
-const UNIT = 1 / 2 ** (REST + 32)
+const UNIT = 1 / ((1 << REST) * 4_294_967_296)
 
 export const fastLn = (x: number): number => {
   f64[0] = x

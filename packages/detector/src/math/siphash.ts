@@ -4,10 +4,11 @@
  * Keyed per tenant, so that nobody outside can choose colliding names (contracts C5).
  */
 export class SipHash {
-  readonly #k0l: number
-  readonly #k0h: number
-  readonly #k1l: number
-  readonly #k1h: number
+  /** Halves of the two words of the key, for the kernel that hashes the names of an event. */
+  readonly k0l: number
+  readonly k0h: number
+  readonly k1l: number
+  readonly k1h: number
   /** Low and high half of the last result, unsigned. */
   lo = 0
   hi = 0
@@ -16,25 +17,30 @@ export class SipHash {
   constructor(key: Uint8Array) {
     if (key.length !== 16) throw new RangeError('a SipHash key has 16 bytes')
     const view = new DataView(key.buffer, key.byteOffset, 16)
-    this.#k0l = view.getInt32(0, true)
-    this.#k0h = view.getInt32(4, true)
-    this.#k1l = view.getInt32(8, true)
-    this.#k1h = view.getInt32(12, true)
+    this.k0l = view.getInt32(0, true)
+    this.k0h = view.getInt32(4, true)
+    this.k1l = view.getInt32(8, true)
+    this.k1h = view.getInt32(12, true)
   }
 
   /** Hashes bytes[start, end) into `lo` and `hi`. */
   hash(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start
     const whole = start + (length & ~7)
-    let v0l = this.#k0l ^ 0x70736575, v0h = this.#k0h ^ 0x736f6d65
-    let v1l = this.#k1l ^ 0x6e646f6d, v1h = this.#k1h ^ 0x646f7261
-    let v2l = this.#k0l ^ 0x6e657261, v2h = this.#k0h ^ 0x6c796765
-    let v3l = this.#k1l ^ 0x79746573, v3h = this.#k1h ^ 0x74656462
+    let v0l = this.k0l ^ 0x70736575,
+      v0h = this.k0h ^ 0x736f6d65
+    let v1l = this.k1l ^ 0x6e646f6d,
+      v1h = this.k1h ^ 0x646f7261
+    let v2l = this.k0l ^ 0x6e657261,
+      v2h = this.k0h ^ 0x6c796765
+    let v3l = this.k1l ^ 0x79746573,
+      v3h = this.k1h ^ 0x74656462
     let p = start
     let last = 0
     // One compression round per 8-byte word, one more for the tail with the length, three to finish.
     for (let rounds = ((length >>> 3) + 1) | 0; rounds > -3; rounds--) {
-      let ml = 0, mh = 0
+      let ml = 0,
+        mh = 0
       if (rounds > 0) {
         if (p < whole) {
           ml = bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
