@@ -1,5 +1,13 @@
 import { canonicalEvent } from '@plumbline/detector'
-import { ACCEPTED_HIJACK_REASONS, ACCEPTED_REASONS, type AttackKind, type GenerateOptions, generate, type HijackVariant, type Label } from '@plumbline/generator'
+import {
+  ACCEPTED_HIJACK_REASONS,
+  ACCEPTED_REASONS,
+  type AttackKind,
+  type GenerateOptions,
+  generate,
+  type HijackVariant,
+  type Label,
+} from '@plumbline/generator'
 import { type Alert, type DetectionConfig, Event, FEATURE_COUNT, type ReasonFamily, SCORED_FLAGS } from '@plumbline/schemas'
 import { buildRelease } from '@plumbline/training'
 import { Instance } from '../../services/cli/src/evaluate/instance.ts'
@@ -56,7 +64,16 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
   const historyAlerted: number[] = []
   const historyGroups: number[] = []
   const groupNumbers = new Map<string, number>()
-  const result: CompanyResult = { events: 0, cases: [], falsePerDay: [], falseAlerts: [], scores: [], features: [], alerts: [], labels: new Map() }
+  const result: CompanyResult = {
+    events: 0,
+    cases: [],
+    falsePerDay: [],
+    falseAlerts: [],
+    scores: [],
+    features: [],
+    alerts: [],
+    labels: new Map(),
+  }
   const alerts: Alert[] = []
   let events = 0
   let nextStatistics = 500
@@ -82,7 +99,12 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
       options.onRow?.(row, label)
       if (label !== null && !label.twin && !label.key) continue
       const r = row as ScoredRow & { surprise: number; reconstruction: number }
-      result.scores.push({ score: row.score, surprise: r.surprise, reconstruction: r.reconstruction, positive: label !== null && !label.twin })
+      result.scores.push({
+        score: row.score,
+        surprise: r.surprise,
+        reconstruction: r.reconstruction,
+        positive: label !== null && !label.twin,
+      })
     }
     alerts.push(...flushed.alerts)
   }
@@ -123,7 +145,17 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
     if (label !== null) {
       labels.set(offset, label)
       if (!cases.has(label.case)) {
-        cases.set(label.case, { kind: label.attack, case: label.case, variant: label.variant, size: label.size, twin: label.twin, caught: false, explained: false, families: [], tails: [] })
+        cases.set(label.case, {
+          kind: label.attack,
+          case: label.case,
+          variant: label.variant,
+          size: label.size,
+          twin: label.twin,
+          caught: false,
+          explained: false,
+          families: [],
+          tails: [],
+        })
       }
     }
     events++

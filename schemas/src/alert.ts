@@ -145,7 +145,9 @@ export const Alert = z
     severity: z.enum(SEVERITIES),
     score: z.number().min(0).max(100),
     risk: z.number().min(0).max(100).meta({ description: 'Risk of the identity after this alert.' }),
-    critical: z.boolean().meta({ description: 'Found by a rule; the first of its reason family and day is never held back by the budget.' }),
+    critical: z
+      .boolean()
+      .meta({ description: 'Found by a rule; the first of its reason family and day is never held back by the budget.' }),
     historic: z.boolean().meta({ description: 'Found in backfilled history: stored, never forwarded.' }),
     facts: AlertFacts,
     text: AlertText,

@@ -11,7 +11,7 @@ export const REJECT_CODES = {
   NUMBER_NOT_FINITE: 'A number is not finite or not exact. Send finite numbers below 2^53.',
   FIELD_MISSING: 'A required field is missing. Add it.',
   FIELD_INVALID: 'A field has a value outside its definition. See the message for the field.',
-  TIME_FUTURE: 'The event time is more than 5 minutes after its arrival. Check the sender\'s clock.',
+  TIME_FUTURE: "The event time is more than 5 minutes after its arrival. Check the sender's clock.",
   TIME_INVALID: 'The event time cannot be read. Send RFC 3339 with a zone or epoch milliseconds.',
   VERSION_UNSUPPORTED: 'The event version is unknown. Send "v": 1.',
   RECORD_KEY_INVALID: 'The record key has no known type prefix. Events go through the gateway or carry an "e:" key.',

@@ -39,7 +39,8 @@ const EPOCH_MS_MIN = Date.UTC(2000, 0, 1)
 const EPOCH_MS_MAX = Date.UTC(2100, 0, 1)
 
 /** `Date.parse` quietly turns 30 February into 2 March. */
-const dayExists = (s: string): boolean => Number(s.slice(8, 10)) <= new Date(Date.UTC(Number(s.slice(0, 4)), Number(s.slice(5, 7)), 0)).getUTCDate()
+const dayExists = (s: string): boolean =>
+  Number(s.slice(8, 10)) <= new Date(Date.UTC(Number(s.slice(0, 4)), Number(s.slice(5, 7)), 0)).getUTCDate()
 
 /** Event time. Epoch milliseconds on output; on input also RFC 3339 with a zone. */
 export const EventTime = z
@@ -96,14 +97,22 @@ export const Resource = z.strictObject({
 export const Source = z.strictObject({
   ip: z.union([z.ipv4(), z.ipv6()]).optional().meta({ description: 'Address the request came from.' }),
   userAgent: text(EVENT_LIMITS.userAgentChars).optional(),
-  country: z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166 alpha-2 code').optional(),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'must be an ISO 3166 alpha-2 code')
+    .optional(),
   asn: z.number().int().min(0).max(4_294_967_295).optional(),
 })
 
 /** Features of text, computed where the text is; never the text itself. */
 export const Content = z.strictObject({
   untrusted: z.boolean().optional().meta({ description: 'The result read contains text from outside the organisation.' }),
-  instructionLikeness: z.number().min(0).max(1).optional().meta({ description: 'How much the text read looks like instructions to a model.' }),
+  instructionLikeness: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .meta({ description: 'How much the text read looks like instructions to a model.' }),
   entropy: z.number().min(0).max(8).optional().meta({ description: 'Shannon entropy of the text sent.', unit: 'bits per byte' }),
   argumentsFromUser: count.optional().meta({ description: 'Arguments whose value stands in the request.', unit: 'arguments' }),
   argumentsFromTool: count.optional().meta({ description: 'Arguments first seen in a tool result.', unit: 'arguments' }),
@@ -116,7 +125,10 @@ export const Content = z.strictObject({
 })
 
 export const AttributeValue = z.union([
-  z.string().max(EVENT_LIMITS.attributeValueChars).refine((s) => s.isWellFormed() && !FORBIDDEN.test(s), 'must be well-formed text without control or bidirectional characters'),
+  z
+    .string()
+    .max(EVENT_LIMITS.attributeValueChars)
+    .refine((s) => s.isWellFormed() && !FORBIDDEN.test(s), 'must be well-formed text without control or bidirectional characters'),
   z.number(),
   z.boolean(),
 ])
@@ -129,7 +141,9 @@ const eventShape = {
   identity: Identity,
   delegation: z.array(Principal).max(EVENT_LIMITS.delegationDepth).optional().meta({ description: 'On whose behalf, nearest first.' }),
   peerGroup: text(EVENT_LIMITS.nameChars).optional().meta({ description: 'Declared peer group; absent means found from behaviour.' }),
-  session: text(EVENT_LIMITS.idChars).optional().meta({ description: 'One task or conversation; absent means split at 30 minutes of silence.' }),
+  session: text(EVENT_LIMITS.idChars)
+    .optional()
+    .meta({ description: 'One task or conversation; absent means split at 30 minutes of silence.' }),
   rootSession: text(EVENT_LIMITS.idChars).optional(),
   trace: text(EVENT_LIMITS.idChars).optional().meta({ description: 'Trace id, for joining.' }),
   action: text(EVENT_LIMITS.nameChars).meta({ description: 'Operation or tool name.' }),

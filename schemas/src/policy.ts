@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
 const pattern = z.string().min(1).max(256).meta({ description: 'Glob: * matches any run of characters; compared without case.' })
-const expiry = z.iso.datetime({ offset: true }).meta({ description: 'When this stops applying. Mandatory: exceptions do not live for ever.' })
+const expiry = z.iso
+  .datetime({ offset: true })
+  .meta({ description: 'When this stops applying. Mandatory: exceptions do not live for ever.' })
 
 export const PolicyResource = z.strictObject({
   match: z
@@ -64,7 +66,10 @@ export const Policy = z
       .meta({ description: 'Allowed segment pairs; empty means segments are learned, not ruled.' }),
     exceptions: z.array(PolicyException).max(1000).default([]),
     maintenance: z.array(PolicyWindow).max(200).default([]),
-    calendars: z.array(z.strictObject({ name: z.string().min(1), days: z.array(z.iso.date()).max(400) })).max(20).default([]),
+    calendars: z
+      .array(z.strictObject({ name: z.string().min(1), days: z.array(z.iso.date()).max(400) }))
+      .max(20)
+      .default([]),
   })
   .meta({ id: 'PlumblinePolicyV1', title: 'Plumbline policy' })
 export type Policy = z.infer<typeof Policy>

@@ -27,7 +27,9 @@ export const ReleaseHeader = z.strictObject({
   catalogueHash: z.string(),
   detectorVersion: z.string(),
   configHash: z.string(),
-  layers: z.array(z.number().int().min(1)).meta({ description: 'Autoencoder widths, input first; the kernel pads them to multiples of 16. Empty: no model yet.' }),
+  layers: z
+    .array(z.number().int().min(1))
+    .meta({ description: 'Autoencoder widths, input first; the kernel pads them to multiples of 16. Empty: no model yet.' }),
   sections: z.array(ReleaseSection),
   peerGroups: z.array(z.strictObject({ name: z.string(), members: z.number().int() })),
   thresholds: z.strictObject({

@@ -11,9 +11,7 @@ export interface LogUnderTest {
   /** A second owner of the same log in the same or another process (Kafka), or the log opened again (LMDB). */
   reopen(): Promise<EventSink & ShardLog>
   /** Everything the outbox holds for a shard, in order, committed only. */
-  outbox(
-    shard: number,
-  ): Promise<{
+  outbox(shard: number): Promise<{
     scored: { firstOffset: number; lastOffset: number; bytes: Uint8Array }[]
     alerts: Alert[]
     capsules: AlertCapsule[]

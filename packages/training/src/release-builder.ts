@@ -99,7 +99,11 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
       configHash: configHash(input.config),
       layers: model === null ? [] : [...model.net.parameters.layers],
       peerGroups: groups.map((g) => ({ name: g.name, members: g.stats.members })),
-      thresholds: { tailFloorLog10: floor, alertTailLog10: model === null ? Math.max(floor, Math.log10(Math.max(1, input.eventsPerDay / aim))) : Math.max(floor, model.budgetTail) },
+      thresholds: {
+        tailFloorLog10: floor,
+        alertTailLog10:
+          model === null ? Math.max(floor, Math.log10(Math.max(1, input.eventsPerDay / aim))) : Math.max(floor, model.budgetTail),
+      },
       metrics: { rows: rows.length / FEATURE_COUNT, ...(model === null ? {} : metricsOf(model)) },
     },
     sections,

@@ -23,7 +23,7 @@ const DRAIN_MS = 10_000
 const identityIn = (key: string, tenant: string): string | null =>
   EVENT_KEY.test(key) && key.slice(2).startsWith(`${tenant}|`) ? key.slice(2 + tenant.length + 1) : null
 
-const controls = (tenant: string, value: Uint8Array): boolean => {
+const belongsTo = (tenant: string, value: Uint8Array): boolean => {
   try {
     return (JSON.parse(text.decode(value)) as { tenant?: string }).tenant === tenant
   } catch {
@@ -62,12 +62,13 @@ export const createRemoval =
         record: (bytes, value) => {
           const key = text.decode(bytes)
           const identity = identityIn(key, tenant)
-          if (identity !== null) {
+          // A tenant's name may hold the separator: `demo|x` is not `demo`. What the record says decides.
+          if (identity !== null && belongsTo(tenant, value)) {
             const place = detection.placeOf(tenant, identity)
             slots.add(Buffer.from(place.key).toString('hex'))
             return true
           }
-          return key.startsWith('c:') && controls(tenant, value)
+          return key.startsWith('c:') && belongsTo(tenant, value)
         },
         slot: (key) => slots.has(Buffer.from(key).toString('hex')),
         state: (name) => name === `t:${tenant}`,

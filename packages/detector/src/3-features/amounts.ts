@@ -67,7 +67,10 @@ export const amountFeatures = (w: Work, group: GroupStats): void => {
 
   w.gapMs = w.isNew ? -1 : Math.max(0, w.timeMs - w.seg.f64[(w.base + H.lastTime) >> 3]!)
   x[SILENCE] = w.isNew ? 0 : log1p(w.gapMs / 1000)
-  x[GAP] = w.isNew || w.timeMs < w.seg.f64[(w.base + H.lastTime) >> 3]! ? 0 : nats(lowerTail(w.seg, w.base, HG.gap, bucketPosition(w.gapMs), 0.5, PRIOR_STRENGTH))
+  x[GAP] =
+    w.isNew || w.timeMs < w.seg.f64[(w.base + H.lastTime) >> 3]!
+      ? 0
+      : nats(lowerTail(w.seg, w.base, HG.gap, bucketPosition(w.gapMs), 0.5, PRIOR_STRENGTH))
 
   if (w.behind) noWindowFeatures(w)
   else windowFeatures(w, group.windows, bytesOut, bytesIn)
@@ -146,7 +149,7 @@ const hourFeatures = (w: Work, group: GroupStats): void => {
   const h = w.hourOfWeek
   const hourOfDay = h % 24
   const weekend = h >= 120
-  let mass = u8[at + h]! + 0.5 * (u8[at + (h + 167) % 168]! + u8[at + (h + 1) % 168]!)
+  let mass = u8[at + h]! + 0.5 * (u8[at + ((h + 167) % 168)]! + u8[at + ((h + 1) % 168)]!)
   const first = weekend ? 120 : 0
   const last = weekend ? 168 : 120
   for (let other = first + hourOfDay; other < last; other += 24) if (other !== h) mass += 0.4 * u8[at + other]!

@@ -63,7 +63,8 @@ const UNSEEN_CLASS = 1 / 32
 const UNSEEN_DESTINATION = 1 / 128
 
 /** Witten–Bell back-off from a group to a coarser prior: (count + types × prior) / (total + types). Witten & Bell 1991. */
-const backOff = (map: CountMap, fp: number, prior: number): number => (map.count(fp) + (map.types + 1) * prior) / (map.total + map.types + 1)
+const backOff = (map: CountMap, fp: number, prior: number): number =>
+  (map.count(fp) + (map.types + 1) * prior) / (map.total + map.types + 1)
 
 /** The same for an identity: types it has used so far stand for how readily it uses new ones. */
 const own = (count: number, total: number, types: number, prior: number): number =>
@@ -183,7 +184,12 @@ export const originFeatures = (w: Work, group: GroupStats): void => {
   x[SEGMENT_OWN] = w.segments === 0 ? 0 : few(w, SEGMENTS, w.segments, w.segmentsHi, learned, 0.05)
   x[OUTCOME_OWN] = categorical(f32, h + (H.outcomes >> 2), w.event.outcome, 2)
   x[VERSION_CHANGED] =
-    w.versions !== 0 && learned > 0 && seg.u32[(base + VERSIONS) >> 2] !== 0 && countOf(seg, base + VERSIONS, 1, w.versions, w.versionsHi) === 0 ? 1 : 0
+    w.versions !== 0 &&
+    learned > 0 &&
+    seg.u32[(base + VERSIONS) >> 2] !== 0 &&
+    countOf(seg, base + VERSIONS, 1, w.versions, w.versionsHi) === 0
+      ? 1
+      : 0
   resourceFeature(w, learned)
 }
 

@@ -1,4 +1,12 @@
-import { type Alert, type AlertCapsule, FEATURES, type ReasonFamily, type ReplayCoordinates, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
+import {
+  type Alert,
+  type AlertCapsule,
+  FEATURES,
+  type ReasonFamily,
+  type ReplayCoordinates,
+  SCORED_FLAGS,
+  type Severity,
+} from '@plumbline/schemas'
 import { S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { A, ANCHOR, H, SLOT_FLAGS, SLOT_VERSION } from '../state/layout.ts'
@@ -54,7 +62,9 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
 const DENIALS = 3
 const deniedAgain = (w: Work): boolean => {
   const at = (w.base + ANCHOR) >> 2
-  return w.event.outcome === 2 && w.seg.u32[at + (A.lastDeniedClass >> 2)] === w.class_ && w.seg.f32[at + (A.deniedRun >> 2)]! >= DENIALS - 1
+  return (
+    w.event.outcome === 2 && w.seg.u32[at + (A.lastDeniedClass >> 2)] === w.class_ && w.seg.f32[at + (A.deniedRun >> 2)]! >= DENIALS - 1
+  )
 }
 
 const isKeptQuiet = (w: Work, family: ReasonFamily, ctx: AlertContext): boolean => {

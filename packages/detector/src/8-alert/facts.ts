@@ -1,4 +1,13 @@
-import { type AlertFacts, FEATURES, IDENTITY_KINDS, OUTCOMES, PROVENANCES, type Quantity, type Reason, type ReasonFamily } from '@plumbline/schemas'
+import {
+  type AlertFacts,
+  FEATURES,
+  IDENTITY_KINDS,
+  OUTCOMES,
+  PROVENANCES,
+  type Quantity,
+  type Reason,
+  type ReasonFamily,
+} from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { countryCode } from '../state/countries.ts'
 import type { CountMap, GroupStats } from '../state/groups.ts'
@@ -141,7 +150,13 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
     case 'enumeration':
       return { object: textOf(w, S.resourceClass)!, ...windowed(w, W.resourcesHour, 1, 'resources', HOUR) }
     case 'new_behaviour':
-      return { object: textOf(w, S.action)!, first: w.newAction, observed: quantity(1, 'events'), ...(w.newAction ? peers(group, group.actions, w.action) : {}), ...triggered(w) }
+      return {
+        object: textOf(w, S.action)!,
+        first: w.newAction,
+        observed: quantity(1, 'events'),
+        ...(w.newAction ? peers(group, group.actions, w.action) : {}),
+        ...triggered(w),
+      }
     case 'off_hours':
       return { observed: quantity(w.hourOfWeek, 'hour_of_week') }
     case 'source':
@@ -156,17 +171,30 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
     case 'shared_credential':
       return { ...optional('object', textOf(w, S.ip)), ...windowed(w, W.sourcesHour, 1, 'sources', HOUR) }
     case 'lateral_movement':
-      return { ...optional('object', textOf(w, S.resourceSegment)), ...optional('previous', textOf(w, S.segment)), observed: quantity(1, 'events') }
+      return {
+        ...optional('object', textOf(w, S.resourceSegment)),
+        ...optional('previous', textOf(w, S.segment)),
+        observed: quantity(1, 'events'),
+      }
     case 'probing':
       return w.event.outcome === 1
         ? { object: textOf(w, S.resourceClass)!, ...windowed(w, W.failuresHour, 1, 'failures', HOUR) }
         : { object: textOf(w, S.resourceClass)!, ...windowed(w, W.deniedHour, w.event.outcome === 2 ? 1 : 0, 'denials', HOUR) }
     case 'drift':
-      return feature === 'drift_bytes' ? windowed(w, W.bytesOutDay, amount(w, N.bytesOut), 'bytes', DAY) : windowed(w, W.eventsDay, 1, 'events', DAY)
+      return feature === 'drift_bytes'
+        ? windowed(w, W.bytesOutDay, amount(w, N.bytesOut), 'bytes', DAY)
+        : windowed(w, W.eventsDay, 1, 'events', DAY)
     case 'version_change':
-      return { ...optional('object', textOf(w, S.versionRelease) ?? textOf(w, S.versionTools) ?? textOf(w, S.versionModel)), observed: quantity(1, 'events') }
+      return {
+        ...optional('object', textOf(w, S.versionRelease) ?? textOf(w, S.versionTools) ?? textOf(w, S.versionModel)),
+        observed: quantity(1, 'events'),
+      }
     case 'policy':
-      return { object: textOf(w, S.resourceClass)!, observed: quantity(1, 'events'), ...(w.deniedBy === null ? {} : { trigger: w.deniedBy }) }
+      return {
+        object: textOf(w, S.resourceClass)!,
+        observed: quantity(1, 'events'),
+        ...(w.deniedBy === null ? {} : { trigger: w.deniedBy }),
+      }
     default:
       return { object: textOf(w, S.action)!, observed: quantity(1, 'events') }
   }
@@ -181,7 +209,10 @@ const volume = (w: Work, feature: string): Omit<Reason, 'family' | 'feature' | '
   const in_ = amount(w, N.bytesIn)
   if (feature === 'tokens_own') return { object, observed: quantity(amount(w, N.tokensIn) + amount(w, N.tokensOut), 'tokens') }
   if (feature.startsWith('bytes_in')) {
-    return { object, ...(feature.endsWith('day') ? windowed(w, W.bytesInDay, in_, 'bytes', DAY) : windowed(w, W.bytesInHour, in_, 'bytes', HOUR)) }
+    return {
+      object,
+      ...(feature.endsWith('day') ? windowed(w, W.bytesInDay, in_, 'bytes', DAY) : windowed(w, W.bytesInHour, in_, 'bytes', HOUR)),
+    }
   }
   if (feature.endsWith('day')) return { object, ...windowed(w, W.bytesOutDay, out, 'bytes', DAY) }
   if (feature.endsWith('minute')) return { object, ...windowed(w, W.bytesOutMinute, out, 'bytes', MINUTE) }

@@ -50,9 +50,25 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   const x = w.features
   if (w.deniedBy !== null) return 'policy'
   if (w.event.outcome === 0) {
-    if (speaks(w, 'toxic_flow') && x[FLOW] === 3 && w.newDestination && w.maturity >= KNOWN && toldOtherwise(w) && (flowIsNew(w, group) || flowIsOdd(w))) return 'toxic_flow'
+    if (
+      speaks(w, 'toxic_flow') &&
+      x[FLOW] === 3 &&
+      w.newDestination &&
+      w.maturity >= KNOWN &&
+      toldOtherwise(w) &&
+      (flowIsNew(w, group) || flowIsOdd(w))
+    )
+      return 'toxic_flow'
     if (speaks(w, 'probing') && x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
-    if (speaks(w, 'sensitive_access') && w.newClass && w.sensitivity >= 3 && w.maturity >= KNOWN && x[SENSITIVE_FIRST]! >= 2.5 && peersRarely(w, group)) return 'sensitive_access'
+    if (
+      speaks(w, 'sensitive_access') &&
+      w.newClass &&
+      w.sensitivity >= 3 &&
+      w.maturity >= KNOWN &&
+      x[SENSITIVE_FIRST]! >= 2.5 &&
+      peersRarely(w, group)
+    )
+      return 'sensitive_access'
   }
   if (speaks(w, 'rate') && rateExplodes(w)) return 'rate'
   if (speaks(w, 'volume') && movesOut(w)) return 'volume'

@@ -93,15 +93,26 @@ export const NO_GROUP: GroupStats = {
   networks: empty(),
   hours: new Float32Array(168).fill(1 / 168),
   windows: Float32Array.from({ length: WINDOW_METRICS * 3 }, (_, i) => (i % 3 === 0 ? 2 : i % 3 === 1 ? 4 : 0)),
-  tails: Float32Array.from({ length: HISTOGRAM_COUNT * HISTOGRAM_BUCKETS }, (_, i) => 1 - (i % HISTOGRAM_BUCKETS) / (HISTOGRAM_BUCKETS + 8)),
+  tails: Float32Array.from(
+    { length: HISTOGRAM_COUNT * HISTOGRAM_BUCKETS },
+    (_, i) => 1 - (i % HISTOGRAM_BUCKETS) / (HISTOGRAM_BUCKETS + 8),
+  ),
   novelty: Float32Array.of(0.05, 0.02, 0.05, 0.3, 0.02),
 }
 
 /** One quad of a release section. */
-export const quad = (fp: number, count: number, members: number): [number, number, number, number] => [fp & 0xffff, fp >>> 16, count, members]
+export const quad = (fp: number, count: number, members: number): [number, number, number, number] => [
+  fp & 0xffff,
+  fp >>> 16,
+  count,
+  members,
+]
 
 /** Sections of one group in a release, by table name. */
-export const packGroup = (prefix: string, g: Omit<GroupStats, GroupTable> & { readonly tables: Readonly<Record<GroupTable, Float32Array>> }) => {
+export const packGroup = (
+  prefix: string,
+  g: Omit<GroupStats, GroupTable> & { readonly tables: Readonly<Record<GroupTable, Float32Array>> },
+) => {
   const out: Record<string, Float32Array> = {
     [`${prefix}.hours`]: g.hours,
     [`${prefix}.windows`]: g.windows,

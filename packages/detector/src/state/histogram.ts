@@ -19,7 +19,7 @@ export const bucketPosition = (value: number): number => {
     if (mantissa >= 4_294_967_296) return HISTOGRAM_BUCKETS - 0.001
   }
   const whole = 31 - Math.clz32(mantissa)
-  const fraction = mantissa / (1 << whole >>> 0) - 1
+  const fraction = mantissa / ((1 << whole) >>> 0) - 1
   return Math.min((exponent + whole + fraction) * PER_OCTAVE, HISTOGRAM_BUCKETS - 0.001)
 }
 

@@ -28,8 +28,22 @@ export const packSlot = (seg: Segment, base: number): Uint8Array => {
   for (let line = 0; line < LINES; line++) {
     const a = first + line * 16
     const any =
-      u[a]! | u[a + 1]! | u[a + 2]! | u[a + 3]! | u[a + 4]! | u[a + 5]! | u[a + 6]! | u[a + 7]! |
-      u[a + 8]! | u[a + 9]! | u[a + 10]! | u[a + 11]! | u[a + 12]! | u[a + 13]! | u[a + 14]! | u[a + 15]!
+      u[a]! |
+      u[a + 1]! |
+      u[a + 2]! |
+      u[a + 3]! |
+      u[a + 4]! |
+      u[a + 5]! |
+      u[a + 6]! |
+      u[a + 7]! |
+      u[a + 8]! |
+      u[a + 9]! |
+      u[a + 10]! |
+      u[a + 11]! |
+      u[a + 12]! |
+      u[a + 13]! |
+      u[a + 14]! |
+      u[a + 15]!
     if (any === 0) continue
     let bits = 0
     const at = p++
@@ -61,7 +75,10 @@ export const unpackSlot = (bytes: Uint8Array, seg: Segment, base: number): void 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const version = view.getUint32(0, true)
   if (version !== SLOT_VERSION) {
-    throw new PlumblineError('STATE_VERSION', `A stored baseline has version ${version}; this build reads version ${SLOT_VERSION}. Upgrade Plumbline.`)
+    throw new PlumblineError(
+      'STATE_VERSION',
+      `A stored baseline has version ${version}; this build reads version ${SLOT_VERSION}. Upgrade Plumbline.`,
+    )
   }
   const linesLo = view.getUint32(8, true) | 0
   const linesHi = view.getUint32(12, true) | 0

@@ -1,6 +1,20 @@
 import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
-import { A, ANCHOR, H, HOUR_BITMAP, HOUR_BITMAP_BYTES, TAINTED, W, W_DAY, W_HOUR, WINDOW_COUNTS, WINDOW_METRICS, WINDOW_VALUES, WINDOWS } from './layout.ts'
+import {
+  A,
+  ANCHOR,
+  H,
+  HOUR_BITMAP,
+  HOUR_BITMAP_BYTES,
+  TAINTED,
+  W,
+  W_DAY,
+  W_HOUR,
+  WINDOW_COUNTS,
+  WINDOW_METRICS,
+  WINDOW_VALUES,
+  WINDOWS,
+} from './layout.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -96,7 +110,11 @@ const anchor = (w: Work): void => {
 }
 
 const isBytes = (metric: number): boolean =>
-  metric === W.bytesOutMinute || metric === W.bytesOutHour || metric === W.bytesInHour || metric === W.bytesOutDay || metric === W.bytesInDay
+  metric === W.bytesOutMinute ||
+  metric === W.bytesOutHour ||
+  metric === W.bytesInHour ||
+  metric === W.bytesOutDay ||
+  metric === W.bytesInDay
 
 const lengthOf = (metric: number): number => (metric < W_HOUR ? 0 : metric < W_DAY ? 1 : 2)
 
