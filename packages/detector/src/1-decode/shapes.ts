@@ -2,7 +2,7 @@ import { EVENT_LIMITS, IDENTITY_KINDS, OUTCOMES, PROVENANCES } from '@plumbline/
 import { N, S } from '../record.ts'
 
 /**
- * Where things lie in the memory of assembly/scanner.ts, and the tables it reads keys by. The addresses are repeated there.
+ * Where things lie in the memory of assembly/scanner.ts, and the tables it reads keys by. assembly/layout.ts repeats the addresses.
  */
 export const EVENT = 1024
 export const INPUT = 16_384
