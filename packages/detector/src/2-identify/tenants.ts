@@ -19,6 +19,8 @@ export interface ReadyRelease {
   readonly evidence: Float32Array
   /** Centre and spread of the two parts of the joint score: surprise, reconstruction. */
   readonly joint: Float32Array
+  /** −log10 of the smallest tail that the recorded history can tell: a young tenant's cannot say one in ten thousand. */
+  readonly resolution: number
   /** Per feature its 95 % quantile over recorded rows, then per feature its mean excess beyond: what `sumSurprise` takes. */
   readonly typical: Float32Array
 }

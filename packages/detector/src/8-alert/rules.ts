@@ -38,8 +38,10 @@ const RULE_TAIL = {
 /** The minima hold where the budget asks for 1e-5; a larger fleet, whose budget asks for more, asks more of rules too. */
 const USUAL_THRESHOLD = 5
 const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => {
-  const threshold = w.tenant.release?.header.thresholds.alertTailLog10 ?? USUAL_THRESHOLD
-  return w.tailLog10 >= RULE_TAIL[family] + Math.max(0, threshold - USUAL_THRESHOLD)
+  const { release } = w.tenant
+  const threshold = release?.header.thresholds.alertTailLog10 ?? USUAL_THRESHOLD
+  const least = w.modelled && release !== null ? Math.min(RULE_TAIL[family], release.resolution) : RULE_TAIL[family]
+  return w.tailLog10 >= least + Math.max(0, threshold - USUAL_THRESHOLD)
 }
 
 /**

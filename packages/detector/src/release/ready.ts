@@ -3,6 +3,7 @@ import { type Autoencoder, createAutoencoder } from '../5-autoencoder/index.ts'
 import { readGroup } from '../state/groups.ts'
 import type { ReadyRelease } from '../2-identify/tenants.ts'
 import { checkCalibration } from '../6-score/calibration.ts'
+import { log10 } from '../math/functions.ts'
 import { CATALOGUE_HASH } from '../version.ts'
 import { releaseAutoencoder, unpackRelease } from './pack.ts'
 
@@ -55,6 +56,7 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
     calibration,
     evidence,
     joint,
+    resolution: log10(Math.max(100, header.metrics.rows ?? 0)) - 0.3,
     typical,
   }
 }
