@@ -1,7 +1,6 @@
 import {
   type Alert,
   type AlertCapsule,
-  FEATURES,
   type ReasonFamily,
   type ReplayCoordinates,
   SCORED_FLAGS,
@@ -182,4 +181,3 @@ const severityRank = (severity: Severity): number => ['low', 'medium', 'high', '
 
 /** Whether learning from this identity is frozen by a confirmed verdict. */
 export const isFrozen = (w: Work): boolean => (w.seg.u16[(w.base + H.flags) >> 1]! & SLOT_FLAGS.frozen) !== 0
-export const featureNames = (): readonly string[] => FEATURES.map((f) => f.name)
