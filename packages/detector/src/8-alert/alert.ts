@@ -1,11 +1,4 @@
-import {
-  type Alert,
-  type AlertCapsule,
-  type ReasonFamily,
-  type ReplayCoordinates,
-  SCORED_FLAGS,
-  type Severity,
-} from '@plumbline/schemas'
+import { type Alert, type AlertCapsule, type ReasonFamily, type ReplayCoordinates, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
 import { S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { A, ANCHOR, H, SLOT_FLAGS, SLOT_VERSION } from '../state/layout.ts'
