@@ -17,6 +17,10 @@ export const IngestAnswer = z.strictObject({
 })
 export type IngestAnswer = z.infer<typeof IngestAnswer>
 
+/** Answer 422 of POST /v1/events when every event was refused: the same list, and the shape that all refusals have. */
+export const IngestRefusal = IngestAnswer.extend({ code: z.literal('EVENTS_REFUSED'), message: z.string(), remedy: z.string() })
+export type IngestRefusal = z.infer<typeof IngestRefusal>
+
 export const AlertQuery = z.strictObject({
   tenant: z.string().optional(),
   identity: z.string().optional(),
@@ -211,6 +215,9 @@ export const IdentityView = z.strictObject({
 })
 export type IdentityView = z.infer<typeof IdentityView>
 
+/** Tenants listed in the status, which goes to every viewer each second. */
+export const STATUS_TENANTS = 64
+
 /** GET /v1/status, also the `status` event of the alert stream: what the page shows at its top. */
 export const StatusView = z.strictObject({
   ready: z.boolean(),
@@ -223,7 +230,12 @@ export const StatusView = z.strictObject({
   deadLetters: z.number(),
   identities: z.number(),
   recorderLag: z.number().meta({ unit: 'rows not yet in ClickHouse' }),
-  model: z.strictObject({ tenant: z.string(), releaseId: z.string(), trained: z.boolean() }).array(),
+  tenants: z.number().int().meta({ description: 'Tenants that sent events.' }),
+  model: z
+    .strictObject({ tenant: z.string(), releaseId: z.string(), trained: z.boolean() })
+    .array()
+    .max(STATUS_TENANTS)
+    .meta({ description: 'Of the tenants with the most events; `tenants` counts all.' }),
   demo: z.boolean(),
 })
 export type StatusView = z.infer<typeof StatusView>

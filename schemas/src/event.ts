@@ -21,12 +21,41 @@ export const EVENT_LIMITS = {
 /** C0 and C1 controls, bidirectional overrides and line separators: they forge log lines and hide text. */
 const FORBIDDEN = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]', 'u')
 
+/**
+ * What nobody sees, or sees as an ordinary space: soft hyphen, joiners, zero-width and other spaces, fillers, variation
+ * selectors, tags, the byte order mark. By these two names that look alike would be two. Listed, not asked of the engine's
+ * Unicode tables: the same log must be read alike by every version of Node.
+ */
+export const INVISIBLE = new RegExp(
+  '[\\u00a0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f\\u2000-\\u200d\\u202f\\u205f-\\u2065\\u206a-\\u206f' +
+    '\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffc\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]',
+  'u',
+)
+
+/** Below U+0300 nothing combines: such text is composed already. */
+const MAY_COMBINE = new RegExp('[^\\u0000-\\u02ff]', 'u')
+const isComposed = (s: string): boolean => !MAY_COMBINE.test(s) || s.normalize('NFC') === s
+
+/** Text that may hold anything a person wrote: paths, tools, user agents. One that only looks like another counts as new. */
 const text = (maxChars: number) =>
   z
     .string()
     .min(1, 'must not be empty; leave the field out when it is unknown')
     .max(maxChars, `must be at most ${maxChars} characters`)
     .refine((s) => s.isWellFormed() && !FORBIDDEN.test(s), 'must be well-formed text without control or bidirectional characters')
+
+/** A name that somebody is known by: what looks alike is alike, as far as no letters of other alphabets stand in. */
+const name = (maxChars: number) =>
+  text(maxChars)
+    .refine((s) => !INVISIBLE.test(s), 'must have no invisible characters, like zero-width spaces, soft hyphens or variation selectors')
+    .refine(isComposed, 'must be composed text (Unicode NFC)')
+
+/** Tenants are named by whoever runs the service, not by their users: plain ASCII leaves nothing to look alike. */
+export const TenantName = z
+  .string()
+  .min(1, 'must not be empty; leave the field out when it is unknown')
+  .max(EVENT_LIMITS.nameChars, `must be at most ${EVENT_LIMITS.nameChars} characters`)
+  .regex(/^[\x20-\x7e]*$/, 'must be of ASCII letters, digits, punctuation and spaces')
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 
@@ -66,13 +95,13 @@ export const EventTime = z
   .meta({ description: 'When it happened. RFC 3339 with a zone, or epoch milliseconds.', unit: 'ms since epoch' })
 
 export const Principal = z.strictObject({
-  id: text(EVENT_LIMITS.identityChars).meta({ description: 'Stable identifier of the agent, person or workload.' }),
+  id: name(EVENT_LIMITS.identityChars).meta({ description: 'Stable identifier of the agent, person or workload.' }),
   kind: z.enum(IDENTITY_KINDS).meta({ description: 'What the identity is.' }),
 })
 
 export const Identity = Principal.extend({
   instance: text(EVENT_LIMITS.nameChars).optional().meta({ description: 'One running copy of the identity (pod, host, process).' }),
-  attested: text(EVENT_LIMITS.nameChars)
+  attested: name(EVENT_LIMITS.nameChars)
     .optional()
     .meta({ description: 'How the identity was proven, or who relayed it; absent means the sender only claims it.' }),
   version: z
@@ -137,10 +166,10 @@ const eventShape = {
   v: z.literal(1).default(1).meta({ description: 'Version of this schema.' }),
   id: text(EVENT_LIMITS.idChars).meta({ description: 'Unique id from the sender; a repeat is stored, flagged and not scored.' }),
   time: EventTime,
-  tenant: text(EVENT_LIMITS.nameChars).default('default').meta({ description: 'Who the event belongs to; tenants never mix.' }),
+  tenant: TenantName.default('default').meta({ description: 'Who the event belongs to; tenants never mix.' }),
   identity: Identity,
   delegation: z.array(Principal).max(EVENT_LIMITS.delegationDepth).optional().meta({ description: 'On whose behalf, nearest first.' }),
-  peerGroup: text(EVENT_LIMITS.nameChars).optional().meta({ description: 'Declared peer group; absent means found from behaviour.' }),
+  peerGroup: name(EVENT_LIMITS.nameChars).optional().meta({ description: 'Declared peer group; absent means found from behaviour.' }),
   session: text(EVENT_LIMITS.idChars)
     .optional()
     .meta({ description: 'One task or conversation; absent means split at 30 minutes of silence.' }),

@@ -61,6 +61,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       deadLetters: 0,
       identities: 128,
       recorderLag: 0,
+      tenants: 0,
       model: [{ tenant: 'default', releaseId: 'r1', trained: true }],
       demo: options.demo !== undefined,
     } satisfies StatusView as StatusView,

@@ -14,10 +14,17 @@ export const plainText = (maxLength: number): fc.Arbitrary<string> =>
     )
     .filter((s) => s.length > 0 && s.length <= maxLength && s.isWellFormed() && !FORBIDDEN.test(s))
 
+/** As names of somebody must be, said another way than the schema says it. */
+const nameText = (maxLength: number): fc.Arbitrary<string> =>
+  plainText(maxLength).filter(
+    (s) => s.normalize('NFC') === s && !/[\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]|(?! )\p{Zs}/u.test(s),
+  )
+const tenantText = fc.string({ minLength: 1, maxLength: 24, unit: 'grapheme-ascii' })
+
 const count = fc.oneof(fc.nat(1000), fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }))
 const optional = <T extends object>(shape: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> =>
   fc.record(shape, { requiredKeys: [] }) as fc.Arbitrary<Partial<T>>
-const principal = fc.record({ id: plainText(256), kind: fc.constantFrom(...IDENTITY_KINDS) })
+const principal = fc.record({ id: nameText(256), kind: fc.constantFrom(...IDENTITY_KINDS) })
 const ms = fc.integer({ min: Date.UTC(2000, 0, 2), max: Date.UTC(2100, 0, 1) })
 
 export const eventTime = fc.oneof(
@@ -42,13 +49,13 @@ export const validInput: fc.Arbitrary<Record<string, unknown>> = fc
       v: fc.constant(1),
       id: plainText(128),
       time: eventTime,
-      tenant: plainText(128),
+      tenant: tenantText,
       identity: fc.record(
         {
-          id: plainText(256),
+          id: nameText(256),
           kind: fc.constantFrom(...IDENTITY_KINDS),
           instance: plainText(128),
-          attested: plainText(128),
+          attested: nameText(128),
           version: optional({
             release: plainText(128),
             model: plainText(128),
@@ -60,7 +67,7 @@ export const validInput: fc.Arbitrary<Record<string, unknown>> = fc
         { requiredKeys: ['id', 'kind'] },
       ),
       delegation: fc.array(principal, { maxLength: 8 }),
-      peerGroup: plainText(128),
+      peerGroup: nameText(128),
       session: plainText(128),
       rootSession: plainText(128),
       trace: plainText(128),

@@ -47,6 +47,8 @@ export interface DetectorCounters {
   rejected: number
   alerts: number
   duplicates: number
+  /** Scored and marked, not learned from. */
+  late: number
   quiet: Record<'exception' | 'safe' | 'maintenance' | 'grouped', number>
 }
 
@@ -79,6 +81,7 @@ export class Detector implements ShardProcessor {
     rejected: 0,
     alerts: 0,
     duplicates: 0,
+    late: 0,
     quiet: { exception: 0, safe: 0, maintenance: 0, grouped: 0 },
   }
   readonly slots: Slots
@@ -250,6 +253,7 @@ export class Detector implements ShardProcessor {
     if (outcome === null) {
       this.counters.events++
       if (w.duplicate) this.counters.duplicates++
+      if (w.late) this.counters.late++
       w.tenant.events++
       return
     }

@@ -34,6 +34,7 @@ const STATUS: StatusView = {
   deadLetters: 0,
   identities: 0,
   recorderLag: 0,
+  tenants: 0,
   model: [],
   demo: false,
 }

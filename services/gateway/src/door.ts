@@ -14,6 +14,7 @@ import {
 import type { Metrics } from '@plumbline/runtime'
 import type { Credential } from './credentials.ts'
 import type { IngestBatch, IngestListener, IngestPort } from './ports.ts'
+import type { TenantClaim, TenantLedger } from './tenants.ts'
 
 /** Events may be this much ahead of their arrival, ms (contracts C2). */
 export const FUTURE_TOLERANCE_MS = 5 * 60_000
@@ -25,6 +26,12 @@ export interface Candidate {
   readonly index: number
   readonly decoded: Decoded
   readonly bytes: Uint8Array
+}
+
+/** What makes a repeated request one: the sender's key, and a fingerprint of what it said with it. */
+export interface Repeatable {
+  readonly key: string
+  readonly fingerprint: Uint8Array
 }
 
 interface Admission {
@@ -42,11 +49,16 @@ export interface DoorOptions {
   readonly onAccepted?: IngestListener | undefined
   /** Tenants that only a token bound to them may write to, like the demo's. */
   readonly reservedTenants?: readonly string[] | undefined
+  /** Bounds how many tenants are opened; all doors of a process share one. Absent: no bound. */
+  readonly tenants?: TenantLedger | undefined
 }
 
-/** Where every event enters, whatever it came in: binds it to its credential, stamps its arrival, makes it durable. */
+/**
+ * Where every event enters, whatever it came in: binds it to its credential, stamps its arrival, makes it durable.
+ * Errors: STORE_UNAVAILABLE (retryable); IDEMPOTENCY_KEY_REUSED.
+ */
 export interface Door {
-  admit(candidates: readonly Candidate[], credential: Credential, via: IngestNotice['via'], idempotencyKey?: string): Promise<Admission>
+  admit(candidates: readonly Candidate[], credential: Credential, via: IngestNotice['via'], repeatable?: Repeatable): Promise<Admission>
 }
 
 /** Arrival times of one process never go back, whatever the system clock does. All who append share one. */
@@ -65,15 +77,15 @@ interface Refused {
 }
 
 export const createDoor = (options: DoorOptions): Door => ({
-  async admit(candidates, credential, via, idempotencyKey) {
+  async admit(candidates, credential, via, repeatable) {
     // From the stamp to the call of the port nothing waits: records reach the log in the order of their arrival times.
     const ingestTimeMs = options.clock()
     const records: AppendRecord[] = []
     const refused: Refused[] = []
     const newest = new Map<string, Event>()
+    const claim = options.tenants?.claim(credential.id)
     for (const { index, decoded, bytes } of candidates) {
-      const bound = decoded.ok ? bind(decoded.event, decoded.canonical, credential, options.reservedTenants) : decoded
-      const judged = bound.ok && bound.event.time > ingestTimeMs + FUTURE_TOLERANCE_MS ? tooEarly : bound
+      const judged = judge(decoded, credential, ingestTimeMs, claim, options.reservedTenants)
       if (judged.ok) {
         const key = eventKey(judged.event.tenant, judged.event.identity.id)
         records.push({ shard: shardOfKey(key, options.shards), ingestTimeMs, key, value: judged.canonical })
@@ -86,15 +98,17 @@ export const createDoor = (options: DoorOptions): Door => ({
       errors: refused.slice(0, MAX_LISTED_ERRORS).map(toError),
     }
     const tenant = credential.tenant ?? 'default'
-    const { repeated } = await store(options.port, {
+    const { repeated } = await store(options.port, claim, {
       records,
       deadLetters: refused.map((r) => toDeadLetter(r, tenant, ingestTimeMs)),
-      ...(idempotencyKey === undefined
+      ...(claim === undefined ? {} : { values: claim.values }),
+      ...(repeatable === undefined
         ? {}
         : {
             idempotency: {
               tenant,
-              key: `${credential.id}:${idempotencyKey}`,
+              key: `${credential.id}:${repeatable.key}`,
+              fingerprint: repeatable.fingerprint,
               answer: Buffer.from(JSON.stringify(answer)),
               nowMs: ingestTimeMs,
             },
@@ -109,12 +123,39 @@ export const createDoor = (options: DoorOptions): Door => ({
 })
 
 /** Whatever goes wrong in the log, the sender keeps the events: it is told to send them again. */
-const store: (port: IngestPort, batch: IngestBatch) => ReturnType<IngestPort['ingest']> = async (port, batch) => {
+const store = async (port: IngestPort, claim: TenantClaim | undefined, batch: IngestBatch): ReturnType<IngestPort['ingest']> => {
+  let stored = false
   try {
-    return await port.ingest(batch)
+    const result = await port.ingest(batch)
+    stored = result.repeated === undefined && result.conflict !== true
+    if (result.conflict !== true) return result
   } catch (cause) {
     throw new PlumblineError('STORE_UNAVAILABLE', 'The log cannot take events right now.', { retryable: true, cause })
+  } finally {
+    claim?.settle(stored)
   }
+  throw new PlumblineError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key came with another body before; nothing was taken in.')
+}
+
+/** Whether a decoded event may enter: its credential, its time, its tenant. */
+const judge = (
+  decoded: Decoded,
+  credential: Credential,
+  ingestTimeMs: number,
+  claim: TenantClaim | undefined,
+  reserved: readonly string[] | undefined,
+): Decoded => {
+  if (!decoded.ok) return decoded
+  const bound = bind(decoded.event, decoded.canonical, credential, reserved)
+  if (!bound.ok) return bound
+  const aheadMs = bound.event.time - ingestTimeMs
+  if (aheadMs > FUTURE_TOLERANCE_MS)
+    return {
+      ok: false,
+      rejection: rejection('TIME_FUTURE', 'time', `is ${Math.ceil(aheadMs / 1000)} s after its arrival; at most 300 s are allowed`),
+    }
+  const full = claim?.admit(bound.event.tenant) ?? null
+  return full === null ? bound : { ok: false, rejection: full }
 }
 
 /** Decodes in turns, so that a large request does not keep others waiting. */
@@ -126,8 +167,6 @@ export const decodeInTurns = async <T>(inputs: readonly T[], decode: (input: T, 
   }
   return out
 }
-
-const tooEarly: Decoded = { ok: false, rejection: rejection('TIME_FUTURE', 'time') }
 
 const mismatch = (field: string): Decoded => ({ ok: false, rejection: rejection('CREDENTIAL_MISMATCH', field) })
 

@@ -1,13 +1,19 @@
 import helmet from '@fastify/helmet'
 import type { Health, Logger, Metrics } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
-import { createAuthenticator, type Credential } from './credentials.ts'
+import { type Authenticate, createAuthenticator, type Credential } from './credentials.ts'
 import { createDoor } from './door.ts'
 import { eventsRoute } from './events-route.ts'
+import { createHostCheck } from './host.ts'
 import { guardIntake, INTAKE_LIMITS, type IntakeLimits } from './intake.ts'
+import { answerNotHttp } from './not-http.ts'
 import { openApiDocument } from './openapi.ts'
 import type { IngestListener, IngestPort } from './ports.ts'
-import { toProblem } from './problems.ts'
+import { type Problem, toProblem } from './problems.ts'
+import { createRefusalLog } from './refusals.ts'
+import { createStrangers } from './strangers.ts'
+import { createTenantLedger, type TenantLedger } from './tenants.ts'
 import { otherSignalsRoute, sendOtlpProblem, tracesRoute } from './traces-route.ts'
 
 export interface GatewayOptions {
@@ -26,6 +32,12 @@ export interface GatewayOptions {
   readonly onAccepted?: IngestListener
   /** Tenants that only a token bound to them may write to, like the demo's. */
   readonly reservedTenants?: readonly string[]
+  /** How many tenants may be opened. Default: a ledger with TENANT_LIMITS. */
+  readonly tenants?: TenantLedger
+  /** Tokens that other routes on this app take: who has one is no stranger. */
+  readonly otherTokens?: readonly string[]
+  /** Names besides localhost and addresses that requests may come for (Host header). */
+  readonly hosts?: readonly string[]
   readonly version?: string
 }
 
@@ -55,10 +67,14 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     trustProxy: false,
+    clientErrorHandler: answerNotHttp,
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
   }) as unknown as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
   app.server.maxHeadersCount = MAX_HEADERS
+  const answerError = errorAnswers()
   app.setErrorHandler(answerError)
+  guardAll(app, options, answerError)
   app.setNotFoundHandler((_request, reply) => {
     const problem = toProblem({ statusCode: 404 })
     return reply.code(404).send({
@@ -73,9 +89,21 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
   return app
 }
 
-const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-  const problem = toProblem(error)
-  if (problem.status >= 500) request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
+type ErrorAnswer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply
+
+/** An error as the answer to a request, and in the log when it is ours: what passes by itself once per burst, and without a stack. */
+const errorAnswers = (): ErrorAnswer => {
+  const logRefusal = createRefusalLog()
+  return (error, request, reply) => {
+    const problem = toProblem(error)
+    const route = request.routeOptions.url
+    if (problem.status === 503) logRefusal(request.log, problem, error, route)
+    else if (problem.status >= 500) request.log.error({ err: error, route }, 'request failed')
+    return answerProblem(problem, request, reply)
+  }
+}
+
+const answerProblem = (problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   reply.code(problem.status)
   if (problem.retryAfterS !== undefined) reply.header('retry-after', String(problem.retryAfterS))
   // The rest of a body nobody will read is not worth waiting for.
@@ -83,11 +111,34 @@ const answerError = (error: unknown, request: FastifyRequest, reply: FastifyRepl
   return sendOtlpProblem(request, reply, problem) ?? reply.send(problem.body)
 }
 
+/** Routes under /v1/ that need no token. */
+const OPEN = new Set(['/v1/openapi.json'])
+
+/** What holds for every route, also those that others register: the name it was asked by, and how often strangers may ask. */
+const guardAll = (app: FastifyInstance, options: GatewayOptions, answerError: ErrorAnswer): void => {
+  const isHere = createHostCheck(options.hosts)
+  const isKnown = authenticatorOf(options)
+  const tooMany = createStrangers(options.limits?.strangersPerSecond ?? INTAKE_LIMITS.strangersPerSecond)
+  app.addHook('onRequest', async (request, reply) => {
+    if (!isHere(request.headers.host))
+      return answerError(new PlumblineError('HOST_UNKNOWN', 'This service is not known by the name it was asked by.'), request, reply)
+    // The route, not the address: that may be spelled with percent signs.
+    const route = request.routeOptions.url ?? ''
+    if (!route.startsWith('/v1/') || OPEN.has(route) || isKnown(request.headers.authorization) !== undefined) return undefined
+    if (!tooMany(request.ip)) return undefined
+    return answerError(new PlumblineError('RATE_LIMITED', 'Too many requests without a good token.', { retryable: true }), request, reply)
+  })
+}
+
+/** Everybody whom some route lets in. */
+const authenticatorOf = ({ credentials, otherTokens = [] }: GatewayOptions): Authenticate =>
+  createAuthenticator([...credentials, ...otherTokens.map((token, i) => ({ id: `other-${i}`, token }))])
+
 const ingestScope = async (app: FastifyInstance, options: GatewayOptions): Promise<void> => {
   const { metrics } = options
   const limits = { ...INTAKE_LIMITS, ...options.limits }
   const { port, shards, clock, onAccepted, reservedTenants } = options
-  const door = createDoor({ port, shards, clock, metrics, onAccepted, reservedTenants })
+  const door = createDoor({ port, shards, clock, metrics, onAccepted, reservedTenants, tenants: options.tenants ?? createTenantLedger() })
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }, useDefaults: false },
   })

@@ -74,14 +74,13 @@ export const guardIntake = async (app: FastifyInstance, options: IntakeOptions):
   await app.register(rateLimit, {
     timeWindow: 1000,
     cache: 20_000,
-    keyGenerator: (request) => {
-      const credential = credentials.get(request)
-      return credential === undefined ? `ip:${request.ip}` : `id:${credential.id}`
-    },
-    max: (_request, key) => (key.startsWith('ip:') ? limits.strangersPerSecond : limits.requestsPerSecond),
+    // Strangers are counted for the whole service, before any of its routes.
+    allowList: (request) => !credentials.has(request),
+    keyGenerator: (request) => credentials.get(request)?.id ?? '',
+    max: limits.requestsPerSecond,
   })
   await app.register(underPressure, { maxEventLoopDelay: limits.loopDelayMs, retryAfter: 1 })
-  // Not onRequest: the rate limit must come first, so that guessing tokens is slow.
+  // Not onRequest: too many requests are refused first, whatever token they bring.
   app.addHook('preParsing', async (request, reply, payload) => {
     if (!credentials.has(request)) {
       reply.header('www-authenticate', 'Bearer')

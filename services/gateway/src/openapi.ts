@@ -13,6 +13,7 @@ import {
   IdentityQuery,
   IdentityView,
   IngestAnswer,
+  IngestRefusal,
   ReplayAnswer,
   StatusView,
   VerdictAnswer,
@@ -27,6 +28,7 @@ type Json = Record<string, unknown>
 const INPUTS = { Event, VerdictRequest }
 const ANSWERS = {
   IngestAnswer,
+  IngestRefusal,
   AlertPage,
   AlertDetail,
   ReplayAnswer,
@@ -74,13 +76,13 @@ const ROUTES: readonly Route[] = [
     method: 'post',
     path: '/v1/events',
     summary:
-      'Sends events: one object, a list, or one object per line; plain or gzip. Answered once they are durable. Refused ones come back by index and the others are kept.',
+      'Sends events: one object, a list, or one object per line; plain or gzip. Answered once they are durable. Refused ones come back by index and go to the dead letters, the others are kept; 422 when all were refused.',
     headers: [
       {
         name: 'Idempotency-Key',
         in: 'header',
         required: false,
-        description: 'A repeated request with the same key gets the first answer, for 24 hours.',
+        description: 'A repeated request with the same key and body gets the first answer, for 24 hours; with another body it is refused.',
         schema: { type: 'string', minLength: 1, maxLength: 200 },
       },
     ],
@@ -90,7 +92,7 @@ const ROUTES: readonly Route[] = [
     },
     status: 202,
     answer: json(ref('IngestAnswer')),
-    problems: [...INTAKE_PROBLEMS, 'TOO_MANY_EVENTS', 'IDEMPOTENCY_KEY_INVALID'],
+    problems: [...INTAKE_PROBLEMS, 'TOO_MANY_EVENTS', 'IDEMPOTENCY_KEY_INVALID', 'IDEMPOTENCY_KEY_REUSED', 'EVENTS_REFUSED'],
   },
   {
     method: 'post',
@@ -254,13 +256,13 @@ const parameters = (route: Route): Json[] => {
 
 const responses = (route: Route): Json => {
   const out: Json = { [String(route.status ?? 200)]: { description: 'Done.', content: route.answer } }
-  for (const code of route.problems ?? []) {
+  for (const code of [...(route.problems ?? []), 'HOST_UNKNOWN']) {
     const known = PROBLEMS[code]
     if (known === undefined) continue
     const earlier = out[String(known.status)] as { description: string } | undefined
     out[String(known.status)] = {
       description: `${earlier === undefined ? '' : `${earlier.description} `}${code}: ${known.remedy}`,
-      content: json(ref('ApiError')),
+      content: json(code === 'EVENTS_REFUSED' ? { anyOf: [ref('IngestRefusal'), ref('ApiError')] } : ref('ApiError')),
       ...(known.retryAfterS === undefined
         ? {}
         : { headers: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } } }),

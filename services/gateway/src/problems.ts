@@ -20,7 +20,7 @@ export const PROBLEMS: Readonly<Record<string, Known>> = {
   TOKEN_MISSING_OR_WRONG: {
     status: 401,
     rpcCode: 16,
-    remedy: 'Send "Authorization: Bearer <token>". The token is printed when the service starts.',
+    remedy: 'Send "Authorization: Bearer <token>". It is the configured token, else the one in keys/token of the data folder.',
   },
   BODY_EMPTY: { status: 400, rpcCode: 3, remedy: 'Send one JSON object, a JSON list, or one JSON object per line.' },
   BODY_TOO_LARGE: { status: 413, rpcCode: 3, remedy: 'Send fewer events per request.' },
@@ -30,6 +30,17 @@ export const PROBLEMS: Readonly<Record<string, Known>> = {
   GZIP_INVALID: { status: 400, rpcCode: 3, remedy: 'Check that the body is packed once, with gzip.' },
   OTLP_MALFORMED: { status: 400, rpcCode: 3, remedy: 'Send an OTLP ExportTraceServiceRequest.' },
   IDEMPOTENCY_KEY_INVALID: { status: 400, rpcCode: 3, remedy: 'Send 1 to 200 printable ASCII characters.' },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    rpcCode: 3,
+    remedy: 'Send another body with another key; the same key is for the same body again.',
+  },
+  EVENTS_REFUSED: { status: 422, rpcCode: 3, remedy: 'Correct the events as `errors` says; they are in the dead letters.' },
+  HOST_UNKNOWN: {
+    status: 421,
+    rpcCode: 3,
+    remedy: 'Use localhost or the address in numbers, or name the host in allowedHosts (PLUMBLINE_ALLOWED_HOSTS).',
+  },
   RATE_LIMITED: { status: 429, rpcCode: 8, remedy: 'Wait as long as Retry-After says; send more events per request.', retryAfterS: 1 },
   OVERLOADED: { status: 503, rpcCode: 14, remedy: 'Wait as long as Retry-After says and send the same request again.', retryAfterS: 1 },
   STORE_UNAVAILABLE: { status: 503, rpcCode: 14, remedy: 'Nothing was taken in. Send the same request again later.', retryAfterS: 5 },
@@ -52,6 +63,13 @@ const FASTIFY_CODES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'MEDIA_TYPE_UNSUPPORTED',
   FST_UNDER_PRESSURE: 'OVERLOADED',
+  FST_ERR_BAD_URL: 'REQUEST_INVALID',
+}
+
+/** Words of our own where the framework's would repeat what was sent or name its parts. */
+const MESSAGES: Readonly<Record<string, string>> = {
+  FST_UNDER_PRESSURE: 'The service is too busy.',
+  FST_ERR_BAD_URL: 'The address has a percent sign that is followed by no byte of UTF-8.',
 }
 
 /** Every error as a Problem. Our own failures show no detail: those go to the log. */
@@ -62,7 +80,7 @@ export const toProblem = (error: unknown): Problem => {
   }
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
   const known = FASTIFY_CODES[code ?? '']
-  if (known !== undefined) return problem(known, known === 'OVERLOADED' ? 'The service is too busy.' : (message ?? ''))
+  if (known !== undefined) return problem(known, MESSAGES[code ?? ''] ?? message ?? '')
   if (statusCode === 429) return problem('RATE_LIMITED', 'Too many requests.')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return { ...problem('REQUEST_INVALID', message ?? ''), status: statusCode }

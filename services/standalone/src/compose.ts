@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createLifecycle, createLogger, type Logger, removeInstanceFile } from '@plumbline/runtime'
 import type { PlumblineError } from '@plumbline/schemas'
@@ -7,7 +6,7 @@ import { createContext } from './context.ts'
 import { demoPart } from './history-parts.ts'
 import { httpPart } from './http.ts'
 import { announceInstance, deliveryPart, detectionPart, housekeepingPart, logPart, policyPart, storePart, trainerPart } from './parts.ts'
-import { tokenFor } from './secrets.ts'
+import { privateFolder, tokenFor } from './secrets.ts'
 import { checkStoreIsPossible } from './storage.ts'
 
 export interface StandaloneHooks {
@@ -31,9 +30,10 @@ export interface Standalone {
 export const startStandalone = async (config: StandaloneConfig, hooks: StandaloneHooks = {}): Promise<Standalone> => {
   const dataDir = resolve(config.dataDir)
   checkStoreIsPossible(config.clickhouseUrl)
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const open = privateFolder(dataDir)
   const token = tokenFor(dataDir, config.token)
   const logger = hooks.logger ?? createLogger({ name: 'plumbline', level: config.logLevel, destination: STDERR })
+  if (open.length > 0) logger.warn({ open }, 'others may look into the data folder, and it is not ours to close')
   const context = createContext(config, token, logger)
   const lifecycle = createLifecycle(
     [

@@ -1,6 +1,9 @@
 import { type ConfigSources, type LoadedConfig, loadConfig, LOG_LEVELS } from '@plumbline/runtime'
-import { DEFAULT_DETECTION_CONFIG } from '@plumbline/schemas'
+import { TENANT_LIMITS } from '@plumbline/gateway'
+import { DEFAULT_DETECTION_CONFIG, TenantName } from '@plumbline/schemas'
 import { z } from 'zod'
+
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/
 
 const port = z.number().int().min(0).max(65_535)
 
@@ -22,9 +25,26 @@ export const StandaloneConfig = z
       description: 'Token that senders and the page present. Not set: made once and kept in the data folder, mode 0600.',
       secret: true,
     }),
-    tenant: z.string().min(1).max(128).optional().meta({
+    tenant: TenantName.optional().meta({
       description: 'Tenant that every event sent with the token belongs to. Not set: the one the event names, else `default`.',
     }),
+    maxTenants: z.number().int().min(1).max(100_000).default(TENANT_LIMITS.perInstance).meta({
+      description: 'Most tenants of this instance. Events of one more are refused (TENANT_LIMIT); those there are go on.',
+      unit: 'tenants',
+    }),
+    maxTenantsPerToken: z.number().int().min(1).max(100_000).default(TENANT_LIMITS.perToken).meta({
+      description: 'Most tenants that one token may open.',
+      unit: 'tenants',
+      interacts: 'Ends at maxTenants.',
+    }),
+    allowedHosts: z
+      .array(z.string().regex(HOST_NAME, 'must be a host name without scheme, port or path'))
+      .default([])
+      .meta({
+        description:
+          'Names besides localhost by which browsers and senders may ask for this service (Host header); any address in numbers is taken. Others get 421, so that no foreign page can reach the service through a name of its own.',
+        example: ['plumbline.internal'],
+      }),
     clickhouseUrl: z.url().optional().meta({
       description: 'ClickHouse server to use instead of the embedded engine.',
       env: 'CLICKHOUSE_URL',

@@ -4,7 +4,7 @@ import type { Store } from '@plumbline/adapters/clickhouse'
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { Forwarder } from '@plumbline/adapters/siem'
 import type { Console } from '@plumbline/console'
-import { createIngestClock, type IngestPort } from '@plumbline/gateway'
+import { createIngestClock, createTenantLedger, type IngestPort, type TenantLedger } from '@plumbline/gateway'
 import { createHealth, createMetrics, type Health, type Logger, type Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
@@ -31,6 +31,8 @@ export interface Context {
   readonly storeUp: PromiseWithResolvers<void>
   /** The door's way into the log. */
   readonly port: IngestPort
+  /** Which tenants there are; filled once the log is there. */
+  readonly tenants: TenantLedger
   /** Fires when the process is asked to stop. */
   readonly stopping: AbortController
   phase: 'starting' | 'ready' | 'stopping'
@@ -73,6 +75,7 @@ export const createContext = (config: StandaloneConfig, token: string, logger: L
     startedAt: Date.now(),
     storeUp: Promise.withResolvers<void>(),
     port: { ingest: async (batch) => logOf(context).ingest(batch) },
+    tenants: createTenantLedger({ perInstance: config.maxTenants, perToken: config.maxTenantsPerToken }),
     stopping: new AbortController(),
     phase: 'starting',
     url: '',

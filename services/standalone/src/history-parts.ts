@@ -35,7 +35,7 @@ export const demoPart = (context: Context): Part => ({
       logger,
       lag: detection.lag,
       shown: () => forwarder.drain(),
-      removeTenant: createRemoval({ log, detection, releases, trainer, storage, clock, logger }),
+      removeTenant: createRemoval({ log, detection, releases, trainer, storage, tenants: context.tenants, clock, logger }),
     })
     if (config.demo) context.demo.start()
   },

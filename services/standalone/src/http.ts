@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, isIP } from 'node:net'
 import { createConsole, tokenCheck } from '@plumbline/console'
 import { createGateway } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
@@ -88,6 +88,9 @@ export const httpPart = (context: Context, onListening: () => void): Part => {
     pressure: () => pressureOf(context),
     onAccepted: (notices) => watch.accepted(notices),
     reservedTenants: [DEMO_TENANT],
+    tenants: context.tenants,
+    otherTokens: [context.operatorKey],
+    hosts: [...config.allowedHosts, ...(isIP(config.host) === 0 ? [config.host] : [])],
     version: VERSION,
   })
   return {

@@ -1,12 +1,13 @@
 import { join, resolve } from 'node:path'
-import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part, writeInstanceFile } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
 import { createReleaseStore, createTrainer, signingKeyIn } from '@plumbline/trainer'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
-import { createDetection, pinnedConfig } from './detection.ts'
+import { createDetection, type Detection, pinnedConfig } from './detection.ts'
 import { createHousekeeping } from './housekeeping.ts'
 import { createPolicyLoader, type PolicyLoader } from './policy.ts'
 import { signingKeyPath } from './secrets.ts'
@@ -45,6 +46,17 @@ export const logPart = (context: Context): Part => ({
   },
 })
 
+/** Tenants as the door stored them, and those that came into the log past it. The demo is no sender's. */
+const loadTenants = ({ tenants }: Context, log: EmbeddedLog, detection: Detection): void => {
+  const stored = log.kv.list(tenantValueName('')).flatMap((name): [string, string][] => {
+    const tenant = tenantOfValue(name)
+    const owner = log.kv.get(name)
+    return tenant === undefined || owner === undefined ? [] : [[tenant, Buffer.from(owner).toString()]]
+  })
+  tenants.load(stored)
+  tenants.load(detection.tenants().flatMap(({ name }): [string, string][] => (name === DEMO_TENANT ? [] : [[name, '']])))
+}
+
 /** Releases, detector and worker, and the verdicts that a crash left half done. */
 export const detectionPart = (context: Context): Part => ({
   name: 'detection',
@@ -58,6 +70,7 @@ export const detectionPart = (context: Context): Part => ({
     const verdicts = createVerdicts({ log, reader: () => readerOf(context), clock })
     await verdicts.resume()
     detection.start()
+    loadTenants(context, log, detection)
     health.register('shards', () => {
       const stopped = detection.stopped()
       return stopped.length === 0 ? { ok: true } : { ok: false, detail: `${stopped.length} shards stopped: ${stopped[0]}` }

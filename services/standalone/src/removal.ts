@@ -2,6 +2,7 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import type { Detection } from './detection.ts'
+import { type TenantLedger, tenantValueName } from '@plumbline/gateway'
 import { isPlaceOf } from './operator/feeds.ts'
 import type { Storage } from './storage.ts'
 
@@ -9,10 +10,14 @@ export interface RemovalDeps {
   readonly log: EmbeddedLog
   readonly detection: Detection
   readonly releases: ReleaseStore
-  readonly trainer: Trainer
-  readonly storage: Storage
+  readonly trainer: Pick<Trainer, 'forget'>
+  readonly storage: Pick<Storage, 'recorder'>
+  /** Told that the tenant is gone. */
+  readonly tenants?: Pick<TenantLedger, 'close'>
   readonly clock: () => number
   readonly logger: Logger
+  /** How long the store may take before it goes on by itself, ms. Default 10,000. */
+  readonly drainMs?: number
 }
 
 const text = new TextDecoder()
@@ -44,17 +49,22 @@ const within = async (work: Promise<unknown>, ms: number): Promise<void> => {
 export const createRemoval =
   (deps: RemovalDeps) =>
   async (tenant: string): Promise<void> => {
-    const { log, detection, releases, storage } = deps
+    const { log, detection, releases, storage, drainMs = DRAIN_MS } = deps
     // A busy tenant beside it may never let the worker rest: then what it left unscored goes unscored.
     await within(
       detection
         .worker()
         .drained()
         .catch(() => undefined),
-      DRAIN_MS,
+      drainMs,
     )
     const { done } = await storage.recorder.erase(tenant)
-    const released = new Set([...releases.namesOf(tenant), `release:announced:${tenant}`, `policy:given:${tenant}`])
+    const released = new Set([
+      ...releases.namesOf(tenant),
+      `release:announced:${tenant}`,
+      `policy:given:${tenant}`,
+      tenantValueName(tenant),
+    ])
     await detection.stop()
     const slots = new Set<string>()
     try {
@@ -75,6 +85,7 @@ export const createRemoval =
         kv: (name) => released.has(name) || isPlaceOf(tenant, name),
       })
       deps.trainer.forget(tenant)
+      deps.tenants?.close(tenant)
       await log.publish('audit', [
         { time: deps.clock(), tenant, actor: 'operator', action: 'tenant.remove', target: tenant, body: removed },
       ])
@@ -83,5 +94,5 @@ export const createRemoval =
       detection.start()
     }
     // The rows go as soon as the store takes the request, also after a restart.
-    await within(done, DRAIN_MS)
+    await within(done, drainMs)
   }

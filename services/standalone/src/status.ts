@@ -1,4 +1,5 @@
-import type { StatusView } from '@plumbline/schemas'
+import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
+import type { TenantProgress } from '@plumbline/trainer'
 import type { Context } from './context.ts'
 import type { Detection } from './detection.ts'
 import type { Storage } from './storage.ts'
@@ -15,6 +16,10 @@ const TICK_MS = 1000
 /** Identities and earlier alerts are counted in the store this often, when something happened. */
 const COUNT_EVERY_TICKS = 10
 
+/** Those that the status lists. */
+const busiest = (tenants: readonly TenantProgress[]): readonly TenantProgress[] =>
+  tenants.length <= STATUS_TENANTS ? tenants : tenants.toSorted((a, b) => b.events - a.events).slice(0, STATUS_TENANTS)
+
 /** Numbers of the running parts, gathered once a second; `now` only reads them. */
 export const createStatus = (parts: Context): StatusTracker => {
   const { metrics } = parts
@@ -25,7 +30,7 @@ export const createStatus = (parts: Context): StatusTracker => {
   let identities = 0
   let alerts = 0
   let countedAt = -1
-  let known: { events: number; models: StatusView['model'] } = { events: 0, models: [] }
+  let known: { events: number; tenants: number; models: StatusView['model'] } = { events: 0, tenants: 0, models: [] }
   const seen: Record<string, number> = {}
 
   /** Growth of a running total since the last look. */
@@ -44,6 +49,7 @@ export const createStatus = (parts: Context): StatusTracker => {
     metrics.plumbline_events_read_total.inc({ kind: 'event' }, events)
     metrics.plumbline_events_read_total.inc({ kind: 'control' }, grown('controls', counters.controls))
     metrics.plumbline_events_read_total.inc({ kind: 'rejected' }, grown('rejected', counters.rejected))
+    metrics.plumbline_events_late_total.inc(grown('late', counters.late))
     metrics.plumbline_events_duplicate_total.inc(grown('duplicates', counters.duplicates))
     for (const [reason, total] of Object.entries(counters.quiet))
       metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
@@ -53,7 +59,8 @@ export const createStatus = (parts: Context): StatusTracker => {
     const tenants = detection.tenants()
     known = {
       events: tenants.reduce((sum, tenant) => sum + tenant.events, 0),
-      models: tenants.map(({ name }) => {
+      tenants: tenants.length,
+      models: busiest(tenants).map(({ name }) => {
         const release = detection.releaseOf(name)
         return { tenant: name, releaseId: release?.id ?? 'release-0', trained: release?.trained ?? false }
       }),
@@ -108,6 +115,7 @@ export const createStatus = (parts: Context): StatusTracker => {
       deadLetters: parts.log?.outbox.head('dead-letters') ?? 0,
       identities,
       recorderLag: recorderLag(),
+      tenants: known.tenants,
       model: known.models,
       demo: parts.demo?.present() ?? false,
     }),

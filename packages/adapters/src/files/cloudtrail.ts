@@ -1,5 +1,5 @@
 import { EVENT_LIMITS } from '@plumbline/schemas'
-import { addressOrHost, compact, isObject, type JsonObject, own, plain, scalar, size } from '@plumbline/detector/foreign'
+import { addressOrHost, compact, isObject, type JsonObject, own, plain, plainName, scalar, size } from '@plumbline/detector/foreign'
 import map from './cloudtrail-map.json' with { type: 'json' }
 
 const RESOURCE = map.resource as Readonly<Record<string, readonly string[]>>
@@ -59,12 +59,12 @@ interface Who {
 
 /** The lasting principal: a role rather than one session of it, which becomes the instance. */
 const identityOf = (user: JsonObject, record: JsonObject): Who => {
-  const name = (key: string): string | undefined => plain(own(user, key), EVENT_LIMITS.identityChars)
+  const name = (key: string): string | undefined => plainName(own(user, key), EVENT_LIMITS.identityChars)
   const type = name('type')
   const arn = name('arn')
   if (type === 'AssumedRole' || type === 'FederatedUser') {
     const issuer = asObject(own(asObject(own(user, 'sessionContext')), 'sessionIssuer'))
-    const id = plain(own(issuer, 'arn'), EVENT_LIMITS.identityChars) ?? roleOf(arn) ?? name('principalId')
+    const id = plainName(own(issuer, 'arn'), EVENT_LIMITS.identityChars) ?? roleOf(arn) ?? name('principalId')
     const session = plain(arn?.split('/').at(-1) ?? name('principalId')?.split(':')[1], EVENT_LIMITS.nameChars)
     return { id, kind: type === 'AssumedRole' ? 'service' : 'user', ...(session === undefined ? {} : { instance: session }) }
   }
@@ -73,7 +73,7 @@ const identityOf = (user: JsonObject, record: JsonObject): Who => {
   const account = name('accountId') ?? plain(own(record, 'recipientAccountId'), EVENT_LIMITS.nameChars)
   const named =
     name('userName') === undefined || account === undefined ? name('userName') : `arn:aws:iam::${account}:user/${name('userName')}`
-  const id = arn ?? plain(named, EVENT_LIMITS.identityChars) ?? name('principalId') ?? account
+  const id = arn ?? plainName(named, EVENT_LIMITS.identityChars) ?? name('principalId') ?? account
   return { id, kind: type === 'AWSAccount' ? 'service' : 'user' }
 }
 

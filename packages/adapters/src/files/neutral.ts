@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto'
 import { EVENT_LIMITS } from '@plumbline/schemas'
-import { addressOrHost, compact, findDestinations, isObject, type JsonObject, own, plain, scalar, size } from '@plumbline/detector/foreign'
+import {
+  addressOrHost,
+  compact,
+  findDestinations,
+  isObject,
+  type JsonObject,
+  own,
+  plain,
+  plainName,
+  scalar,
+  size,
+} from '@plumbline/detector/foreign'
 
 /**
  * A neutral line as an event (contracts C4, destination-map.json of the detector's decode stage). `label` and `label_note` are ground truth and never read;
@@ -16,7 +27,7 @@ export const neutralToEvent = (line: JsonObject, context: { readonly index: numb
   const event = {
     time: scalar(own(line, 'ts')),
     tenant: plain(own(attrs, 'tenant'), EVENT_LIMITS.nameChars) ?? context.tenant,
-    identity: { id: plain(own(line, 'identity'), EVENT_LIMITS.identityChars), kind: scalar(own(line, 'identity_kind')) ?? 'agent' },
+    identity: { id: plainName(own(line, 'identity'), EVENT_LIMITS.identityChars), kind: scalar(own(line, 'identity_kind')) ?? 'agent' },
     session: plain(own(line, 'session'), EVENT_LIMITS.idChars),
     action: plain(own(line, 'action'), EVENT_LIMITS.nameChars),
     resource: compact({ id: plain(own(line, 'resource'), EVENT_LIMITS.resourceChars), class: resourceClass }),

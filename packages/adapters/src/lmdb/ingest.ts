@@ -14,6 +14,8 @@ export interface IngestBatch {
   readonly idempotency?: {
     readonly tenant: string
     readonly key: string
+    /** SHA-256 of what the request says, 32 bytes: the same key with another one is a conflict. Absent: never compared. */
+    readonly fingerprint?: Uint8Array
     /** Stored and given back for a repeated request. */
     readonly answer: Uint8Array
     readonly nowMs: number
@@ -27,6 +29,8 @@ export interface IngestResult {
   readonly offsets: readonly number[]
   /** The first answer to this Idempotency-Key, when there was one within 24 hours. */
   readonly repeated?: Uint8Array
+  /** The key was used for a request with another fingerprint within 24 hours: nothing was stored. */
+  readonly conflict?: true
 }
 
 export const IDEMPOTENCY_MS = 24 * 3_600_000
@@ -46,15 +50,29 @@ const expiryKey = (expiresMs: number, hash: Buffer): Buffer => {
   return key
 }
 
-const findAnswer = (env: Environment, hash: Buffer, nowMs: number): Uint8Array | undefined => {
+const FINGERPRINT_BYTES = 32
+/** Expiry (8 bytes), this mark, fingerprint or zeros, answer. What has no mark is from before fingerprints: an answer alone. */
+const MARK = 1
+const NO_FINGERPRINT = new Uint8Array(FINGERPRINT_BYTES)
+
+type Idempotency = NonNullable<IngestBatch['idempotency']>
+
+const findAnswer = (env: Environment, hash: Buffer, { fingerprint, nowMs }: Idempotency): Partial<IngestResult> | undefined => {
   const stored = env.idempotency.get(hash)
-  return stored !== undefined && stored.readDoubleBE(0) > nowMs ? stored.subarray(8) : undefined
+  if (stored === undefined || stored.readDoubleBE(0) <= nowMs) return undefined
+  if (stored[8] !== MARK) return { repeated: stored.subarray(8) }
+  const first = stored.subarray(9, 9 + FINGERPRINT_BYTES)
+  const same = fingerprint === undefined || first.equals(NO_FINGERPRINT) || first.equals(fingerprint)
+  return same ? { repeated: stored.subarray(9 + FINGERPRINT_BYTES) } : { conflict: true }
 }
 
-const keepAnswer = (env: Environment, hash: Buffer, expiresMs: number, answer: Uint8Array): void => {
-  const value = Buffer.allocUnsafe(8 + answer.length)
+const keepAnswer = (env: Environment, hash: Buffer, { fingerprint = NO_FINGERPRINT, nowMs, answer }: Idempotency): void => {
+  const expiresMs = nowMs + IDEMPOTENCY_MS
+  const value = Buffer.allocUnsafe(9 + FINGERPRINT_BYTES + answer.length)
   value.writeDoubleBE(expiresMs, 0)
-  value.set(answer, 8)
+  value[8] = MARK
+  value.set(fingerprint, 9)
+  value.set(answer, 9 + FINGERPRINT_BYTES)
   env.idempotency.putSync(hash, value)
   env.idempotencyExpiry.putSync(expiryKey(expiresMs, hash), Buffer.alloc(0))
 }
@@ -66,6 +84,9 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now
     kind: 'append',
     bytes: records.reduce((sum, record) => sum + record.key.length + record.value.length + 32, 0),
     check() {
+      const prints = idempotency?.fingerprint
+      if (prints !== undefined && prints.length !== FINGERPRINT_BYTES)
+        throw new PlumblineError('FINGERPRINT_INVALID', `A fingerprint has ${FINGERPRINT_BYTES} bytes.`)
       for (const record of records) {
         if (record.shard < 0 || record.shard >= heads.shards)
           throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${record.shard}.`)
@@ -74,9 +95,9 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now
     },
     apply() {
       if (idempotency !== undefined && hash !== undefined) {
-        const repeated = findAnswer(env, hash, idempotency.nowMs)
-        if (repeated !== undefined) return { offsets: [], repeated }
-        keepAnswer(env, hash, idempotency.nowMs + IDEMPOTENCY_MS, idempotency.answer)
+        const earlier = findAnswer(env, hash, idempotency)
+        if (earlier !== undefined) return { offsets: [], ...earlier }
+        keepAnswer(env, hash, idempotency)
       }
       const touched = new Set<number>()
       const storedMs = now()

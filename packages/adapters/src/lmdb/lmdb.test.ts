@@ -118,6 +118,28 @@ test('a repeated Idempotency-Key stores nothing and gives the first answer, for 
   assert.equal((await send('a', 'k', 25 * HOUR)).offsets.length, 0)
 })
 
+test('an Idempotency-Key is for one fingerprint: another one stores nothing and is told so', async (t) => {
+  const log = await opened(t)
+  const [one, two] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+  const send = (key: string, fingerprint?: Buffer, nowMs = 0) =>
+    log.ingest({
+      records: [event(0, 'a')],
+      values: { touched: Buffer.from(key) },
+      idempotency: { tenant: 'a', key, nowMs, answer: Buffer.from('first'), ...(fingerprint === undefined ? {} : { fingerprint }) },
+    })
+  await send('k', one)
+  await log.kv.put({ touched: null })
+  assert.deepEqual(await send('k', two), { offsets: [], conflict: true })
+  assert.equal(log.kv.get('touched'), undefined)
+  assert.equal(Buffer.from((await send('k', one)).repeated!).toString(), 'first')
+  assert.equal(Buffer.from((await send('k')).repeated!).toString(), 'first')
+  await send('plain')
+  assert.equal(Buffer.from((await send('plain', two)).repeated!).toString(), 'first')
+  assert.equal((await send('k', two, 24 * HOUR)).offsets.length, 1, 'a day later the key is free')
+  await assert.rejects(send('short', Buffer.alloc(3)), code('FINGERPRINT_INVALID'))
+  assert.equal(log.head(0).next, 3)
+})
+
 test('outbox entries go when every consumer has passed them, and sequences never start over', async (t) => {
   const dir = folder(t)
   let log = await openEmbeddedLog({ dir, shards: 4 })

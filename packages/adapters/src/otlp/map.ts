@@ -1,5 +1,5 @@
 import { decodeParsed } from '@plumbline/detector/decode'
-import { compact, findDestinations, isObject, plain, size } from '@plumbline/detector/foreign'
+import { compact, findDestinations, isObject, plain, plainName, size } from '@plumbline/detector/foreign'
 import { EVENT_LIMITS, type Event, type Rejection } from '@plumbline/schemas'
 import { type Context, type SpanJoiner, serviceOf } from './join.ts'
 import type { OtlpSpan } from './span.ts'
@@ -172,7 +172,10 @@ const toEvent = (span: OtlpSpan, act: Act, context: Context, bound: Bound): Reco
   const resource = (key: string): unknown => span.resource.get(key)
   const { nameChars, attributeValueChars } = EVENT_LIMITS
   const own = context.agent ?? serviceOf(span)
-  const identity = bound.identity ?? { id: plain(own, EVENT_LIMITS.identityChars), kind: context.agent === undefined ? 'service' : 'agent' }
+  const identity = bound.identity ?? {
+    id: plainName(own, EVENT_LIMITS.identityChars),
+    kind: context.agent === undefined ? 'service' : 'agent',
+  }
   return withoutAbsent({
     id: span.traceId === '' || span.spanId === '' ? undefined : `${span.traceId}-${span.spanId}`,
     time: span.startMs,
@@ -207,8 +210,8 @@ const toEvent = (span: OtlpSpan, act: Act, context: Context, bound: Bound): Reco
 
 const delegationOf = (context: Context, self: string | undefined): { id: string; kind: string }[] | undefined => {
   const chain: { id: string; kind: string }[] = []
-  const agent = plain(context.callingAgent, EVENT_LIMITS.identityChars)
-  const user = plain(context.user, EVENT_LIMITS.identityChars)
+  const agent = plainName(context.callingAgent, EVENT_LIMITS.identityChars)
+  const user = plainName(context.user, EVENT_LIMITS.identityChars)
   if (agent !== undefined && agent !== self) chain.push({ id: agent, kind: 'agent' })
   if (user !== undefined && user !== self) chain.push({ id: user, kind: 'user' })
   return chain.length === 0 ? undefined : chain

@@ -164,6 +164,26 @@ test('no spelling of a private address is connected to, neither written nor reso
   assert.equal(got.length, 0)
 })
 
+test('what is connected to is looked at too: a resolver whose answer changes after it was checked gets nothing', async (t) => {
+  const { port, got } = await receiver(t, () => ({ status: 200 }))
+  let reads = 0
+  const changing = {
+    family: 4,
+    // Public while it is checked, this machine when the connection is made.
+    get address() {
+      return reads++ === 0 ? '93.184.216.34' : '127.0.0.1'
+    },
+  }
+  const sink = hook(t, `http://hooks.example:${port}/`, {
+    allowAddresses: [],
+    attempts: 1,
+    resolve: (_host, done) => done(null, [changing]),
+  })
+  await assert.rejects(sink.deliver([alertFor(1)]), { code: 'WEBHOOK_ADDRESS_BLOCKED' })
+  assert.ok(reads > 1, 'the address was asked for again')
+  assert.equal(got.length, 0)
+})
+
 test('a URL that is not https, carries a password or has a short secret is refused at once', () => {
   const made = (more: Partial<WebhookOptions>) => () => createWebhookSink({ url: 'https://hooks.example/', product, ...more })
   assert.throws(made({ url: 'http://hooks.example/' }), { code: 'WEBHOOK_URL_INVALID' })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Source } from '@plumbline/schemas'
+import { INVISIBLE, Source } from '@plumbline/schemas'
 
 /** For adapters: makes foreign text fit an event field. Native events are never changed like this: they are refused. */
 
@@ -18,6 +18,13 @@ export const plain = (value: unknown, maxChars: number): string | undefined => {
   const digest = createHash('sha256').update(value).digest('hex').slice(0, HASH_CHARS)
   return `${clean.slice(0, maxChars - HASH_CHARS - 1).replace(/[\ud800-\udbff]$/, '')}~${digest}`
 }
+
+const SPACES = new RegExp('[\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000]', 'gu')
+const UNSEEN = new RegExp(INVISIBLE, 'gu')
+
+/** As `plain`, for the name of somebody: composed, and free of what cannot be seen, so that what looks alike is one. */
+export const plainName = (value: unknown, maxChars: number): string | undefined =>
+  typeof value === 'string' ? plain(value.normalize('NFC').replace(SPACES, ' ').replace(UNSEEN, ''), maxChars) : undefined
 
 /** A size or count: a whole number of at least 0, or undefined for null, negative and other values. */
 export const size = (value: unknown): number | undefined =>

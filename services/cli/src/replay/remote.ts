@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { IngestAnswer, PlumblineError } from '@plumbline/schemas'
+import { IngestAnswer, IngestRefusal, PlumblineError } from '@plumbline/schemas'
 import type { ReplayTarget } from './replay.ts'
 
 const BATCH_EVENTS = 500
@@ -10,6 +10,16 @@ const ATTEMPTS = 6
 
 const unavailable = (url: string, why: string, cause?: unknown): PlumblineError =>
   new PlumblineError('INSTANCE_UNAVAILABLE', `${url} does not answer: ${why}`, { retryable: true, cause })
+
+/** The list of an answer that says that every event of a batch was refused: they are counted, and the replay goes on. */
+const refusalIn = (text: string): IngestAnswer | undefined => {
+  try {
+    const parsed = IngestRefusal.safeParse(JSON.parse(text))
+    return parsed.success ? parsed.data : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** Sends a batch until it is acknowledged; the key makes a repetition after a lost answer harmless. */
 const send = async (url: string, token: string | undefined, key: string, body: Uint8Array): Promise<IngestAnswer> => {
@@ -25,7 +35,10 @@ const send = async (url: string, token: string | undefined, key: string, body: U
     if (answer instanceof Response) {
       if (answer.status === 202) return IngestAnswer.parse(await answer.json())
       const busy = answer.status === 429 || answer.status >= 500
-      const said = (await answer.text()).slice(0, 300)
+      const whole = await answer.text()
+      const refused = answer.status === 422 ? refusalIn(whole) : undefined
+      if (refused !== undefined) return refused
+      const said = whole.slice(0, 300)
       if (!busy) throw new PlumblineError('INSTANCE_REFUSED', `${url} answered ${answer.status}: ${said}`)
       if (attempt === ATTEMPTS) throw unavailable(url, `${answer.status} ${said}`)
       await sleep(Number(answer.headers.get('retry-after') ?? 0) * 1000 || 200 * 2 ** attempt)

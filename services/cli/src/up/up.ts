@@ -36,8 +36,10 @@ export const up = async (command: Command, output: Output): Promise<void> => {
   // The page comes first: it shows the progress of the rest.
   const onListening = ({ url, token }: { readonly url: string; readonly token: string }): void => {
     const link = `${url}/#token=${encodeURIComponent(token)}`
-    const words = `Plumbline is at ${link}\nStop with Ctrl-C.`
-    output.out.write(output.json ? `${JSON.stringify({ url, link })}\n` : `${words}\n`)
+    // Whoever configured a token has it; what is printed ends up in the logs of whatever started us.
+    const shown = loaded.config.token === undefined ? link : `${url}/`
+    const words = `Plumbline is at ${shown}${shown === link ? '' : '\nThe page asks for the configured token.'}\nStop with Ctrl-C.`
+    output.out.write(output.json ? `${JSON.stringify({ url, link: shown })}\n` : `${words}\n`)
     if (open ?? somebodyLooks()) openBrowser(link, loaded.config.dataDir)
   }
   const service = await startStandalone(loaded.config, { onListening })

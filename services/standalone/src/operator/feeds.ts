@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { decodeFull } from '@plumbline/detector/decode'
 import type { Credential, Door, IngestPort } from '@plumbline/gateway'
@@ -33,6 +34,13 @@ const placeName = (tenant: string, file: string): string => `feed:place:${tenant
 /** Whether a stored name is such a one of this tenant, for its removal. */
 export const isPlaceOf = (tenant: string, name: string): boolean =>
   name.startsWith(placeName(tenant, '')) && /^[0-9a-f]+$/.test(name.slice(placeName(tenant, '').length))
+
+const NEWLINE = Buffer.from('\n')
+const fingerprintOf = (lines: readonly Uint8Array[]): Uint8Array => {
+  const hash = createHash('sha256')
+  for (const line of lines) hash.update(line).update(NEWLINE)
+  return hash.digest()
+}
 
 export const createFeeds = (deps: FeedsDeps): Feeds => {
   const { log, pace, signal } = deps
@@ -76,8 +84,8 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
           if (header.mode === 'history') key[0] = HISTORIC
           return { ...record, key, ingestTimeMs: arrival }
         })
-        const values = Object.entries(header.to).map(([file, place]) => [placeName(header.tenant, file), Buffer.from(String(place))])
-        return log.ingest({ ...batch, records, values: Object.fromEntries(values) as Record<string, Uint8Array> })
+        const places = Object.entries(header.to).map(([file, place]) => [placeName(header.tenant, file), Buffer.from(String(place))])
+        return log.ingest({ ...batch, records, values: { ...batch.values, ...(Object.fromEntries(places) as Record<string, Uint8Array>) } })
       },
     }
     const credential: Credential = {
@@ -87,8 +95,8 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
       ...(deps.tenant === undefined ? {} : { tenant: deps.tenant }),
     }
     // Files keep their place with the events; only a replay needs the key to be repeatable.
-    const key = header.mode === 'replay' ? header.id : undefined
-    const { answer, repeated } = await deps.doorOver(port).admit(candidates, credential, 'events', key)
+    const repeatable = header.mode === 'replay' ? { key: header.id, fingerprint: fingerprintOf(lines) } : undefined
+    const { answer, repeated } = await deps.doorOver(port).admit(candidates, credential, 'events', repeatable)
     const first = repeated === undefined ? answer : (JSON.parse(Buffer.from(repeated).toString()) as IngestAnswer)
     return { state: 'taken', arrival, ...first }
   }

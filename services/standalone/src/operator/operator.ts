@@ -35,7 +35,8 @@ export const createOperator = (context: Context): Operator => {
   const theFeeds = (): Feeds =>
     (feeds ??= createFeeds({
       log: logOf(context),
-      doorOver: (port) => createDoor({ port, shards: config.shards, clock, metrics, reservedTenants: [DEMO_TENANT] }),
+      doorOver: (port) =>
+        createDoor({ port, shards: config.shards, clock, metrics, reservedTenants: [DEMO_TENANT], tenants: context.tenants }),
       tenant: config.tenant,
       pace: paceOf(context),
       signal,

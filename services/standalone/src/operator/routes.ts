@@ -38,6 +38,7 @@ export const REFUSALS: Readonly<Record<string, { readonly status: number; readon
     remedy: 'Run the command on the machine of the instance, as the user that owns its data folder (--data-dir).',
   },
   REQUEST_INVALID: { status: 400, remedy: 'Use the command line of the same version as the instance.' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, remedy: 'Run the command again: its requests get new keys.' },
   TENANT_UNKNOWN: { status: 404, remedy: 'Check --tenant; only tenants that sent events can be asked for.' },
 }
 

@@ -1,4 +1,4 @@
-import { type DeadLetterView, type EventView, OUTCOMES, REJECT_CODES, SCORED_FLAGS } from '@plumbline/schemas'
+import { type DeadLetterView, type EventView, OUTCOMES, remedyOf, SCORED_FLAGS } from '@plumbline/schemas'
 import type { Store } from '../client.ts'
 
 interface EventRow {
@@ -57,7 +57,6 @@ interface LetterRow {
 }
 
 const PAYLOAD_SHOWN_CHARS = 200
-const remedies: Readonly<Record<string, string>> = REJECT_CODES
 
 const toLetter = (row: LetterRow): DeadLetterView => ({
   ingestTime: row.time,
@@ -66,7 +65,7 @@ const toLetter = (row: LetterRow): DeadLetterView => ({
   code: row.code,
   field: row.field,
   message: row.message,
-  remedy: remedies[row.code] ?? '',
+  remedy: remedyOf(row.code),
   topic: row.topic,
   shard: row.shard,
   offset: Number(row.offset),
