@@ -259,10 +259,15 @@ test('B10 a bound token cannot speak for another tenant or identity, and proof i
     assert.deepEqual(stored.get('1')?.['identity'], { id: 'bot', kind: 'agent', attested: 'token' })
     assert.deepEqual(stored.get('5')?.['identity'], { id: 'bot', kind: 'agent' })
     assert.deepEqual(stored.get('6')?.['identity'], { id: 'bot', kind: 'agent', attested: 'spiffe' })
-    const reserved = await own.post(`${line('7', { tenant: 'demo' })}\n${line('8', { tenant: 'free' })}`)
+    const reserved = await own.post(
+      `${line('7', { tenant: 'demo' })}\n${line('8', { tenant: 'free' })}\n${line('9', { tenant: 'demo|x' })}`,
+    )
     assert.deepEqual(
       reserved.answer.errors.map((e) => [e.index, e.code, e.field]),
-      [[0, 'CREDENTIAL_MISMATCH', 'tenant']],
+      [
+        [0, 'CREDENTIAL_MISMATCH', 'tenant'],
+        [2, 'CREDENTIAL_MISMATCH', 'tenant'],
+      ],
     )
   } finally {
     await own.close()

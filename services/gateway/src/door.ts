@@ -174,7 +174,9 @@ const mismatch = (field: string): Decoded => ({ ok: false, rejection: rejection(
 const bind = (event: Event, canonical: Uint8Array, credential: Credential, reserved: readonly string[] = []): Decoded => {
   const { tenant, identity, relays } = credential
   if (tenant !== undefined && event.tenant !== tenant && event.tenant !== 'default') return mismatch('tenant')
-  if (tenant === undefined && reserved.includes(event.tenant)) return mismatch('tenant')
+  // Nor names that a record key could be taken for one of theirs by.
+  if (tenant === undefined && reserved.some((name) => event.tenant === name || event.tenant.startsWith(`${name}|`)))
+    return mismatch('tenant')
   if (identity !== undefined && event.identity.id !== identity.id) return mismatch('identity.id')
   if (identity !== undefined && event.identity.kind !== identity.kind) return mismatch('identity.kind')
   const attested = identity !== undefined ? 'token' : relays === true ? event.identity.attested : undefined

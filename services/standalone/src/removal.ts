@@ -81,7 +81,7 @@ export const createRemoval =
           return key.startsWith('c:') && belongsTo(tenant, value)
         },
         slot: (key) => slots.has(Buffer.from(key).toString('hex')),
-        state: (name) => name === `t:${tenant}`,
+        state: (name) => name === `t:${tenant}` || name === `n:${tenant}`,
         kv: (name) => released.has(name) || isPlaceOf(tenant, name),
       })
       deps.trainer.forget(tenant)

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { canonicalEvent, eventKey, shardOfKey } from '@plumbline/detector'
+import { createTenantLedger, tenantValueName } from '@plumbline/gateway'
+import { createLogger, createMetrics } from '@plumbline/runtime'
+import { DetectionConfig, Event } from '@plumbline/schemas'
+import { createReleaseStore } from '@plumbline/trainer'
+import { createDetection } from './detection.ts'
+import { createRemoval } from './removal.ts'
+import { createStorage } from './storage.ts'
+
+const NOW = 1_790_000_000_000
+const SHARDS = 4
+const TENANTS = ['demo', 'demo2', 'demo|x', 'dem', 'Demo', 'other']
+const IDENTITIES = ['bot', 'x|bot', 'demo', 'a', 'b', 'c']
+const logger = createLogger({ name: 'test', level: 'silent' })
+
+test('removing a tenant leaves every other one as it was: records, baselines, state, values; also names that begin alike', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-removal-'))
+  const log = await openEmbeddedLog({ dir, shards: SHARDS })
+  const metrics = createMetrics()
+  const releases = createReleaseStore(log.kv, [])
+  const config = DetectionConfig.parse({ shards: SHARDS })
+  const detection = createDetection({ log, releases, config, residentIdentities: 1000, logger, metrics })
+  const storage = createStorage({
+    log,
+    dir: join(dir, 'store'),
+    // Nothing listens there: the erasure waits for the store, the rest must not.
+    clickhouseUrl: 'http://127.0.0.1:9',
+    engineMemoryBytes: 1,
+    retentionDays: 1,
+    alertBudgetPerDay: 1,
+    logger,
+    metrics,
+    onUp: () => undefined,
+  })
+  detection.start()
+  t.after(async () => {
+    await detection.stop()
+    await log.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  for (const tenant of TENANTS) {
+    const records = IDENTITIES.flatMap((id) =>
+      [0, 1, 2].map((n) => {
+        const event = Event.parse({
+          id: `${n}`,
+          time: NOW + n,
+          tenant,
+          identity: { id, kind: 'agent' },
+          action: 'read',
+          resource: { class: 'crm' },
+        })
+        const key = eventKey(tenant, id)
+        return { shard: shardOfKey(key, SHARDS), ingestTimeMs: NOW + n, key, value: canonicalEvent(event) }
+      }),
+    )
+    await log.ingest({ records, values: { [tenantValueName(tenant)]: Buffer.from('main'), [`policy:given:${tenant}`]: Buffer.from('x') } })
+  }
+  await detection.worker().drained()
+
+  const placesOf = (tenant: string): string[] =>
+    IDENTITIES.map((id) => {
+      const { shard, key } = detection.placeOf(tenant, id)
+      return `${shard}:${Buffer.from(key).toString('hex')}`
+    })
+  const look = async () => {
+    const slots = new Map(
+      [...log.slots()].map(({ shard, key, bytes }) => [`${shard}:${Buffer.from(key).toString('hex')}`, Buffer.from(bytes).toString('hex')]),
+    )
+    const records: string[] = []
+    const states: string[] = []
+    for (let shard = 0; shard < SHARDS; shard++) {
+      for (const { offset, key, value } of await log.read(shard, 0, 10_000))
+        records.push(
+          `${(JSON.parse(Buffer.from(value).toString()) as { tenant?: string }).tenant ?? 'default'} ${shard} ${offset} ${Buffer.from(key).toString()}`,
+        )
+      const { meta } = await log.acquire(shard)
+      for (const [name, bytes] of meta) states.push(`${name}=${Buffer.from(bytes).toString('hex')}`)
+    }
+    return { slots, records, states, values: [...log.kv.list('tenant:'), ...log.kv.list('policy:')].sort() }
+  }
+
+  await detection.stop()
+  const before = await look()
+  for (const tenant of TENANTS) for (const place of placesOf(tenant)) assert.ok(before.slots.has(place), `${tenant} ${place}`)
+  detection.start()
+
+  const forgotten: string[] = []
+  const tenants = createTenantLedger({ perInstance: TENANTS.length, perToken: TENANTS.length })
+  tenants.load(TENANTS.map((name) => [name, 'main']))
+  const trainer = { forget: (tenant: string) => void forgotten.push(tenant) }
+  const remove = createRemoval({ log, detection, releases, trainer, storage, tenants, clock: () => NOW, logger, drainMs: 100 })
+  await remove('demo')
+  await detection.stop()
+  const after = await look()
+
+  assert.deepEqual(forgotten, ['demo'])
+  assert.equal(tenants.claim('main').admit('new'), null, 'its place is free')
+  const gone = new Set(placesOf('demo'))
+  assert.deepEqual(after.slots, new Map([...before.slots].filter(([place]) => !gone.has(place))))
+  assert.deepEqual(
+    after.records,
+    before.records.filter((record) => !record.startsWith('demo ')),
+  )
+  assert.equal(after.records.length, before.records.length - IDENTITIES.length * 3)
+  const isOf = (tenant: string) => (text: string) => text.startsWith(`t:${tenant}=`) || text.startsWith(`n:${tenant}=`)
+  assert.deepEqual(
+    after.states.filter((text) => !isOf('demo')(text)),
+    before.states.filter((text) => !isOf('demo')(text)),
+  )
+  assert.deepEqual(after.states.filter(isOf('demo')), [])
+  assert.deepEqual(
+    after.values,
+    before.values.filter((name) => !name.endsWith(':demo')),
+  )
+  detection.start()
+})
