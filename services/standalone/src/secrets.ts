@@ -6,11 +6,13 @@ import { PlumblineError } from '@plumbline/schemas'
 
 /** Bits that let anybody but the owner in. */
 const OTHERS = 0o077
+/** Of a folder that is everybody's on purpose, like /tmp. */
+const STICKY = 0o1000
 
 /** Closes a path to others where that is ours to do; what is not there is closed. */
 const close = (path: string): boolean => {
   const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined || found.isSymbolicLink() || (found.mode & OTHERS) === 0) return true
+  if (found === undefined || found.isSymbolicLink() || (found.mode & OTHERS) === 0 || (found.mode & STICKY) !== 0) return true
   try {
     chmodSync(path, found.mode & 0o700)
     return true

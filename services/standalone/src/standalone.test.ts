@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createLogger, findInstance } from '@plumbline/runtime'
-import type { PlumblineError } from '@plumbline/schemas'
+import type { PlumblineError, StatusView } from '@plumbline/schemas'
 import { loadStandaloneConfig, startStandalone, type Standalone, type StandaloneConfig } from './index.ts'
+import { privateFolder } from './secrets.ts'
 
 const folder = (t: TestContext): string => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-up-'))
@@ -27,10 +28,20 @@ const configFor = (dataDir: string, more: Partial<StandaloneConfig> = {}): Stand
   clickhouseUrl: 'http://127.0.0.1:9',
   ...more,
 })
-const up = async (t: TestContext, config: StandaloneConfig): Promise<Standalone> => {
+const up = async (t: TestContext, config: StandaloneConfig): Promise<Standalone & { readonly dataDir: string }> => {
   const service = await startStandalone(config, { logger: silent })
   t.after(() => service.stop())
-  return service
+  return { ...service, dataDir: config.dataDir }
+}
+/** Waits until a number of /metrics is what it should be, and fails when it never is. */
+const metric = async (service: Standalone, line: RegExp, wanted: number): Promise<void> => {
+  let found: string | undefined
+  for (let tries = 0; tries < 400; tries++) {
+    found = line.exec(await (await fetch(`${service.url}/metrics`)).text())?.[1]
+    if (Number(found) === wanted) return
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  assert.equal(Number(found), wanted, line.source)
 }
 const causeOf = (error: unknown): string => ((error as PlumblineError).cause as PlumblineError).code
 const event = (id: string) => ({
@@ -107,18 +118,114 @@ test('a taken port and a locked folder are said in words, and what had started i
   assert.ok(existsSync(join(dir, 'instance.json')), 'the first one can still be found')
 })
 
-test('more waiting events than allowed: the door says 503 until they are fewer', async (t) => {
-  const dir = folder(t)
-  const service = await up(t, configFor(dir, { maxLagEvents: 1000 }))
-  const batch = Array.from({ length: 10_000 }, (_, i) => event(`e${i}`))
-  assert.equal((await post(service, batch)).status, 202)
-  const answer = await post(service, event('later'))
-  assert.ok(answer.status === 503 ? answer.headers.has('retry-after') : answer.status === 202)
+test('more waiting events than allowed: the door says 503 until they are fewer, and what it took is scored', async (t) => {
+  const service = await up(t, configFor(folder(t), { maxLagEvents: 1000 }))
+  const answers: Response[] = []
+  // Ten times what may wait, sent at once again and again: however fast the detector is, a moment comes when they are too many.
+  for (let round = 0; round < 30 && !answers.some(({ status }) => status === 503); round++) {
+    const batches = Array.from({ length: 4 }, (_, b) => Array.from({ length: 10_000 }, (_, i) => event(`r${round}-${b}-${i}`)))
+    answers.push(...(await Promise.all(batches.map((batch) => post(service, batch)))))
+    answers.push(await post(service, event(`after${round}`)))
+  }
+  const refused = answers.filter(({ status }) => status === 503)
+  assert.ok(refused.length > 0, 'nobody was ever asked to come back')
+  for (const answer of refused) {
+    assert.equal(answer.headers.get('retry-after'), '1')
+    assert.equal(((await answer.json()) as { code: string }).code, 'OVERLOADED')
+  }
+  let accepted = 0
+  for (const answer of answers) if (answer.status === 202) accepted += ((await answer.json()) as { accepted: number }).accepted
   for (let status = 503, tries = 0; status === 503; tries++) {
     assert.ok(tries < 400)
     await new Promise((resolve) => setTimeout(resolve, 25))
     status = (await post(service, event(`again${tries}`))).status
+    if (status === 202) accepted++
   }
+  await metric(service, /^plumbline_events_scored_total (\d+)$/m, accepted)
+})
+
+test('events too late to be learned from are counted', async (t) => {
+  const service = await up(t, configFor(folder(t)))
+  const late = { ...event('late'), time: Date.now() - 30 * 86_400_000 }
+  assert.equal((await post(service, [event('a'), late, event('b')])).status, 202)
+  await metric(service, /^plumbline_events_scored_total (\d+)$/m, 3)
+  await metric(service, /^plumbline_events_late_total (\d+)$/m, 1)
+})
+
+test('strangers are slowed down on every route that asks for a token, in whatever spelling; who has a token is not', async (t) => {
+  const service = await up(t, configFor(folder(t)))
+  const good = { authorization: `Bearer ${service.token}` }
+  for (const path of ['/v1/status', '/v1/%61lerts', '/v1/identities/x', '/v1/connect', '/v1/operator/train']) {
+    const init = path.endsWith('train') ? { method: 'POST' } : {}
+    const statuses = await Promise.all(
+      Array.from(
+        { length: 60 },
+        async () => (await fetch(service.url + path, { ...init, headers: { authorization: 'Bearer guess' } })).status,
+      ),
+    )
+    assert.ok(statuses.filter((status) => status === 429).length >= 20, `${path}: ${statuses.join()}`)
+    assert.ok(statuses.every((status) => [401, 403, 429].includes(status)))
+    assert.equal((await fetch(`${service.url}/v1/status`, { headers: good })).status, 200)
+    const again = await fetch(`${service.url}/v1/status`)
+    if (again.status === 429) assert.equal(again.headers.get('retry-after'), '1')
+  }
+  for (let i = 0; i < 40; i++) assert.equal((await fetch(`${service.url}/healthz`)).status, 200)
+  // The operator's key is known too: a backfill sends many requests.
+  const operator = findInstance(service.dataDir)?.operator ?? ''
+  const asked = await Promise.all(
+    Array.from({ length: 60 }, async () => {
+      const init = { method: 'POST', headers: { authorization: `Bearer ${operator}` }, body: '{}' }
+      return (await fetch(`${service.url}/v1/operator/train`, init)).status
+    }),
+  )
+  assert.deepEqual(new Set(asked), new Set([400]))
+})
+
+test('which tenants there are survives a restart, and the cap counts on; the status lists a bounded number', async (t) => {
+  const dir = folder(t)
+  const config = configFor(dir, { maxTenants: 80, maxTenantsPerToken: 70 })
+  const named = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => ({ ...event(`e${from + i}`), tenant: `t${from + i}` }))
+  const first = await startStandalone(config, { logger: silent })
+  assert.equal((await post(first, named(0, 69))).status, 202)
+  await metric(first, /^plumbline_events_scored_total (\d+)$/m, 69)
+  await first.stop()
+  const second = await up(t, config)
+  const answer = (await (await post(second, named(60, 72))).json()) as { accepted: number; errors: { code: string }[] }
+  assert.equal(answer.accepted, 10)
+  assert.deepEqual(
+    answer.errors.map(({ code }) => code),
+    ['TENANT_LIMIT', 'TENANT_LIMIT'],
+  )
+  await metric(second, /^plumbline_events_scored_total (\d+)$/m, 10)
+  const status = async () =>
+    (await (await fetch(`${second.url}/v1/status`, { headers: { authorization: `Bearer ${second.token}` } })).json()) as StatusView
+  for (let tries = 0; (await status()).tenants !== 70; tries++) {
+    assert.ok(tries < 200)
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  assert.equal((await status()).model.length, 64)
+})
+
+test('the data folder and all in it are closed to others, also one that was open before; foreign files are left alone', async (t) => {
+  const dir = folder(t)
+  chmodSync(dir, 0o755)
+  writeFileSync(join(dir, 'alerts.ndjson'), '', { mode: 0o644 })
+  writeFileSync(join(dir, 'notes.txt'), '', { mode: 0o644 })
+  chmodSync(join(dir, 'notes.txt'), 0o644)
+  const service = await up(t, configFor(dir))
+  await post(service, event('a'))
+  assert.equal(statSync(dir).mode & 0o777, 0o700)
+  const open = readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((name) => (statSync(join(dir, name)).mode & 0o077) !== 0)
+  assert.deepEqual(open, ['notes.txt'])
+})
+
+test('a folder with other things in it is not closed', async (t) => {
+  const dir = folder(t)
+  chmodSync(dir, 0o755)
+  writeFileSync(join(dir, 'notes.txt'), '')
+  assert.deepEqual(privateFolder(dir), [])
+  assert.equal(statSync(dir).mode & 0o777, 0o755)
 })
 
 test('a policy file is in force at a recorded position, once per content, also when an earlier one comes back', async (t) => {
