@@ -28,7 +28,9 @@ test('tenants are bounded per token and per instance: one more is refused, its n
     ],
     tenants: createTenantLedger({ perInstance: 4, perToken: 3 }),
   })
-  const first = await door.post(batch(of('1', 'a'), of('2', 'b'), of('3', 'c'), of('4', 'd'), of('5', 'a'), of('6', 'e')))
+  const first = await door.post(
+    batch(of('1', 'a'), of('2', 'b'), of('3', 'c'), of('4', 'd'), of('5', 'a'), of('6', 'e'), line('in-default')),
+  )
   assert.equal(first.status, 202)
   assert.deepEqual(codes(first.answer), [
     [3, 'TENANT_LIMIT', 'tenant'],
@@ -41,7 +43,7 @@ test('tenants are bounded per token and per instance: one more is refused, its n
   assert.deepEqual(codes(other.answer), [[2, 'TENANT_LIMIT', 'tenant']])
   assert.match(other.answer.errors[0]?.message ?? '', /there are 4 tenants/)
   assert.equal((await door.post(of('10', 'f'))).answer.accepted, 1, 'a tenant that another token opened is known')
-  assert.deepEqual((await door.events()).map((e) => e.id).sort(), ['1', '10', '2', '3', '5', '7', '8'])
+  assert.deepEqual((await door.events()).map((e) => e.id).sort(), ['1', '10', '2', '3', '5', '7', '8', 'in-default'])
   assert.deepEqual(
     door.deadLetters().map((l) => [l.code, Buffer.from(l.payload, 'base64').toString().includes('"tenant"')]),
     [
@@ -125,6 +127,18 @@ test('a batch of which nothing got in says so by its status, also when repeated;
   assert.equal(door.deadLetters().length, 2, 'in the dead letters, once')
   assert.equal((await door.post(batch('{}', line('1')))).status, 202)
   assert.equal((await door.post('[]')).status, 202)
+})
+
+test('B23 a small packed request of much garbage leaves little: a dead letter each, with the beginning of what arrived', async (t) => {
+  const door = await opened(t)
+  const body = `[${Array.from({ length: 5000 }, () => `"${'x'.repeat(3000)}"`).join()}]`
+  const packed = gzipSync(body)
+  assert.ok(packed.length < 50_000)
+  assert.equal((await door.post(packed, { 'content-encoding': 'gzip' })).answer.rejected, 5000)
+  const sizes = door.deadLetters().map((letter) => Buffer.from(letter.payload, 'base64').length)
+  assert.equal(sizes.length, 5000)
+  assert.ok(sizes.every((size) => size >= 128) && sizes[0] === 3002)
+  assert.ok(sizes.reduce((sum, size) => sum + size) < 2 * 1024 * 1024)
 })
 
 const LOOK_ALIKES: readonly (readonly [title: string, text: string])[] = [

@@ -100,7 +100,7 @@ export const createDoor = (options: DoorOptions): Door => ({
     const tenant = credential.tenant ?? 'default'
     const { repeated } = await store(options.port, claim, {
       records,
-      deadLetters: refused.map((r) => toDeadLetter(r, tenant, ingestTimeMs)),
+      deadLetters: toDeadLetters(refused, tenant, ingestTimeMs),
       ...(claim === undefined ? {} : { values: claim.values }),
       ...(repeatable === undefined
         ? {}
@@ -189,7 +189,21 @@ const bind = (event: Event, canonical: Uint8Array, credential: Credential, reser
 
 const toError = (refused: Refused): IngestAnswer['errors'][number] => ({ index: refused.index, ...refused.rejection })
 
-const toDeadLetter = (refused: Refused, tenant: string, ingestTime: number): DeadLetter => ({
+/** Payload that the dead letters of one request keep, bytes; once it is used up each keeps its first few. */
+const PAYLOADS_BYTES = 1024 * 1024
+const PAYLOAD_LEAST_BYTES = 128
+
+/** A small packed request can hold very much that is refused: what is kept of it is bounded, so that it cannot fill the disk. */
+const toDeadLetters = (refused: readonly Refused[], tenant: string, ingestTime: number): DeadLetter[] => {
+  let left = PAYLOADS_BYTES
+  return refused.map((r) => {
+    const kept = Math.min(r.bytes.length, DEAD_LETTER_PAYLOAD_BYTES, Math.max(left, PAYLOAD_LEAST_BYTES))
+    left -= kept
+    return toDeadLetter(r, tenant, ingestTime, kept)
+  })
+}
+
+const toDeadLetter = (refused: Refused, tenant: string, ingestTime: number, kept: number): DeadLetter => ({
   v: 1,
   stage: 'door',
   code: refused.rejection.code,
@@ -200,7 +214,7 @@ const toDeadLetter = (refused: Refused, tenant: string, ingestTime: number): Dea
   shard: 0,
   offset: refused.index,
   ingestTime,
-  payload: Buffer.from(refused.bytes.subarray(0, DEAD_LETTER_PAYLOAD_BYTES)).toString('base64'),
+  payload: Buffer.from(refused.bytes.subarray(0, kept)).toString('base64'),
 })
 
 const toNotice = (event: Event, receivedAt: number, via: IngestNotice['via']): IngestNotice => ({

@@ -28,6 +28,8 @@ export interface TenantLedger {
   close(tenant: string): void
 }
 
+/** Of events that name none: always open and never counted, so that nobody can take its place. */
+const DEFAULT_TENANT = 'default'
 const PREFIX = 'tenant:'
 export const tenantValueName = (tenant: string): string => PREFIX + tenant
 /** The tenant that a stored value is about, or undefined. */
@@ -71,6 +73,7 @@ export const createTenantLedger = (limits: TenantLimits = TENANT_LIMITS): Tenant
   return {
     load(stored) {
       for (const [tenant, owner] of stored) {
+        if (tenant === DEFAULT_TENANT) continue
         const known = tenants.get(tenant)
         if (known === undefined) open(tenant, owner, true)
         else known.stored = true
@@ -84,7 +87,7 @@ export const createTenantLedger = (limits: TenantLimits = TENANT_LIMITS): Tenant
       return {
         values,
         admit(tenant) {
-          if (held.has(tenant)) return null
+          if (tenant === DEFAULT_TENANT || held.has(tenant)) return null
           let entry = tenants.get(tenant)
           if (entry === undefined) {
             const why = refusal(tenant, owner)

@@ -48,6 +48,22 @@ test('two starters may migrate at once; each file is applied once, and a later s
   )
 })
 
+test('who comes without a password can neither close the listener nor take the queries of others', {
+  skip,
+  timeout: 30_000,
+}, async () => {
+  const anybody = async (user: string, query: string): Promise<string> =>
+    (await fetch(`${engine.url}/${user}`, { method: 'POST', body: query })).text()
+  for (const user of ['', '?user=default', '?user=default&quota_key=x']) {
+    for (const query of ['SYSTEM STOP LISTEN HTTP', 'SELECT sleepEachRow(3) FROM system.numbers LIMIT 3'])
+      assert.match(await anybody(user, query), /QUOTA_EXCEEDED/, `${query} ${user}`)
+  }
+  const idle = await Promise.all(Array.from({ length: 40 }, () => anybody('', 'SELECT sleep(1)')))
+  assert.ok(idle.filter((answer) => /TOO_MANY_SIMULTANEOUS_QUERIES/.test(answer)).length >= 30, idle.join())
+  assert.equal((await fetch(`${engine.url}/ping`)).status, 200)
+  assert.deepEqual(await owner.rows('SELECT 1 AS one'), [{ one: 1 }])
+})
+
 test('a migration that was changed, is newer than this build, or cannot run twice is refused', { skip, timeout: 30_000 }, async () => {
   await migrate(owner)
   const dir = join(root, 'migrations')

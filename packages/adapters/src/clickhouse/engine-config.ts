@@ -24,13 +24,18 @@ const user = (name: EngineRole, password: string, profile: string, grants: reado
   `</${name}>`
 
 /**
- * The engine's own session always is the user `default` without a password; it may open the listener and sleep, and
- * nothing else, because whoever reaches the port could be that user too.
+ * The engine's own session always is the user `default` without a password, and whoever reaches the port could be that user
+ * too. It may open the listener and sleep, and its quota is used up by that: otherwise any process on this machine, and any
+ * page in a browser on it, could close the listener (one grant opens and closes it). Queries of no table are not counted
+ * (`SELECT sleep(3)`): of those one may run at a time, so that they cannot take all the queries there may be.
  */
+const STARTER_QUERIES = 2
+
+/** Users of the engine. */
 const usersXml = (passwords: Readonly<Record<EngineRole, string>>, limits: EngineLimits): string => `<clickhouse>
   <profiles>
     <default><max_threads>${limits.threads}</max_threads></default>
-    <starter><max_threads>1</max_threads><max_memory_usage>50000000</max_memory_usage></starter>
+    <starter><max_threads>1</max_threads><max_memory_usage>50000000</max_memory_usage><max_concurrent_queries_for_user>1</max_concurrent_queries_for_user></starter>
     <reader>
       <readonly>2</readonly>
       <max_threads>${limits.threads}</max_threads>
@@ -47,9 +52,12 @@ const usersXml = (passwords: Readonly<Record<EngineRole, string>>, limits: Engin
       </constraints>
     </reader>
   </profiles>
-  <quotas><default></default></quotas>
+  <quotas>
+    <default></default>
+    <starter><interval><duration>2147483647</duration><queries>${STARTER_QUERIES}</queries></interval></starter>
+  </quotas>
   <users>
-    <default><no_password/><networks><ip>::1</ip></networks><profile>starter</profile>
+    <default><no_password/><networks><ip>::1</ip></networks><profile>starter</profile><quota>starter</quota>
       <grants><query>GRANT SYSTEM LISTEN ON *.*</query><query>GRANT SELECT ON system.numbers</query></grants></default>
     ${user('owner', passwords.owner, 'default', [])}
     ${user('recorder', passwords.recorder, 'default', [`GRANT SELECT, INSERT ON ${DATABASE}.*`])}

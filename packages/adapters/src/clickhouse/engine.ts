@@ -149,6 +149,9 @@ const startFailure = (output: string): PlumblineError =>
         retryable: true,
       })
 
+/** Refused until the holding query runs: from then on the user without a password has used up its quota. */
+const HOLDING = "SELECT throwIf(count() = 0) FROM system.processes WHERE user = ''"
+
 /** Asks with this start's own password, so that a foreign server on the same port is never taken for the engine. */
 const untilAnswering = async (
   child: ChildProcess,
@@ -165,7 +168,7 @@ const untilAnswering = async (
   for (;;) {
     if (ended) throw startFailure(output())
     if (
-      await ask(url, password, 'SELECT 1').then(
+      await ask(url, password, HOLDING).then(
         () => true,
         () => false,
       )
