@@ -13,7 +13,9 @@ export const DeadLetter = z.strictObject({
   shard: z.number().int(),
   offset: z.number().int(),
   ingestTime: z.number().int().meta({ unit: 'ms since epoch' }),
-  payload: z.string().meta({ description: 'First 4 KiB of what arrived, base64.' }),
+  payload: z
+    .string()
+    .meta({ description: 'The beginning of what arrived, at most 4 KiB, base64; of a request with much garbage less of each.' }),
 })
 export type DeadLetter = z.infer<typeof DeadLetter>
 export const DEAD_LETTER_PAYLOAD_BYTES = 4096
