@@ -40,7 +40,9 @@ export function answerProblem(error: FastifyError | PlumblineError | Error, requ
     const known = KNOWN[error.code]
     if (known !== undefined)
       return reply.code(known.status).send({ code: error.code, message: error.message, remedy: known.remedy } satisfies ApiError)
-    request.log.error({ err: error }, 'request failed')
+    // What passes by itself is told without a stack: a page asks again and again while the store is away.
+    if (error.retryable) request.log.warn({ code: error.code, reason: error.message }, 'request failed, may be tried again')
+    else request.log.error({ err: error }, 'request failed')
     const body: ApiError = error.retryable
       ? { code: error.code, message: 'The store cannot answer right now.', remedy: 'Try again in a few seconds; nothing is lost.' }
       : { code: error.code, message: 'The request failed inside the service.', remedy: 'See the log of the service.' }

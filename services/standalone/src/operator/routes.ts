@@ -93,7 +93,7 @@ export const operatorRoutes =
       const code = error instanceof PlumblineError ? error.code : 'INTERNAL'
       const retryable = error instanceof PlumblineError && error.retryable
       const { status, remedy } = REFUSALS[code] ?? (retryable ? AGAIN : OURS)
-      if (status >= 500) request.log.error({ err: error }, 'operator request failed')
+      if (status >= 500 && !retryable) request.log.error({ err: error }, 'operator request failed')
       const message = error instanceof PlumblineError ? error.message : 'The request failed inside the service.'
       return reply.code(status).send({ code, message, remedy } satisfies ApiError)
     })
