@@ -51,13 +51,20 @@ export const PlacesAnswer = z.strictObject({
 export type PlacesAnswer = z.infer<typeof PlacesAnswer>
 
 /** POST /v1/operator/settle: `done` once everything is scored, released as far as due, and stored. Ask again until it is. */
-export const SettleRequest = z.strictObject({ tenants: z.array(tenant).max(1000) })
+export const SettleRequest = z.strictObject({
+  tenants: z.array(tenant).max(1000),
+  complete: z.boolean().default(false).meta({ description: 'A history ends here: the release in force is to be of all of it.' }),
+})
 export type SettleRequest = z.infer<typeof SettleRequest>
 export const SettleAnswer = z.strictObject({ done: z.boolean(), learning: z.boolean() })
 export type SettleAnswer = z.infer<typeof SettleAnswer>
 
-/** POST /v1/operator/history: what a tenant's history made of it. */
-export const HistoryRequest = z.strictObject({ tenant })
+/** POST /v1/operator/history: what the history in these files made of a tenant. */
+export const HistoryRequest = z.strictObject({
+  tenant,
+  under: tenant.meta({ description: 'Under which the places of the files are kept.' }),
+  files: z.array(FileId).max(100_000),
+})
 export type HistoryRequest = z.infer<typeof HistoryRequest>
 export const HistoryAnswer = z.strictObject({
   alerts: z.number().int().meta({ description: 'Alert groups it would have raised.', unit: 'alert groups' }),
@@ -65,7 +72,7 @@ export const HistoryAnswer = z.strictObject({
     .array(z.strictObject({ id: z.string(), headline: z.string(), severity: z.string(), score: z.number(), firstSeen: z.number().int() }))
     .meta({ description: 'The five worst.' }),
   identities: z.array(z.strictObject({ identity: z.string(), events: z.number().int(), maturity: z.number() })),
-  models: z.number().int().meta({ description: 'Releases with a model so far.' }),
+  models: z.number().int().meta({ description: 'Releases with a model that were made from it.' }),
 })
 export type HistoryAnswer = z.infer<typeof HistoryAnswer>
 

@@ -68,7 +68,7 @@ await feed(life.slice(0, 1500), {
   clock: () => clock,
   async onChunk({ events }) {
     await drained()
-    if (events >= trainer.nextAt('default')) await trainer.settle('default')
+    if (trainer.isDue('default', events)) await trainer.settle('default')
   },
 })
 await trainer.settle('default')

@@ -135,7 +135,7 @@ const mergeHours = (members: readonly Member[]): Float32Array => {
   let weight = 0.2
   for (const m of members) {
     const total = m.hours.reduce((a, b) => a + b, 0)
-    if (total < 20) continue
+    if (total < 10) continue
     weight++
     for (let h = 0; h < 168; h++) out[h]! += m.hours[h]! / total
   }

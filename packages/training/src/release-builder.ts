@@ -207,29 +207,35 @@ const thin = (rows: Float32Array): Float32Array => {
   return out
 }
 
-/** Share of recorded rows below what counts as usual. */
-const USUAL = 0.95
+/** Shares of recorded rows below what counts as usual, and below what counts as rare. */
+const USUAL = [0.95, 0.99] as const
 const LEAST_SCALE = 0.3
 
-/** Per feature its 95 % quantile, then per feature the mean excess beyond it: the scale of the sum of surprise. */
+/** Per level: each feature's quantile, then each feature's mean excess beyond it, the scale of the sum of surprise. */
 const usualOf = (rows: Float32Array): Float32Array => {
   const n = rows.length / FEATURE_COUNT
-  const out = new Float32Array(2 * FEATURE_COUNT)
+  const out = new Float32Array(2 * USUAL.length * FEATURE_COUNT)
   const column = new Float32Array(n)
   for (let f = 0; f < FEATURE_COUNT; f++) {
     for (let i = 0; i < n; i++) column[i] = rows[i * FEATURE_COUNT + f]!
     column.sort()
-    const usual = n < 20 ? 3 : column[Math.floor(n * USUAL)]!
-    let sum = 0
-    let above = 0
-    for (let i = n - 1; i >= 0 && column[i]! > usual; i--) {
-      sum += column[i]! - usual
-      above++
-    }
-    out[f] = usual
-    out[FEATURE_COUNT + f] = Math.max(LEAST_SCALE, above === 0 ? 1 : sum / above)
+    USUAL.forEach((share, level) => {
+      const usual = n < 20 ? 3 : column[Math.floor(n * share)]!
+      out[2 * level * FEATURE_COUNT + f] = usual
+      out[(2 * level + 1) * FEATURE_COUNT + f] = meanExcess(column, usual)
+    })
   }
   return out
+}
+
+const meanExcess = (sorted: Float32Array, usual: number): number => {
+  let sum = 0
+  let above = 0
+  for (let i = sorted.length - 1; i >= 0 && sorted[i]! > usual; i--) {
+    sum += sorted[i]! - usual
+    above++
+  }
+  return Math.max(LEAST_SCALE, above === 0 ? 1 : sum / above)
 }
 
 /** A table that says 12 at 110 and 0 at 0: for releases without a net, which do not read it. */

@@ -12,11 +12,15 @@ export interface PaceDeps {
   readonly logger: Logger
 }
 
-/** Holds a feed back; called after each chunk. `onLearning` tells when a training begins and ends. */
-export type Pace = (tenant: string, signal: AbortSignal, onLearning?: (learning: boolean) => void) => Promise<void>
+/**
+ * Holds a feed back; called between chunks with the newest event time of the tenant that is in the log, ms since epoch.
+ * `onLearning` tells when a training begins and ends.
+ */
+export type Pace = (tenant: string, timeMs: number, signal: AbortSignal, onLearning?: (learning: boolean) => void) => Promise<void>
 
 /** A feed waits while more than this many events are not scored, so that real events never queue behind it for long. */
 const MAX_AHEAD = 2000
+const LOOK_MS = 2
 const RETRY_MS = 500
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -27,14 +31,16 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
  */
 export const createPace =
   ({ trainer, scored, lag, storeUp, logger }: PaceDeps): Pace =>
-  async (tenant, signal, onLearning = () => {}) => {
+  async (tenant, timeMs, signal, onLearning = () => {}) => {
     const scoredUpTo = async (waiting: number): Promise<void> => {
-      while (lag() > waiting && !signal.aborted) await sleep(5)
+      while (lag() > waiting && !signal.aborted) await sleep(LOOK_MS)
     }
+    trainer.led(tenant, timeMs)
     await scoredUpTo(MAX_AHEAD)
-    while (scored(tenant) + lag() >= trainer.nextAt(tenant) && !signal.aborted) {
+    while (trainer.isDue(tenant, scored(tenant) + lag()) && !signal.aborted) {
       await scoredUpTo(0)
-      if (scored(tenant) < trainer.nextAt(tenant)) return
+      trainer.led(tenant, timeMs)
+      if (!trainer.isDue(tenant, scored(tenant))) return
       onLearning(true)
       await storeUp
       await trainer.settle(tenant).catch(async (error: unknown) => {

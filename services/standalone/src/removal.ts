@@ -1,4 +1,5 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import { isStateOf } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import type { Detection } from './detection.ts'
@@ -81,7 +82,7 @@ export const createRemoval =
           return key.startsWith('c:') && belongsTo(tenant, value)
         },
         slot: (key) => slots.has(Buffer.from(key).toString('hex')),
-        state: (name) => name === `t:${tenant}` || name === `n:${tenant}`,
+        state: (name) => isStateOf(tenant, name),
         kv: (name) => released.has(name) || isPlaceOf(tenant, name),
       })
       deps.trainer.forget(tenant)

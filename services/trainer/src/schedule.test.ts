@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ReleaseEntry } from './releases.ts'
-import { due, nextAt } from './schedule.ts'
+import { due, nextAt, unlearned } from './schedule.ts'
 
 const DAY = 86_400_000
 const PACE = { trainAfterEvents: 5000, retrainEveryDays: 7 }
@@ -50,4 +50,17 @@ test('later models by event time alone', () => {
   const releases = [made(5000, true, 10 * DAY)]
   assert.equal(due(releases, PACE, at(1_000_000, 17 * DAY - 1)), 'none')
   assert.equal(due(releases, PACE, at(5001, 17 * DAY)), 'model')
+})
+
+test('no later model without new events, nor one right after another that found nothing to use', () => {
+  assert.equal(due([made(5000, true, 10 * DAY)], PACE, at(5000, 17 * DAY)), 'none')
+  assert.equal(due([made(5000, true, 10 * DAY), made(6000, false, 17 * DAY)], PACE, at(6001, 18 * DAY)), 'none')
+})
+
+test('the end of a history is learned too, once', () => {
+  assert.equal(unlearned([], PACE, 499), 'none')
+  assert.equal(unlearned([], PACE, 700), 'statistics')
+  assert.equal(unlearned([made(4000)], PACE, 5000), 'model')
+  assert.equal(unlearned([made(5000, true, DAY)], PACE, 5001), 'model')
+  assert.equal(unlearned([made(5001, true, DAY)], PACE, 5001), 'none')
 })

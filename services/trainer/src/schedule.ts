@@ -34,10 +34,25 @@ export const nextAt = (releases: readonly ReleaseEntry[], pace: Pace): number =>
   return Math.min(pace.trainAfterEvents, nextDoubling(last))
 }
 
+/** Newest event time that anything was learned from, and the number of events then. */
+const learned = (releases: readonly ReleaseEntry[]): { readonly toTime: number; readonly events: number } => ({
+  toTime: releases.reduce((most, { toTime }) => Math.max(most, toTime), 0),
+  events: releases.at(-1)?.events ?? 0,
+})
+
 /** What a tenant's recorded history asks for now (contracts C8). */
 export const due = (releases: readonly ReleaseEntry[], pace: Pace, progress: Progress): Due => {
-  const model = releases.findLast(({ modelled }) => modelled)
-  if (model !== undefined) return progress.lastTime() >= model.toTime + pace.retrainEveryDays * DAY_MS ? 'model' : 'none'
+  if (releases.some(({ modelled }) => modelled)) {
+    const { toTime, events } = learned(releases)
+    // Nothing new can make nothing due, however the times of events stand to each other.
+    return progress.events > events && progress.lastTime() >= toTime + pace.retrainEveryDays * DAY_MS ? 'model' : 'none'
+  }
   if (progress.events < nextAt(releases, pace)) return 'none'
   return progress.events >= pace.trainAfterEvents ? 'model' : 'statistics'
+}
+
+/** What is left to be made so that the release in force is of everything that there is, as at the end of a history. */
+export const unlearned = (releases: readonly ReleaseEntry[], pace: Pace, events: number): Due => {
+  if (events <= learned(releases).events || events < FIRST_STATISTICS) return 'none'
+  return events >= pace.trainAfterEvents || releases.some(({ modelled }) => modelled) ? 'model' : 'statistics'
 }

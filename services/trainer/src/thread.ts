@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { connect } from '@plumbline/adapters/clickhouse'
 import { FEATURE_COUNT } from '@plumbline/schemas'
 import { buildRelease, MIN_CALIBRATION_SCORES } from '@plumbline/training'
@@ -7,7 +7,7 @@ import type { Job, JobResult } from './job.ts'
 
 const DAY_MS = 86_400_000
 
-// Entry of the training thread: one job as workerData, one message with its result or what went wrong.
+// Entry of the training thread: each message is a job, each answer its result or what went wrong.
 const train = async (job: Job): Promise<JobResult> => {
   const store = connect(job.store)
   try {
@@ -36,9 +36,13 @@ const train = async (job: Job): Promise<JobResult> => {
   }
 }
 
-try {
-  parentPort!.postMessage({ result: await train(workerData as Job) })
-} catch (error) {
-  const { code, message } = error as { code?: string; message: string }
-  parentPort!.postMessage({ code, message })
+const answer = async (job: Job): Promise<void> => {
+  try {
+    parentPort!.postMessage({ result: await train(job) })
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string }
+    parentPort!.postMessage({ code, message })
+  }
 }
+
+parentPort!.on('message', (job: Job) => void answer(job))

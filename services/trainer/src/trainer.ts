@@ -5,9 +5,9 @@ import type { Logger, Metrics } from '@plumbline/runtime'
 import { type DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import { signRelease, type SigningKey } from '@plumbline/training'
 import { allShards, announce } from './announce.ts'
-import { type JobResult, runJob, type StoreAccess } from './job.ts'
+import { createJobs, type JobResult, type StoreAccess } from './job.ts'
 import type { ReleaseEntry, ReleaseStore } from './releases.ts'
-import { type Due, due, nextAt, type Pace } from './schedule.ts'
+import { type Due, due, type Pace, unlearned } from './schedule.ts'
 
 /** What the worker knows of a tenant at this moment. */
 export interface TenantProgress {
@@ -53,10 +53,17 @@ export interface Trainer {
   stop(): Promise<void>
   /** Resolves when nothing of the tenant is due any more. Rejects with what keeps its training from happening. */
   settle(tenant: string): Promise<void>
+  /** As `settle`, and what is in force is then of everything scored before: the end of a history. */
+  complete(tenant: string): Promise<void>
+  /**
+   * Somebody feeds the tenant's history, has brought in events up to `timeMs` (ms since epoch), and settles what becomes
+   * due: for half a minute nothing is made by itself, so that each training begins where the history says (C8).
+   */
+  led(tenant: string, timeMs: number): void
   /** Trains and releases now, whatever is due, and resolves with the release. Rejects with TENANT_UNKNOWN, STORE_UNAVAILABLE and what training throws. */
   trainNow(tenant: string): Promise<ReleaseEntry>
-  /** Events of the tenant at which its next release by count is due; Infinity once it has a model. */
-  nextAt(tenant: string): number
+  /** Whether something is due with so many events of the tenant scored, as far as known without asking the store. */
+  isDue(tenant: string, events: number): boolean
   /** What is being made now, or null. */
   job(): { readonly tenant: string; readonly withModel: boolean } | null
   /** Forgets a removed tenant. */
@@ -67,6 +74,7 @@ export interface Trainer {
 const MAX_SLOTS = 20_000
 const RETRY_MS = 30_000
 const LOOK_MS = 60_000
+const LED_MS = 30_000
 const ANNOUNCED = 'release:announced:'
 
 export const createTrainer = (options: TrainerOptions): Trainer => {
@@ -75,6 +83,8 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
   const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve(), { once: true }))
   const lastTimes = new Map<string, { readonly atMs: number; readonly events: number; readonly time: number }>()
   const retryAt = new Map<string, number>()
+  const leads = new Map<string, { readonly untilMs: number; readonly time: number }>()
+  const jobs = createJobs()
   let current: { tenant: string; withModel: boolean } | null = null
   let queue: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
@@ -98,7 +108,8 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
   const dueOf = async (tenant: TenantProgress, force: boolean): Promise<Due> => {
     const known = releases.list(tenant.name)
     const time = known.some(({ modelled }) => modelled) ? await refreshTime(tenant, force) : 0
-    return due(known, options.paceOf(tenant.name), { events: tenant.events, lastTime: () => time })
+    const lastTime = Math.max(time, leads.get(tenant.name)?.time ?? 0)
+    return due(known, options.paceOf(tenant.name), { events: tenant.events, lastTime: () => lastTime })
   }
 
   const slotsOf = async (tenant: string, reader: Store): Promise<Uint8Array[]> => {
@@ -154,7 +165,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       if (abort.signal.aborted) return
       const sequence = (releases.list(tenant.name).at(-1)?.sequence ?? 0) + 1
       const positions = Object.fromEntries(allShards(log.shards).map((shard) => [String(shard), log.head(shard).position]))
-      const result = await runJob(
+      const result = await jobs.run(
         {
           store: source.access,
           tenant: tenant.name,
@@ -189,14 +200,25 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     }
   }
 
-  const enqueue = (name: string, force: boolean): Promise<void> => {
-    const run = queue.then(() => work(name, force))
+  const queued = <T>(act: () => Promise<T>): Promise<T> => {
+    const run = queue.then(act)
     queue = run.catch(() => undefined)
     return run
   }
+  const enqueue = (name: string, force: boolean): Promise<void> => queued(() => work(name, force))
 
-  const trainNow = (name: string): Promise<ReleaseEntry> => {
-    const run = queue.then(async () => {
+  const complete = (name: string): Promise<void> =>
+    queued(async () => {
+      await work(name, true)
+      const tenant = options.tenants().find((t) => t.name === name)
+      if (tenant === undefined || abort.signal.aborted) return
+      const what = unlearned(releases.list(name), options.paceOf(name), tenant.events)
+      if (what !== 'none') await train(tenant, what === 'model')
+      leads.delete(name)
+    })
+
+  const trainNow = (name: string): Promise<ReleaseEntry> =>
+    queued(async () => {
       const tenant = options.tenants().find((t) => t.name === name)
       if (tenant === undefined) throw new PlumblineError('TENANT_UNKNOWN', `No event of tenant ${name} was ever scored here.`)
       await train(tenant, true)
@@ -204,14 +226,11 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       if (made === undefined) throw new PlumblineError('TRAINING_ABORTED', 'Training was stopped.', { retryable: true })
       return made
     })
-    queue = run.catch(() => undefined)
-    return run
-  }
 
   const look = (): void => {
     if (options.store() === null) return
     for (const { name } of options.tenants()) {
-      if (clock() < (retryAt.get(name) ?? 0)) continue
+      if (clock() < Math.max(retryAt.get(name) ?? 0, leads.get(name)?.untilMs ?? 0)) continue
       retryAt.set(name, Number.POSITIVE_INFINITY)
       void enqueue(name, false).then(
         () => retryAt.delete(name),
@@ -237,14 +256,23 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       clearInterval(timer)
       abort.abort()
       await queue
+      jobs.stop()
     },
     settle: (tenant) => enqueue(tenant, true),
+    complete,
+    led(tenant, timeMs) {
+      leads.set(tenant, { untilMs: clock() + LED_MS, time: Math.max(timeMs, leads.get(tenant)?.time ?? 0) })
+    },
     trainNow,
-    nextAt: (tenant) => nextAt(releases.list(tenant), options.paceOf(tenant)),
+    isDue(tenant, events) {
+      const lastTime = leads.get(tenant)?.time ?? 0
+      return due(releases.list(tenant), options.paceOf(tenant), { events, lastTime: () => lastTime }) !== 'none'
+    },
     job: () => current,
     forget: (tenant) => {
       lastTimes.delete(tenant)
       retryAt.delete(tenant)
+      leads.delete(tenant)
     },
   }
 }

@@ -15,8 +15,6 @@ export interface BackfillOptions {
   readonly progress: Progress
   /** Stops between two requests; what was taken stays taken. */
   readonly signal: AbortSignal
-  /** Events per request. Default 500. */
-  readonly chunk?: number
 }
 
 export interface BackfillResult {
@@ -33,6 +31,11 @@ export interface BackfillResult {
 
 /** A request goes when it has this many bytes of events, however few they are. */
 const REQUEST_BYTES = 1024 * 1024
+/**
+ * Events of a request that begins at this place of the history: a release becomes due between two requests, and at the
+ * beginning they are due soon after each other. A resumed run cuts where the first would have cut.
+ */
+const requestEvents = (place: number): number => (place < 8000 ? 500 : 2000)
 
 const placesOf = async (operator: Api, tenant: string, history: Spool): Promise<PlacesAnswer> =>
   PlacesAnswer.parse(await operator.post('/v1/operator/places', JSON.stringify({ tenant, files: history.files.map(({ id }) => id) })))
@@ -53,7 +56,7 @@ const refuseAfterLive = async (options: BackfillOptions, own: PlacesAnswer): Pro
 
 /** Feeds a history into an instance, in event-time order, each event once. Errors: BACKFILL_AFTER_LIVE, FEED_MOVED. */
 export const backfill = async (options: BackfillOptions): Promise<BackfillResult> => {
-  const { operator, history, tenant, progress, signal, chunk = 500 } = options
+  const { operator, history, tenant, progress, signal } = options
   const known = await placesOf(operator, tenant, history)
   await refuseAfterLive(options, known)
   const ids = history.files.map(({ id }) => id)
@@ -63,6 +66,7 @@ export const backfill = async (options: BackfillOptions): Promise<BackfillResult
   const codes: Record<string, number> = { ...history.codes }
   const run = `backfill-${randomBytes(8).toString('hex')}`
   let [taken, rejected, arrival, requests] = [0, history.rejected, 0, 0]
+  let place = before
   let waiting: SpooledEvent[] = []
   let bytes = 0
 
@@ -84,6 +88,7 @@ export const backfill = async (options: BackfillOptions): Promise<BackfillResult
     taken += answer.accepted
     rejected += answer.rejected
     for (const { code } of answer.errors) codes[code] = (codes[code] ?? 0) + 1
+    place += waiting.length
     waiting = []
     bytes = 0
     progress.at(before + taken, history.events)
@@ -96,14 +101,16 @@ export const backfill = async (options: BackfillOptions): Promise<BackfillResult
     if ((seen[event.file] ?? 0) <= (known.places[ids[event.file] ?? ''] ?? 0)) continue
     waiting.push(event)
     bytes += event.bytes.length
-    if (waiting.length < chunk && bytes < REQUEST_BYTES) continue
+    if (waiting.length < requestEvents(place) && bytes < REQUEST_BYTES) continue
     await send()
     if (signal.aborted) return { finished: false, events: taken, before, rejected, codes, tenants: {} }
   }
   await send()
-  await settle(operator, history.tenants, learning)
+  await settle(operator, history.tenants, true, learning)
   const tenants: Record<string, HistoryAnswer> = {}
   for (const name of history.tenants)
-    tenants[name] = HistoryAnswer.parse(await operator.post('/v1/operator/history', JSON.stringify({ tenant: name })))
+    tenants[name] = HistoryAnswer.parse(
+      await operator.post('/v1/operator/history', JSON.stringify({ tenant: name, under: tenant, files: ids })),
+    )
   return { finished: true, events: taken, before, rejected, codes, tenants }
 }

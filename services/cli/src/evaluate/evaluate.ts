@@ -60,7 +60,7 @@ export const evaluate = async (options: EvaluateOptions): Promise<EvaluateSummar
     releases.push(await learner.train(tenant))
   }
   refuseFaults(instance.flush())
-  if (options.learn === 'frozen') instance.detector.freeze()
+  if (options.learn === 'frozen') instance.freeze()
   const test = await scoreTest(instance, options, known.sessions)
   return { train: known.counts, releases, test, learn: options.learn }
 }

@@ -89,6 +89,12 @@ export class Instance {
     return this.#append(eventKey(event.tenant, event.identity), event.bytes)
   }
 
+  /** From here on baselines are frozen, and what is appended is another run of time with arrivals of its own (contracts C9). */
+  freeze(): void {
+    this.detector.freeze()
+    this.#nowMs = 0
+  }
+
   control(record: ControlRecord): void {
     this.#append(encoder.encode(`c:${record.controlId}`), encoder.encode(JSON.stringify(record)))
   }

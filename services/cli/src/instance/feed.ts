@@ -35,9 +35,12 @@ export const feedOnce = async (
   }
 }
 
-/** Resolves once everything of these tenants is scored, what is due is released, and all of it is stored. */
-export const settle = async (operator: Api, tenants: Iterable<string>, onLearning: () => void): Promise<void> => {
-  const body = JSON.stringify({ tenants: [...tenants] } satisfies SettleRequest)
+/**
+ * Resolves once everything of these tenants is scored, what is due is released, and all of it is stored. `complete`: the
+ * release in force is then of all that there is.
+ */
+export const settle = async (operator: Api, tenants: Iterable<string>, complete: boolean, onLearning: () => void): Promise<void> => {
+  const body = JSON.stringify({ tenants: [...tenants], complete } satisfies SettleRequest)
   for (;;) {
     const answer = SettleAnswer.parse(await operator.post('/v1/operator/settle', body))
     if (answer.done) return

@@ -97,7 +97,7 @@ test('replay arrives at its event time; history after live events is refused', a
 })
 
 test('training on demand releases; a tenant nobody knows is named', async () => {
-  await settle(access.operator, ['acme'], () => {})
+  await settle(access.operator, ['acme'], false, () => {})
   const train = async (tenant: string) => TrainAnswer.parse(await access.operator.post('/v1/operator/train', JSON.stringify({ tenant })))
   let made = await train('acme')
   while (made.state === 'running') made = await train('acme')

@@ -39,7 +39,7 @@ export const operatorTarget = (operator: Api, tenant: string, progress: Progress
     },
     finish: async () => {
       await flush()
-      await settle(operator, tenants, learning)
+      await settle(operator, tenants, false, learning)
       return { codes }
     },
   }

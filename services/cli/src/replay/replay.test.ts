@@ -38,8 +38,8 @@ const play = (files: readonly string[], target: ReplayTarget, pace = 0) =>
   replay({ files, format: 'native', tenant: 'default', pace, target, progress: PROGRESS })
 
 test('a throw-away instance alerts, says why in words, and says the same the second time', async () => {
-  const usual = Array.from({ length: 1200 }, (_, i) => event(i))
-  const theft = event(1200, { action: 'hr.read', resource: { id: 'salaries', class: 'hr', sensitivity: 3 }, session: 'other' })
+  const usual = Array.from({ length: 2880 }, (_, i) => event(i))
+  const theft = event(2880, { action: 'hr.read', resource: { id: 'salaries', class: 'hr', sensitivity: 3 }, session: 'other' })
   const path = file('theft.jsonl', [...usual, 'junk', theft])
   const once = async () => {
     const alerts: Alert[] = []
@@ -50,7 +50,7 @@ test('a throw-away instance alerts, says why in words, and says the same the sec
     return { alerts, summary }
   }
   const { alerts, summary } = await once()
-  assert.equal(summary.events, 1201)
+  assert.equal(summary.events, 2881)
   assert.deepEqual(summary.codes, { JSON_SYNTAX: 1 })
   assert.equal(summary.identities, 4)
   const alert = alerts.find((a) => a.facts.resource.class === 'hr')

@@ -101,7 +101,7 @@ export const createDemo = (deps: DemoDeps): Demo => {
       async onChunk({ chunks, eventTimeMs }) {
         await save({ ...state, chunks })
         if (progress !== null) progress.done = Math.min(1, (eventTimeMs - state.shiftMs - from) / (state.endTime - from))
-        await deps.pace(DEMO_TENANT, abort.signal, (learning) => {
+        await deps.pace(DEMO_TENANT, eventTimeMs, abort.signal, (learning) => {
           if (progress !== null) progress.doing = learning ? LEARNING : REPLAYING
         })
       },

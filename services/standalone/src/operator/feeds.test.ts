@@ -25,7 +25,8 @@ const open = async (t: TestContext, pace = async (): Promise<void> => {}): Promi
   const metrics = createMetrics()
   const feeds = createFeeds({
     log,
-    doorOver: (port) => createDoor({ port, shards: SHARDS, clock: () => NOW, metrics, reservedTenants: ['demo'] }),
+    doorOver: (port, stamp) => createDoor({ port, shards: SHARDS, clock: () => NOW, metrics, reservedTenants: ['demo'], stamp }),
+    clock: () => NOW,
     pace,
     signal: new AbortController().signal,
   })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { decodeFull } from '@plumbline/detector/decode'
-import type { Credential, Door, IngestPort } from '@plumbline/gateway'
+import { decodeEvent } from '@plumbline/detector/decode-event'
+import type { Credential, Door, DoorOptions, IngestPort } from '@plumbline/gateway'
 import type { FeedAnswer, FeedHeader, IngestAnswer } from '@plumbline/schemas'
 import type { Pace } from '../pace.ts'
 
@@ -11,9 +11,10 @@ const HISTORIC = 'h'.charCodeAt(0)
 const MOST_WAIT_MS = 10_000
 
 export interface FeedsDeps {
-  readonly log: Pick<EmbeddedLog, 'ingest' | 'kv'>
+  readonly log: Pick<EmbeddedLog, 'ingest' | 'kv' | 'head' | 'shards'>
   /** A door with the tenants' rules over the given way into the log. */
-  readonly doorOver: (port: IngestPort) => Door
+  readonly doorOver: (port: IngestPort, stamp: DoorOptions['stamp']) => Door
+  readonly clock: () => number
   /** Tenant the deployment is bound to, if any. */
   readonly tenant?: string | undefined
   readonly pace: Pace
@@ -27,15 +28,44 @@ export interface Feeds {
   take(header: FeedHeader, lines: readonly Uint8Array[]): Promise<FeedAnswer>
   /** Resolves true once whatever release is due for these tenants is in force, false when that takes longer. */
   ready(tenants: Iterable<string>): Promise<boolean>
+  /** Where in the log the events of these files lie, from their first to the moment this is first asked for after their last. */
+  span(tenant: string, files: Iterable<string>): Promise<Span>
+}
+
+/** Positions per shard: history of other files, before or after, lies outside. */
+export interface Span {
+  readonly from: readonly number[]
+  /** Exclusive. */
+  readonly to: readonly number[]
+  /** When the first events came in, ms since epoch. */
+  readonly sinceMs: number
+  /** When it was complete, ms since epoch. */
+  readonly untilMs: number
+}
+
+/** What the log keeps of a file's way in: heads of all shards and the time, before its first event and after its last. */
+interface Mark {
+  readonly atMs: number
+  readonly heads: readonly number[]
 }
 
 /** Name under which the log keeps how far a file of a tenant's history is. */
 const placeName = (tenant: string, file: string): string => `feed:place:${tenant}:${file}`
+const beginName = (tenant: string, file: string): string => `feed:begin:${tenant}:${file}`
+const endName = (tenant: string, file: string): string => `feed:end:${tenant}:${file}`
 /** Whether a stored name is such a one of this tenant, for its removal. */
 export const isPlaceOf = (tenant: string, name: string): boolean =>
-  name.startsWith(placeName(tenant, '')) && /^[0-9a-f]+$/.test(name.slice(placeName(tenant, '').length))
+  [placeName, beginName, endName].some((nameOf) => {
+    const start = nameOf(tenant, '')
+    return name.startsWith(start) && /^[0-9a-f]+$/.test(name.slice(start.length))
+  })
 
 const NEWLINE = Buffer.from('\n')
+const NOTHING = new Uint8Array(0)
+
+const joined = (a: Mark | undefined, b: Mark, pick: (x: number, y: number) => number): Mark =>
+  a === undefined ? b : { atMs: pick(a.atMs, b.atMs), heads: a.heads.map((head, shard) => pick(head, b.heads[shard]!)) }
+
 const fingerprintOf = (lines: readonly Uint8Array[]): Uint8Array => {
   const hash = createHash('sha256')
   for (const line of lines) hash.update(line).update(NEWLINE)
@@ -45,6 +75,8 @@ const fingerprintOf = (lines: readonly Uint8Array[]): Uint8Array => {
 export const createFeeds = (deps: FeedsDeps): Feeds => {
   const { log, pace, signal } = deps
   const paces = new Map<string, Promise<void>>()
+  /** Newest event time of each tenant that came in through here. */
+  const newest = new Map<string, number>()
   let queue: Promise<unknown> = Promise.resolve()
 
   const places = (tenant: string, files: Iterable<string>): Record<string, number> =>
@@ -53,7 +85,7 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
   const paced = (tenant: string): Promise<void> => {
     const known = paces.get(tenant)
     if (known !== undefined) return known
-    const run = pace(tenant, signal).finally(() => paces.delete(tenant))
+    const run = pace(tenant, newest.get(tenant) ?? 0, signal).finally(() => paces.delete(tenant))
     paces.set(tenant, run)
     return run
   }
@@ -68,26 +100,54 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
     }
   }
 
+  const mark = (): Mark => ({ atMs: deps.clock(), heads: Array.from({ length: log.shards }, (_, shard) => log.head(shard).next) })
+  const markAt = (name: string): Mark | undefined => {
+    const stored = log.kv.get(name)
+    return stored === undefined || stored.length === 0 ? undefined : (JSON.parse(Buffer.from(stored).toString()) as Mark)
+  }
+
+  /** What is stored together with the events of a request: how far their files are, and where in the log they began. */
+  const progressOf = ({ tenant, to }: FeedHeader): Record<string, Uint8Array> => {
+    const values: Record<string, Uint8Array> = {}
+    for (const [file, place] of Object.entries(to)) {
+      values[placeName(tenant, file)] = Buffer.from(String(place))
+      if (markAt(beginName(tenant, file)) === undefined) values[beginName(tenant, file)] = Buffer.from(JSON.stringify(mark()))
+      if (markAt(endName(tenant, file)) !== undefined) values[endName(tenant, file)] = NOTHING
+    }
+    return values
+  }
+
+  const span = async (tenant: string, files: Iterable<string>): Promise<Span> => {
+    const now = mark()
+    const ends: Record<string, Uint8Array> = {}
+    let [from, to]: [Mark | undefined, Mark | undefined] = [undefined, undefined]
+    for (const file of files) {
+      const begin = markAt(beginName(tenant, file))
+      if (begin === undefined) continue
+      const end = markAt(endName(tenant, file)) ?? now
+      if (end === now) ends[endName(tenant, file)] = Buffer.from(JSON.stringify(now))
+      from = joined(from, begin, Math.min)
+      to = joined(to, end, Math.max)
+    }
+    if (Object.keys(ends).length > 0) await log.kv.put(ends)
+    return { from: (from ?? now).heads, to: (to ?? now).heads, sinceMs: (from ?? now).atMs, untilMs: (to ?? now).atMs }
+  }
+
   const takeNow = async (header: FeedHeader, lines: readonly Uint8Array[]): Promise<FeedAnswer> => {
     const stand = places(header.tenant, Object.keys(header.from))
     if (Object.entries(header.from).some(([file, place]) => stand[file] !== place)) return { state: 'elsewhere', places: stand }
-    const candidates = lines.map((bytes, index) => ({ index, bytes, decoded: decodeFull(bytes) }))
+    const candidates = lines.map((bytes, index) => ({ index, bytes, decoded: decodeEvent(bytes) }))
     const tenants = new Set(candidates.flatMap(({ decoded }) => (decoded.ok ? [deps.tenant ?? decoded.event.tenant] : [])))
     if (!(await ready(tenants))) return { state: 'busy', learning: true }
     let { arrival } = header
-    const port: IngestPort = {
-      ingest: (batch) => {
-        const records = batch.records.map((record) => {
-          const decoded = decodeFull(record.value)
-          arrival = Math.max(arrival, decoded.ok ? decoded.event.time : 0)
-          const key = Uint8Array.from(record.key)
-          if (header.mode === 'history') key[0] = HISTORIC
-          return { ...record, key, ingestTimeMs: arrival }
-        })
-        const places = Object.entries(header.to).map(([file, place]) => [placeName(header.tenant, file), Buffer.from(String(place))])
-        return log.ingest({ ...batch, records, values: { ...batch.values, ...(Object.fromEntries(places) as Record<string, Uint8Array>) } })
-      },
+    const stamp: DoorOptions['stamp'] = (record, event) => {
+      arrival = Math.max(arrival, event.time)
+      newest.set(event.tenant, Math.max(event.time, newest.get(event.tenant) ?? 0))
+      const key = Uint8Array.from(record.key)
+      if (header.mode === 'history') key[0] = HISTORIC
+      return { ...record, key, ingestTimeMs: arrival }
     }
+    const port: IngestPort = { ingest: (batch) => log.ingest({ ...batch, values: { ...batch.values, ...progressOf(header) } }) }
     const credential: Credential = {
       id: 'operator',
       token: '',
@@ -96,7 +156,7 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
     }
     // Files keep their place with the events; only a replay needs the key to be repeatable.
     const repeatable = header.mode === 'replay' ? { key: header.id, fingerprint: fingerprintOf(lines) } : undefined
-    const { answer, repeated } = await deps.doorOver(port).admit(candidates, credential, 'events', repeatable)
+    const { answer, repeated } = await deps.doorOver(port, stamp).admit(candidates, credential, 'events', repeatable)
     const first = repeated === undefined ? answer : (JSON.parse(Buffer.from(repeated).toString()) as IngestAnswer)
     return { state: 'taken', arrival, ...first }
   }
@@ -104,6 +164,7 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
   return {
     places,
     ready,
+    span,
     take(header, lines) {
       // One after the other: a request is compared with what the one before it stored.
       const run = queue.then(() => takeNow(header, lines))

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDoor } from '@plumbline/gateway'
-import { PlumblineError, type TrainAnswer } from '@plumbline/schemas'
+import { PlumblineError, type SettleRequest, type TrainAnswer } from '@plumbline/schemas'
 import type { ReleaseEntry } from '@plumbline/trainer'
 import { type Context, logOf, present, readerOf } from '../context.ts'
 import { DEMO_TENANT } from '../demo/demo.ts'
@@ -35,8 +35,9 @@ export const createOperator = (context: Context): Operator => {
   const theFeeds = (): Feeds =>
     (feeds ??= createFeeds({
       log: logOf(context),
-      doorOver: (port) =>
-        createDoor({ port, shards: config.shards, clock, metrics, reservedTenants: [DEMO_TENANT], tenants: context.tenants }),
+      doorOver: (port, stamp) =>
+        createDoor({ port, shards: config.shards, clock, metrics, reservedTenants: [DEMO_TENANT], tenants: context.tenants, stamp }),
+      clock,
       tenant: config.tenant,
       pace: paceOf(context),
       signal,
@@ -52,25 +53,32 @@ export const createOperator = (context: Context): Operator => {
   }
 
   /** Scored, stored, and every release made that this makes due. */
-  const settle = async (tenants: readonly string[]): Promise<void> => {
+  const settle = async ({ tenants, complete }: SettleRequest): Promise<void> => {
     while (!(await theFeeds().ready(tenants))) signal.throwIfAborted()
     const detection = present(context.detection, 'The detector')
     const { recorder } = present(context.storage, 'The store')
     await detection.worker().drained()
     await recorder.drained()
-    for (const tenant of tenants) await present(context.trainer, 'The trainer').settle(tenant)
+    const trainer = present(context.trainer, 'The trainer')
+    for (const tenant of tenants) await (complete ? trainer.complete(tenant) : trainer.settle(tenant))
     await detection.worker().drained()
     await recorder.drained()
   }
-  /** The one under way for these tenants, however often it is asked for. */
-  const settled = (tenants: readonly string[]): Promise<void> => {
-    const name = JSON.stringify([...tenants].sort())
-    const known = settling.get(name)
-    if (known !== undefined) return known
-    const run = settle(tenants).finally(() => settling.delete(name))
-    run.catch(() => {})
-    settling.set(name, run)
-    return run
+  /** The one under way for these tenants, however often it is asked for, until somebody was told that it is done. */
+  const settled = async (request: SettleRequest): Promise<boolean> => {
+    const name = JSON.stringify([request.complete, ...[...request.tenants].sort()])
+    let run = settling.get(name)
+    if (run === undefined) {
+      run = settle(request)
+      settling.set(name, run)
+      run.catch(() => settling.delete(name))
+    }
+    const done = await soon(
+      run.then(() => true),
+      signal,
+    )
+    if (done === true) settling.delete(name)
+    return done === true
   }
 
   return {
@@ -80,18 +88,16 @@ export const createOperator = (context: Context): Operator => {
       await context.storeUp.promise
       return { places: theFeeds().places(tenant, files), live: await liveEventsOf(readerOf(context), tenant) }
     },
-    async settle({ tenants }) {
-      const done = await soon(
-        settled(tenants).then(() => true),
-        signal,
-      )
-      return { done: done === true, learning: (context.trainer?.job() ?? null) !== null }
+    async settle(request) {
+      const done = await settled(request)
+      return { done, learning: (context.trainer?.job() ?? null) !== null }
     },
-    async history({ tenant }) {
+    async history({ tenant, under, files }) {
+      const span = await theFeeds().span(under, files)
       const models = present(context.releases, 'The log')
         .list(tenant)
-        .filter(({ modelled }) => modelled)
-      return { ...(await historyOf(readerOf(context), tenant)), models: models.length }
+        .filter(({ modelled, madeAt }) => modelled && madeAt >= span.sinceMs && madeAt <= span.untilMs)
+      return { ...(await historyOf(readerOf(context), tenant, span)), models: models.length }
     },
     async train({ tenant }): Promise<TrainAnswer> {
       const run = train(tenant)
