@@ -17,6 +17,8 @@ export const REJECT_CODES = {
   RECORD_KEY_INVALID: 'The record key has no known type prefix. Events go through the gateway or carry an "e:" key.',
   SHARD_MISMATCH: 'The record stands in a shard its identity does not belong to. Let the gateway or the default partitioner place it.',
   CONTROL_INVALID: 'A control record cannot be read. It is ignored; see the message.',
+  RELEASE_REFUSED:
+    'A release record names a release of another tenant, or one not newer than the one in force. It is ignored; publish a new release.',
   STORE_REFUSED: 'The store refused the row for its content. The rest of its block was stored; report the message.',
   CREDENTIAL_MISMATCH: 'The token is bound to another tenant or identity. Leave the field out, or use the token made for it.',
   TENANT_LIMIT:

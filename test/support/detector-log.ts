@@ -78,6 +78,7 @@ export const run = (log: Log, options: RunOptions): Outcome => {
   const at = log.shards.map(() => 0)
   const rows = log.shards.map(() => createHash('sha256'))
   const alerts: string[][] = log.shards.map(() => [])
+  const capsules: string[][] = log.shards.map(() => [])
   const letters: string[][] = log.shards.map(() => [])
   const commits: ChunkCommit[] = []
   const open = (shard: number): void => detectors[shard]!.open(shard, { nextOffset: at[shard]!, meta: metas[shard]! })
@@ -98,7 +99,8 @@ export const run = (log: Log, options: RunOptions): Outcome => {
       store.keep(commit)
       for (const { name, bytes } of commit.meta) metas[shard]!.set(name, bytes.slice())
       if (commit.scored !== null) rows[shard]!.update(commit.scored.bytes)
-      commit.alerts.forEach((alert, i) => alerts[shard]!.push(JSON.stringify([alert, commit.capsules[i]])))
+      for (const alert of commit.alerts) alerts[shard]!.push(JSON.stringify(alert))
+      for (const capsule of commit.capsules) capsules[shard]!.push(JSON.stringify(capsule))
       letters[shard]!.push(...commit.deadLetters.map((d) => JSON.stringify(d)))
       detectors[shard]!.settle(shard)
       at[shard] = commit.nextOffset
@@ -107,7 +109,7 @@ export const run = (log: Log, options: RunOptions): Outcome => {
   }
   const all = createHash('sha256')
   log.shards.forEach((_, shard) => {
-    all.update(rows[shard]!.digest()).update(JSON.stringify([alerts[shard], letters[shard]]))
+    all.update(rows[shard]!.digest()).update(JSON.stringify([alerts[shard], capsules[shard], letters[shard]]))
   })
   for (const [key, bytes] of [...store.kept].sort(([a], [b]) => (a < b ? -1 : 1))) all.update(key).update(bytes)
   for (const meta of metas) for (const [name, bytes] of [...meta].sort(([a], [b]) => (a < b ? -1 : 1))) all.update(name).update(bytes)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SCORED_FLAGS } from '@plumbline/schemas'
-import { type Act, DAY, eventOf, feature, HOUR, MINUTE, Rig, START, work } from './rig.testkit.ts'
+import { type PolicyInput, SCORED_FLAGS } from '@plumbline/schemas'
+import { type Act, DAY, eventOf, feature, HOUR, MINUTE, Rig, START, strictRelease, work } from './rig.testkit.ts'
 import { H } from './state/layout.ts'
 
 const odd = (at: number, change: Partial<Act> = {}): Act => ({
@@ -63,7 +63,7 @@ test('safe: the evidence is learned, and what is alike stays quiet and is learne
   // The pattern itself is remembered: however odd the event is, the same family about the same object stays quiet.
   const { family } = rig.alerts[0]!
   rig.act(odd(at + 3 * DAY, { action: 'files.purge', class: 'vault', source: { country: 'BR', ip: '192.0.9.1' } }))
-  assert.ok(rig.alerts.slice(1).every((a) => a.family !== family))
+  assert.ok(rig.alerts.slice(1).every((a) => a.family !== family || a.activity === 'close'))
 })
 
 test('safe works without evidence as long as the group is open', () => {
@@ -262,4 +262,66 @@ test('an event that cannot be read leaves those around it as they were', () => {
   }
   assert.deepEqual(spoiled.slot(), clean.slot())
   assert.equal(spoiled.deadLetters.length, 14)
+})
+
+test('a release of another tenant, or one that is not newer, is refused and changes nothing; the same one again is no news', () => {
+  const rig = new Rig()
+  const made = (header: { readonly id: string; readonly sequence: number; readonly tenant?: string }) =>
+    strictRelease(rig.config, false, header)
+  const second = made({ id: 'two', sequence: 2 })
+  rig.release(second)
+  rig.release(made({ id: 'foreign', sequence: 3, tenant: 'other' }))
+  rig.release(made({ id: 'one', sequence: 1 }))
+  rig.release(made({ id: 'two-again', sequence: 2 }))
+  assert.deepEqual(
+    rig.deadLetters.map((d) => [d.code, d.field]),
+    Array(3).fill(['RELEASE_REFUSED', 'releaseId']),
+  )
+  rig.release(second)
+  assert.equal(rig.deadLetters.length, 3)
+  assert.equal(rig.act({ at: START })!.release, 'two')
+  rig.restart()
+  rig.release(made({ id: 'one', sequence: 1 }))
+  assert.equal(rig.deadLetters.length, 4, 'after a restart too')
+  rig.release(made({ id: 'three', sequence: 3 }))
+  assert.equal(rig.act({ at: START + MINUTE })!.release, 'three')
+})
+
+test('a peer group is chosen anew under any next release, also under number 65,536', () => {
+  for (const sequence of [1, 65_534, 65_535, 65_536, 131_072]) {
+    const rig = new Rig()
+    for (let i = 0; i < 20; i++) rig.act({ at: START + i * MINUTE })
+    rig.release(strictRelease(rig.config, false, { id: 'r', sequence, peerGroups: [{ name: 'readers', members: 3 }] }))
+    rig.act({ at: START + HOUR })
+    assert.equal(rig.view().u8(H.peer), 1, `${sequence}`)
+  }
+})
+
+test('what an exception or a window keeps quiet is not learned; what a verdict calls safe is', () => {
+  const until = (at: number) => new Date(at).toISOString()
+  const at = START + 12 * DAY
+  const policies: PolicyInput[] = [
+    { exceptions: [{ id: 'x', identities: '*', expires: until(at + 30 * DAY), reason: 'pilot', author: 'me' }] },
+    { maintenance: [{ name: 'upgrade', from: until(at), to: until(at + 30 * DAY) }] },
+  ]
+  for (const policy of policies) {
+    const rig = new Rig({ config: { tailFloor: 0.02 } })
+    work(rig, 12)
+    rig.strict()
+    rig.policy(policy)
+    const before = rig.learned()
+    for (let i = 0; i < 20; i++) {
+      const row = rig.act(odd(at + i * MINUTE))!
+      assert.equal(
+        row.flags & (SCORED_FLAGS.learned | SCORED_FLAGS.withheld | SCORED_FLAGS.excepted),
+        SCORED_FLAGS.withheld | SCORED_FLAGS.excepted,
+      )
+    }
+    assert.equal(rig.learned(), before)
+    assert.deepEqual(rig.alerts, [])
+    // When the statement ends, the act is as unusual as it was.
+    rig.policy({})
+    rig.act(odd(at + HOUR))
+    assert.equal(flagged(rig), SCORED_FLAGS.alerted)
+  }
 })

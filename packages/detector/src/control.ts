@@ -31,9 +31,11 @@ export const applyControl = (detector: Detector, w: Work, value: Uint8Array, ing
   const tenant = detector.tenant(control.tenant)
   if (tenant.applied.includes(control.controlId)) return null
   switch (control.type) {
-    case 'release':
-      detector.useRelease(tenant, control.releaseId, control.sha256)
+    case 'release': {
+      const refused = detector.useRelease(tenant, control.releaseId, control.sha256)
+      if (refused !== null) return refused
       break
+    }
     case 'policy':
       tenant.usePolicy(control.policy)
       break
@@ -64,6 +66,7 @@ const erase = (detector: Detector, w: Work, tenant: TenantState, identity: strin
   const lo = u32[(w.base + H.keyLo) >> 2]!
   const hi = u32[(w.base + H.keyHi) >> 2]!
   const version = u8[w.base]!
+  tenant.open.forget(lo, hi)
   u8.fill(0, w.base, w.base + SLOT_BYTES)
   u8[w.base] = version
   u32[(w.base + H.keyLo) >> 2] = lo
@@ -111,7 +114,7 @@ const learnEvidence = (
   const tenant = w.event.has(S.tenant) ? w.event.text(S.tenant) : 'default'
   if (tenant !== control.tenant || w.event.text(S.identity) !== control.identity) return
   if (identify(w, stages) !== null) return
-  features(w, stages.config.dailyDriftBudget)
+  features(w, stages.config.dailyDriftBudget, stages.learning)
   learn(w, stages.config.halfLifeMs)
   rememberSafe(w.seg.u32, w.base, safeKey(family, safeObject(w, family)), Math.floor(ingestTimeMs / 1000))
 }

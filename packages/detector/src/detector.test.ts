@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SCORED_FLAGS } from '@plumbline/schemas'
 import fc from 'fast-check'
-import { DAY, feature, HOUR, MINUTE, Rig, SECOND, START, work } from './rig.testkit.ts'
-import { H, W, WINDOWS } from './state/layout.ts'
+import { eventKey, shardOf } from './2-identify/shard.ts'
+import { DAY, eventOf, feature, HOUR, MINUTE, Rig, SECOND, START, work } from './rig.testkit.ts'
+import { H, SE, SESSION_BYTES, SESSIONS, W, WINDOWS } from './state/layout.ts'
 
 const ids = (rig: Rig): number[] => [0, 4, 8].map((at) => rig.view().u32(WINDOWS + at))
 
@@ -165,13 +166,13 @@ test('an id seen among the last 32 is stored and flagged, and changes nothing; b
   )
 })
 
-test('names are compared byte for byte: a byte order mark makes another identity, and another tenant', () => {
-  const rig = new Rig({ config: { tailFloor: 0.5 } })
-  rig.act({ at: START, who: 'bot' })
-  const row = rig.act({ at: START + SECOND, who: '\ufeffbot', tenant: '\ufeffdefault' })!
-  assert.equal(row.flags & SCORED_FLAGS.newIdentity, SCORED_FLAGS.newIdentity)
-  assert.deepEqual([row.tenant, row.identity], ['\ufeffdefault', '\ufeffbot'])
-  assert.deepEqual([...rig.detector.tenantsOf(0).keys()], ['default', '\ufeffdefault'])
+test('a name with a byte order mark is refused: it would be another identity, or tenant, that looks the same', () => {
+  const rig = new Rig()
+  for (const change of [{ who: '\ufeffbot' }, { tenant: '\ufeffdefault' }]) assert.equal(rig.act({ at: START, ...change }), undefined)
+  assert.deepEqual(
+    rig.deadLetters.map((d) => d.code),
+    ['FIELD_INVALID', 'FIELD_INVALID'],
+  )
 })
 
 test('a chunk without records leaves the position where it was', () => {
@@ -188,4 +189,126 @@ test('a shard that was not opened, or was forgotten, takes no records', () => {
   assert.throws(() => rig.detector.process(3, []), { code: 'SHARD_NOT_OPEN' })
   rig.detector.forget(0)
   assert.throws(() => rig.detector.process(0, []), { code: 'SHARD_NOT_OPEN' })
+})
+
+test('a record in a shard that its identity does not belong to is a dead letter and leaves no trace', () => {
+  const rig = new Rig({ config: { shards: 8 } })
+  const names = Array.from({ length: 40 }, (_, i) => `agent-${i}`)
+  const here = names.filter((who) => shardOf('default', who, 8) === 0)
+  const elsewhere = names.filter((who) => shardOf('default', who, 8) !== 0)
+  assert.ok(here.length > 0 && elsewhere.length > 0)
+  for (const who of here) assert.ok(rig.act({ at: START, who }))
+  // The record says whose it is; a key that fits the shard does not make it belong.
+  const key = eventKey('default', here[0]!)
+  for (const who of elsewhere)
+    assert.equal(rig.record(key, Buffer.from(JSON.stringify(eventOf({ at: START, who }, `x-${who}`))), START), undefined)
+  assert.deepEqual([...new Set(rig.deadLetters.map((d) => `${d.stage} ${d.code} ${d.field}`))], ['identify SHARD_MISMATCH identity.id'])
+  assert.equal(rig.deadLetters.length, elsewhere.length)
+  assert.equal(rig.store.kept.size, here.length)
+  assert.ok(rig.act({ at: START, who: here[0]!, tenant: 'default' }))
+})
+
+test('of five open sessions the one whose last event is the oldest gives way, and that is counted', () => {
+  const rig = new Rig()
+  const visit = (session: string, minute: number): number => {
+    rig.act({ at: START + minute * MINUTE, session })
+    return rig.detector.counters.sessionsOverflow
+  }
+  const hashes = (): number[] => [0, 1, 2, 3].map((i) => rig.view().u32(SESSIONS + i * SESSION_BYTES + SE.hash))
+  assert.deepEqual([visit('a', 0), visit('b', 1), visit('c', 2), visit('d', 3)], [0, 0, 0, 0])
+  const [a, b, c, d] = hashes()
+  assert.equal(visit('a', 4), 0)
+  assert.equal(visit('e', 5), 1)
+  const e = hashes()[1]
+  assert.deepEqual([hashes()[0], hashes()[2], hashes()[3]], [a, c, d], 'b was silent for longest')
+  assert.equal(visit('b', 6), 2)
+  assert.deepEqual(hashes(), [a, e, b, d])
+  // Equal last events: the first place.
+  for (const session of ['w', 'x', 'y', 'z']) visit(session, 10)
+  const before = hashes()
+  visit('v', 11)
+  assert.deepEqual(hashes().slice(1), before.slice(1))
+  assert.notEqual(hashes()[0], before[0])
+})
+
+test('a session that is over by its age gives way uncounted', () => {
+  const rig = new Rig()
+  for (const session of ['a', 'b', 'c', 'd']) rig.act({ at: START, session })
+  rig.act({ at: START + 12 * HOUR, session: 'e' })
+  assert.equal(rig.detector.counters.sessionsOverflow, 1, 'at twelve hours still open')
+  rig.act({ at: START + 12 * HOUR + SECOND, session: 'f' })
+  assert.equal(rig.detector.counters.sessionsOverflow, 1)
+  rig.act({ at: START + 12 * HOUR + 2 * SECOND, session: 'g' }, { id: 'e0' })
+  assert.equal(rig.detector.counters.sessionsOverflow, 1)
+})
+
+test('behind the current hour an event is late: scored, flagged, not learned; inside the hour, or of a backfill, it is learned', () => {
+  const rig = new Rig()
+  work(rig, 4)
+  const at = START + 4 * DAY + 30 * MINUTE
+  rig.act({ at })
+  const before = rig.learned()
+  const { late, learned } = SCORED_FLAGS
+  const inside = rig.act({ at: at - 20 * MINUTE, action: 'crm.inside' }, { arrival: at })!
+  assert.equal(inside.flags & (late | learned), learned)
+  const behind = rig.act({ at: at - 31 * MINUTE, action: 'crm.behind' }, { arrival: at })!
+  assert.equal(behind.flags & (late | learned), late)
+  assert.equal(rig.learned(), before + 1)
+  assert.equal(rig.detector.counters.late, 1)
+  assert.ok(feature(rig.act({ at, action: 'crm.behind' })!, 'action_own') > 2, 'still a first')
+  const historic = rig.act({ at: at - DAY, action: 'crm.old' }, { arrival: at, historic: true })!
+  assert.equal(historic.flags & (late | learned), learned)
+})
+
+test('what is older than seven days moves no window either', () => {
+  const rig = new Rig()
+  work(rig, 3)
+  const at = START + 10 * DAY
+  rig.act({ at, bytesOut: 5e9 }, { arrival: at + 7 * DAY + 1 })
+  assert.deepEqual([rig.window(W.eventsHour)[0], rig.window(W.bytesOutDay)[0]], [0, 0])
+})
+
+test('one network, however its addresses are written, is one source; another network is another', () => {
+  const rig = new Rig()
+  const from = (ip: string, i: number): number => feature(rig.act({ at: START + i * MINUTE, source: { ip } })!, 'source_own')
+  for (let i = 0; i < 20; i++) from('2001:db8:0:1::5', i)
+  const known = from('2001:db8:0:1::5', 20)
+  for (const ip of ['2001:DB8::1:0:0:0:6', '2001:0db8:0000:0001:0000:0000:0000:0005', '2001:db8:0:ffff:1:2:192.0.2.7'])
+    assert.ok(from(ip, 21) <= known, ip)
+  assert.ok(from('2001:db8:1::5', 22) > known + 1)
+  for (let i = 23; i < 43; i++) from('192.0.2.9', i)
+  const mapped = from('192.0.2.9', 43)
+  for (const ip of ['::ffff:192.0.2.77', '::FFFF:c000:0204', '0:0:0:0:0:ffff:192.0.2.1']) assert.ok(from(ip, 44) <= mapped, ip)
+})
+
+test('an empty policy and none give the same rows, bit for bit', () => {
+  const name = (...names: string[]) => fc.constantFrom(...names)
+  const act = fc.record(
+    {
+      action: name('crm.read', 'mail.send', 'web.fetch', 'hr.update', 'Payroll_Export', 'tool'),
+      class: name('crm', 'mail', 'web', 'hr', 'tool', 'secrets', 'Payment'),
+      resource: name('r1', 'r2', '/srv/hr/salaries.csv'),
+      destination: name('drop.example.net', 'db.internal', '10.0.0.7', 'anna@example.org', '/tmp/x', 'account:DE99'),
+      session: name('a', 'b'),
+      sensitivity: fc.integer({ min: 0, max: 3 }),
+      content: fc.record({ untrusted: fc.boolean() }),
+      bytesOut: fc.nat(1e6),
+      outcome: name('success', 'failure', 'denied') as fc.Arbitrary<'success'>,
+    },
+    { requiredKeys: ['action', 'class'] },
+  )
+  fc.assert(
+    fc.property(fc.array(act, { minLength: 1, maxLength: 40 }), (acts) => {
+      const run = (withPolicy: boolean): unknown => {
+        const rig = new Rig({ config: { tailFloor: 0.05 } })
+        if (withPolicy) rig.policy({})
+        else rig.control('erase', { identity: 'nobody' })
+        rig.strict(true)
+        acts.forEach((a, i) => rig.act({ at: START + i * 7 * MINUTE, ...a }))
+        return [rig.rows, rig.alerts, rig.slot()]
+      }
+      assert.deepEqual(run(true), run(false))
+    }),
+    { seed: 5, numRuns: 40 },
+  )
 })

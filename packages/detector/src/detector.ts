@@ -9,10 +9,12 @@ import {
   rejection,
   SCORED_SCHEMA_VERSION,
 } from '@plumbline/schemas'
-import { S } from './record.ts'
+import { N, S } from './record.ts'
 import { Scanner } from './1-decode/scan.ts'
-import { eventKey, shardOfKey } from './2-identify/shard.ts'
+import { shardOf } from './2-identify/shard.ts'
 import { Slots } from './state/slots.ts'
+import type { OpenAlert } from './state/open-alerts.ts'
+import { startAnew } from './state/windows.ts'
 import { TenantState, type ReadyRelease } from './2-identify/tenants.ts'
 import { ScoredBlock } from './9-outbox/scored-block.ts'
 import { applyControl } from './control.ts'
@@ -39,6 +41,14 @@ export interface DetectorOptions {
 /** Named state of a shard: what is in force for a tenant, and how many events it had. Kept apart, because a policy may be large. */
 const TENANT = 't:'
 const EVENTS = 'n:'
+/** Then the place, then the tenant: an alert group that is not closed. */
+const OPEN = 'a:'
+
+/** Whether a named state of a shard is of this tenant. */
+export const isStateOf = (tenant: string, name: string): boolean =>
+  name === TENANT + tenant ||
+  name === EVENTS + tenant ||
+  (name.startsWith(OPEN) && name.slice(name.indexOf(':', OPEN.length) + 1) === tenant)
 
 /** Counters a worker reads after each chunk; they only ever grow. */
 export interface DetectorCounters {
@@ -49,6 +59,8 @@ export interface DetectorCounters {
   duplicates: number
   /** Scored and marked, not learned from. */
   late: number
+  /** Sessions that opened while all places of their identity were taken by open ones. */
+  sessionsOverflow: number
   quiet: Record<'exception' | 'safe' | 'maintenance' | 'grouped', number>
 }
 
@@ -82,6 +94,7 @@ export class Detector implements ShardProcessor {
     alerts: 0,
     duplicates: 0,
     late: 0,
+    sessionsOverflow: 0,
     quiet: { exception: 0, safe: 0, maintenance: 0, grouped: 0 },
   }
   readonly slots: Slots
@@ -117,6 +130,7 @@ export class Detector implements ShardProcessor {
       tailFloorLog10: -log10(options.config.tailFloor),
       tenantOf: (w) => this.#tenantOf(w),
       keyOf: (w) => this.#keyOf(w),
+      belongs: (w) => this.#belongs(w),
       alert: (alert, capsule) => {
         this.#alerts.push(alert)
         if (capsule !== null) this.#capsules.push(capsule)
@@ -143,6 +157,12 @@ export class Detector implements ShardProcessor {
       if (saved.release !== null) this.useRelease(tenant, saved.release.id, saved.release.sha256)
       tenant.changed = false
       state.tenants.set(tenant.name, tenant)
+    }
+    for (const [name, bytes] of from.meta) {
+      if (!name.startsWith(OPEN) || bytes.length === 0) continue
+      const end = name.indexOf(':', OPEN.length)
+      const open = JSON.parse(decoder.decode(bytes)) as OpenAlert
+      state.tenants.get(name.slice(end + 1))?.open.restore(Number(name.slice(OPEN.length, end)), open)
     }
     this.#shards.set(shard, state)
   }
@@ -192,7 +212,10 @@ export class Detector implements ShardProcessor {
     if (state === undefined) return
     this.slots.settle(state.dirty)
     state.dirty.length = 0
-    for (const tenant of state.changedTenants) tenant.changed = false
+    for (const tenant of state.changedTenants) {
+      tenant.changed = false
+      tenant.open.changed.clear()
+    }
     state.changedTenants.clear()
   }
 
@@ -200,8 +223,11 @@ export class Detector implements ShardProcessor {
     if (this.#shards.delete(shard)) this.slots.forget(shard)
   }
 
-  /** Puts a release into use for a tenant of a shard; throws RELEASE_UNSUPPORTED when it is not to be had here. */
-  useRelease(tenant: TenantState, id: string, sha256: string): void {
+  /**
+   * Puts a release into use for a tenant of a shard. Returns why not: it was made for another tenant, or is not newer than
+   * the one in force. Throws RELEASE_UNSUPPORTED when it is not to be had here.
+   */
+  useRelease(tenant: TenantState, id: string, sha256: string): Rejection | null {
     let ready = this.#ready.get(sha256)
     if (ready === undefined) {
       const bytes = this.#options.releases.artifact(id, sha256)
@@ -210,9 +236,13 @@ export class Detector implements ShardProcessor {
       this.#ready.set(sha256, ready)
     }
     const before = tenant.release
-    tenant.release = ready
-    tenant.releaseId = id
-    if (before !== null && before !== ready) this.#forgetUnused()
+    const refused = refusalOf(ready, before, tenant.name)
+    if (refused === null) {
+      tenant.release = ready
+      tenant.releaseId = id
+    }
+    if (refused !== null || (before !== null && before !== ready)) this.#forgetUnused()
+    return refused
   }
 
   /** Releases that no tenant of an open shard runs any more; one that comes back is read again. */
@@ -254,6 +284,7 @@ export class Detector implements ShardProcessor {
       this.counters.events++
       if (w.duplicate) this.counters.duplicates++
       if (w.late) this.counters.late++
+      if (w.sessionOverflow && !w.duplicate) this.counters.sessionsOverflow++
       w.tenant.events++
       return
     }
@@ -322,7 +353,8 @@ export class Detector implements ShardProcessor {
     // A slot of the session's own, copied from the identity's on its first event.
     const sessionLo = (lo ^ Math.imul(hashes.lo[S.session]!, 0x9e3779b1)) >>> 0
     const sessionHi = (hi ^ Math.imul(hashes.hi[S.session]!, 0x85ebca6b)) >>> 0
-    this.slots.copyOnFirstUse(w.shard, lo, hi, sessionLo, sessionHi, this.#stages.dirty)
+    const copy = this.slots.copyOnFirstUse(w.shard, lo, hi, sessionLo, sessionHi, this.#stages.dirty)
+    if (copy >= 0) startAnew(this.slots.segment(copy), this.slots.base(copy), Math.min(event.number[N.time]!, w.ingestTimeMs))
     hashes.lo[S.identity] = sessionLo
     hashes.hi[S.identity] = sessionHi
   }
@@ -339,14 +371,23 @@ export class Detector implements ShardProcessor {
     return this.#shards.get(shard)?.tenants ?? new Map<string, TenantState>()
   }
 
-  /** Whether a record with this key belongs into this shard. */
-  belongs(shard: number, tenant: string, identity: string): boolean {
-    return shardOfKey(eventKey(tenant, identity), this.#options.config.shards) === shard
+  /** Whether the identity of the event at hand belongs into this shard: by what the record says, not by its key. */
+  #belongs(w: Work): boolean {
+    const { event } = w
+    const tenant = event.has(S.tenant) ? event.text(S.tenant) : 'default'
+    return shardOf(tenant, event.text(S.identity), this.#options.config.shards) === w.shard
   }
 
   get stages(): Stages {
     return this.#stages
   }
+}
+
+const refusalOf = (release: ReadyRelease, inForce: ReadyRelease | null, tenant: string): Rejection | null => {
+  const { header } = release
+  if (header.tenant !== tenant) return rejection('RELEASE_REFUSED', 'releaseId', 'The release was made for another tenant.')
+  if (inForce === null || inForce === release || header.sequence > inForce.header.sequence) return null
+  return rejection('RELEASE_REFUSED', 'releaseId', `The release has sequence ${header.sequence}; ${inForce.header.sequence} is in force.`)
 }
 
 interface SavedTenant {
@@ -355,6 +396,9 @@ interface SavedTenant {
   readonly applied: string[]
   readonly groupNames: [number, string][]
 }
+
+/** A place that is free again. */
+const NOTHING = new Uint8Array(0)
 
 const savedTenant = (t: TenantState): SavedTenant => ({
   release: t.release === null ? null : { id: t.releaseId, sha256: t.release.sha256 },
@@ -366,6 +410,10 @@ const savedTenant = (t: TenantState): SavedTenant => ({
 const metaOf = (t: TenantState): { readonly name: string; readonly bytes: Uint8Array }[] => [
   { name: EVENTS + t.name, bytes: encoder.encode(String(t.events)) },
   ...(t.changed ? [{ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) }] : []),
+  ...Array.from(t.open.changed, (place) => {
+    const open = t.open.at(place)
+    return { name: `${OPEN}${place}:${t.name}`, bytes: open === null ? NOTHING : encoder.encode(JSON.stringify(open)) }
+  }),
 ]
 
 const newShard = (next: number): Shard => ({

@@ -3,7 +3,8 @@ import { N, S } from './record.ts'
 import { fillFromEvent } from './1-decode/fill.ts'
 import { decodeFull } from './1-decode/full.ts'
 import type { Scanner } from './1-decode/scan.ts'
-import { classify, findDuplicate, findSession, introduce, nameEvent, placeInTime } from './2-identify/identify.ts'
+import { classify } from './2-identify/classify.ts'
+import { findDuplicate, findSession, introduce, nameEvent, placeInTime } from './2-identify/identify.ts'
 import type { Slots } from './state/slots.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 import { amountFeatures } from './3-features/amounts.ts'
@@ -33,6 +34,8 @@ export interface Stages extends AlertContext {
   tenantOf(w: Work): TenantState
   /** Hash of the identity that the slot is kept under, into `lo` and `hi` of the identity's name. */
   keyOf(w: Work): void
+  /** Whether the shard at hand is the one of the event's identity (C1). */
+  belongs(w: Work): boolean
 }
 
 /**
@@ -42,7 +45,7 @@ export interface Stages extends AlertContext {
 export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null =>
   decode(w, bytes, s) ??
   identify(w, s) ??
-  features(w, s.config.dailyDriftBudget) ??
+  features(w, s.config.dailyDriftBudget, s.learning) ??
   score(w) ??
   alert(w, group, s) ??
   after(w, s) ??
@@ -82,6 +85,9 @@ const touchLines = (w: Work): number => {
 export const identify = (w: Work, s: Stages): Outcome | null => {
   w.tenant = s.tenantOf(w)
   s.scanner.hashNames(w.tenant.sip)
+  // An identity that is resident here was found to belong when it was brought in.
+  if (s.slots.peek(w.hashes.lo[S.identity]!, w.hashes.hi[S.identity]!, w.shard) < 0 && !s.belongs(w))
+    return reject('identify', rejection('SHARD_MISMATCH', 'identity.id'))
   s.keyOf(w)
   w.slot = s.slots.touch(w.shard, w.hashes.lo[S.identity]!, w.hashes.hi[S.identity]!, s.dirty)
   w.seg = s.slots.segment(w.slot)
@@ -99,8 +105,10 @@ export const identify = (w: Work, s: Stages): Outcome | null => {
 }
 
 /** 3, 4. The feature vector: the event against the identity, its peers, everyone, its windows and its session. */
-export const features = (w: Work, dailyDriftBudget: number): null => {
-  advance(w, dailyDriftBudget)
+export const features = (w: Work, dailyDriftBudget: number, learning: boolean): null => {
+  advance(w, dailyDriftBudget, learning)
+  // What its hour has been closed over would be learned twice or out of turn (C2); backfills come in any order.
+  if (w.behind && (w.flags & SCORED_FLAGS.historic) === 0) w.late = true
   group = groupOf(w)
   w.maturity = maturityOf(w)
   nameFeatures(w, group, w.tenant.everyone)

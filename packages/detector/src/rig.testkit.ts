@@ -10,6 +10,7 @@ import {
   FEATURE_INDEX,
   type PolicyInput,
   Policy,
+  type ReleaseHeader,
 } from '@plumbline/schemas'
 import { weightCount } from './5-autoencoder/layout.ts'
 import { eventKey } from './2-identify/shard.ts'
@@ -148,7 +149,10 @@ export class Rig {
 
   /** Puts the strict release into use. */
   strict(withNet = false): void {
-    const { id, sha256, bytes } = strictRelease(this.config, withNet)
+    this.release(strictRelease(this.config, withNet))
+  }
+
+  release({ id, sha256, bytes }: Release): void {
     this.#releases.set(sha256, bytes)
     this.control('release', { releaseId: id, sha256 })
   }
@@ -223,17 +227,21 @@ const fixedNet = (): Record<string, Float32Array> => {
   }
 }
 
+export interface Release {
+  readonly id: string
+  readonly sha256: string
+  readonly bytes: Uint8Array
+}
+
 /**
  * A release that takes next to nothing as usual: oddities count for more than before the first release.
  * Without a net unless `withNet`.
  */
-export const strictRelease = (
-  config: DetectionConfig,
-  withNet = false,
-): { readonly id: string; readonly sha256: string; readonly bytes: Uint8Array } => {
+export const strictRelease = (config: DetectionConfig, withNet = false, header: Partial<ReleaseHeader> = {}): Release => {
   const none = new Float32Array(0)
   const tables = { actions: none, classes: none, destinations: none, transitions: none, networks: none }
-  const typical = new Float32Array(2 * FEATURE_COUNT).fill(1).fill(0.5, FEATURE_COUNT)
+  const level = new Float32Array(2 * FEATURE_COUNT).fill(1).fill(0.5, FEATURE_COUNT)
+  const typical = Float32Array.from([...level, ...level])
   const calibration = Float32Array.of(1, 2, 0, 25, 0, 12)
   const evidence = Float32Array.of(1, 2, 0, 12, 0, 12)
   const bytes = packRelease(
@@ -250,9 +258,11 @@ export const strictRelease = (
       peerGroups: [],
       thresholds: { tailFloorLog10: 5, alertTailLog10: 5 },
       metrics: {},
+      ...header,
     },
     {
       ...packGroup('all', { ...NO_GROUP, tables }),
+      ...(header.peerGroups === undefined ? {} : packGroup('g0', { ...NO_GROUP, tables })),
       typical,
       declared: none,
       joint: Float32Array.of(0, 1, 1, 0.5, withNet ? 1 : 0),
@@ -261,7 +271,7 @@ export const strictRelease = (
       ...(withNet ? fixedNet() : {}),
     },
   )
-  return { id: 'strict', sha256: sha256Hex(bytes), bytes }
+  return { id: header.id ?? 'strict', sha256: sha256Hex(bytes), bytes }
 }
 
 export const feature = (row: Row, name: string): number => row.features[FEATURE_INDEX[name]!]!

@@ -26,6 +26,7 @@ export class Work {
   /** Of no meaning; see `touchLines`. */
   touched = 0
   isNew = false
+  /** Not learned for its age: older than the limit, or behind the identity's current hour; backfills are exempt. */
   late = false
   /** Older than the hour that the windows stand at: scored, but no window can speak of it. */
   behind = false
@@ -61,6 +62,8 @@ export class Work {
   session = 0
   sessionAt = 0
   sessionIsNew = false
+  /** A session that is still open gives up its place to this event's. */
+  sessionOverflow = false
   sensitivity = 0
   isWrite = false
   isExternal = false

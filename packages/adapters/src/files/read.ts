@@ -1,4 +1,5 @@
-import { canonicalEvent, decodeFull, decodeParsed } from '@plumbline/detector/decode'
+import { canonicalEvent, decodeParsed } from '@plumbline/detector/decode'
+import { decodeEvent } from '@plumbline/detector/decode-event'
 import { EVENT_LIMITS, type Event, PlumblineError, type Rejection, rejection } from '@plumbline/schemas'
 import { isObject, type JsonObject } from '@plumbline/detector/foreign'
 import { cloudtrailToEvent } from './cloudtrail.ts'
@@ -138,7 +139,7 @@ const decoder = (format: FileFormat, tenant: string): ((raw: RawRecord) => FileR
     if (raw.fault === 'too-large') return refuse(raw, rejection('EVENT_TOO_LARGE'))
     if (raw.fault === 'cut-off') return refuse(raw, rejection('JSON_SYNTAX', '', 'the file ends inside a record'))
     if (format !== 'native') return foreign(raw)
-    const out = decodeFull(raw.bytes)
+    const out = decodeEvent(raw.bytes)
     if (!out.ok) return refuse(raw, out.rejection)
     const place = { ok: true, line: raw.index, ref: out.event.id } as const
     if (tenant === DEFAULT_TENANT || out.event.tenant !== DEFAULT_TENANT) return { ...out, ...place }

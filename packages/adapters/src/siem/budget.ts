@@ -63,6 +63,7 @@ export class AlertBudget {
 
   decide(alert: Alert): Delivery {
     if (alert.historic) return 'historic'
+    if (alert.activity === 'close') return this.#ending(alert)
     const ledger = this.#ledger(alert)
     if (ledger.deliveredIds.includes(alert.id)) return 'delivered'
     const heldBefore = ledger.worst.some((h) => h.id === alert.id)
@@ -99,6 +100,16 @@ export class AlertBudget {
     return structuredClone(this.#state)
   }
 
+  /**
+   * A closing wakes nobody, counts for nothing and goes where its group went. Where that is forgotten, it is delivered: who
+   * never heard of the group loses nothing by hearing that it is over.
+   */
+  #ending(alert: Alert): Delivery {
+    const ledger = this.#state.days[keyOf(alert)]
+    const wasHeld = ledger !== undefined && ledger.held > 0 && !ledger.deliveredIds.includes(alert.id)
+    return wasHeld && (ledger.worst.some((h) => h.id === alert.id) || ledger.held > ledger.worst.length) ? 'held' : 'delivered'
+  }
+
   #room(alert: Alert): number {
     const all = Math.max(0, this.#perDay(alert.facts.tenant))
     return alert.severity === 'high' || alert.severity === 'critical' ? all : Math.ceil(all * COMMON_SHARE)
@@ -110,9 +121,8 @@ export class AlertBudget {
   }
 
   #ledger(alert: Alert): DayLedger {
-    const day = Math.floor(alert.firstSeen / DAY_MS)
     const { tenant } = alert.facts
-    const key = `${tenant}\n${day}`
+    const key = keyOf(alert)
     const known = this.#state.days[key]
     if (known !== undefined) {
       known.kinds ??= []
@@ -126,6 +136,8 @@ export class AlertBudget {
     return made
   }
 }
+
+const keyOf = (alert: Alert): string => `${alert.facts.tenant}\n${Math.floor(alert.firstSeen / DAY_MS)}`
 
 const CRITICAL_IDS = 1000
 

@@ -79,6 +79,18 @@ test('the first critical of a kind is never held, historic never forwarded, revi
   )
 })
 
+test('a closing goes where its group went, counts for nothing and takes no room', () => {
+  const budget = new AlertBudget(() => 1)
+  budget.decide(alertFor(1))
+  budget.decide(alertFor(2))
+  const before = budget.state()
+  const close = (n: number) => budget.decide(alertFor(n, { revision: 2, activity: 'close' }))
+  assert.deepEqual([close(1), close(2)], ['delivered', 'held'])
+  const longAgo = alertFor(3, { revision: 2, activity: 'close' })
+  assert.equal(budget.decide({ ...longAgo, firstSeen: longAgo.firstSeen - 30 * 86_400_000 }), 'delivered')
+  assert.deepEqual(budget.state(), before)
+})
+
 test('the same alerts in the same order give the same decisions, however often it is restarted', () => {
   const anyAlert = fc.record({
     n: fc.nat(40),

@@ -34,11 +34,12 @@ export const size = (value: unknown): number | undefined =>
 export const scalar = (value: unknown): string | number | undefined =>
   typeof value === 'string' || typeof value === 'number' ? value : undefined
 
-/** An address goes to `ip`, a host name to `host`. */
+/** An address goes to `ip`, a host name to `host`. The zone of an address means something on its sender's machine only. */
 export const addressOrHost = (value: unknown, maxChars: number): { ip?: string; host?: string } => {
   const text = plain(value, maxChars)
   if (text === undefined) return {}
-  return Source.shape.ip.safeParse(text).success ? { ip: text } : { host: text }
+  const bare = text.includes(':') ? text.replace(/%.*$/, '') : text
+  return Source.shape.ip.safeParse(bare).success ? { ip: bare } : { host: text }
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>

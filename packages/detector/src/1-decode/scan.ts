@@ -3,6 +3,7 @@ import { DecodedEvent, HASHES_AT, S, SCALARS_AT, STRING_FIELDS } from '../record
 import type { SipHash } from '../math/siphash.ts'
 import { instantiate } from '../math/wasm-module.ts'
 import { KERNEL_BASE64 } from './kernel.generated.ts'
+import { networkOf } from './network.ts'
 import { EVENT, INPUT, writeTables } from './shapes.ts'
 
 interface Kernel {
@@ -89,13 +90,14 @@ export class Scanner {
   hashNames(sip: SipHash): void {
     const { event } = this
     if (this.#kernel === null) return this.#hashPlainly(sip)
-    let origin = 0
-    if (event.bytes !== this.#memory) {
-      // From the full decoder: the strings lie in bytes of their own.
-      this.#memory.set(event.bytes, INPUT)
-      origin = INPUT
+    if (event.bytes === this.#memory) {
+      this.#kernel.hash(HASHED_BITS, 0, sip.k0l, sip.k0h, sip.k1l, sip.k1h)
+      return
     }
-    this.#kernel.hash(HASHED_BITS, origin, sip.k0l, sip.k0h, sip.k1l, sip.k1h)
+    // From the full decoder: the strings lie in bytes of their own, and an address may be IPv6, which the kernel cannot read.
+    this.#memory.set(event.bytes, INPUT)
+    this.#kernel.hash(HASHED_BITS, INPUT, sip.k0l, sip.k0h, sip.k1l, sip.k1h)
+    if (event.has(S.ip)) this.#hashNetwork(sip)
   }
 
   #hashPlainly(sip: SipHash): void {
@@ -103,21 +105,20 @@ export class Scanner {
     hashes.lo.fill(0)
     hashes.hi.fill(0)
     for (const field of HASHED) {
-      if (!event.has(field)) continue
-      sip.hash(event.bytes, event.start[field]!, field === S.ip ? networkEnd(event) : event.end[field]!)
+      if (!event.has(field) || field === S.ip) continue
+      sip.hash(event.bytes, event.start[field]!, event.end[field]!)
       hashes.lo[field] = sip.lo
       hashes.hi[field] = sip.hi
     }
+    if (event.has(S.ip)) this.#hashNetwork(sip)
+  }
+
+  #hashNetwork(sip: SipHash): void {
+    const network = encoder.encode(networkOf(this.event.text(S.ip)))
+    sip.hash(network, 0, network.length)
+    this.hashes.lo[S.ip] = sip.lo
+    this.hashes.hi[S.ip] = sip.hi
   }
 }
 
-/** The /24 of an IPv4 address; an IPv6 address up to its third group (a /48). */
-const networkEnd = (event: DecodedEvent): number => {
-  const end = event.end[S.ip]!
-  let separators = 0
-  for (let p = event.start[S.ip]!; p < end; p++) {
-    const c = event.bytes[p]
-    if ((c === 46 || c === 58) && ++separators === 3) return p
-  }
-  return end
-}
+const encoder = new TextEncoder()

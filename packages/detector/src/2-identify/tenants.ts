@@ -1,6 +1,8 @@
 import { IDENTITY_KINDS, Policy, type ReleaseHeader } from '@plumbline/schemas'
 import type { Autoencoder } from '../5-autoencoder/index.ts'
 import { type GroupStats, NO_GROUP } from '../state/groups.ts'
+import { Answers } from './answers.ts'
+import { OpenAlerts } from '../state/open-alerts.ts'
 import { deriveKey, SipHash } from '../math/siphash.ts'
 import { type CompiledPolicy, compilePolicy } from '../policy/index.ts'
 
@@ -27,20 +29,30 @@ export interface ReadyRelease {
 
 export const DEFAULT_POLICY: CompiledPolicy = compilePolicy(Policy.parse({}))
 
-/** Answers of the policy kept per tenant and shard: at first, and at most. A small tenant needs few, and there may be many tenants. */
-const CACHE_AT_FIRST = 256
-const CACHE = 16_384
+/** Classes that a policy gives instead of the sender's, remembered per tenant and shard. */
+const MOST_CLASSES = 16_384
+
+/** Class of a resource that its sender does not tell. */
+const GENERIC_CLASS = new TextEncoder().encode('tool')
 
 /** What one shard knows of one tenant: its keys, its release and its policy at the current position. */
 export class TenantState {
   readonly name: string
   readonly sip: SipHash
+  /** Keyed hash of the class that says nothing. */
+  readonly generic: { readonly lo: number; readonly hi: number }
   release: ReadyRelease | null = null
   releaseId = 'release-0'
   policy: CompiledPolicy = DEFAULT_POLICY
   policySource: Policy | null = null
-  /** Whether any policy entry looks at resource ids; if not, answers are cached without them. */
-  resourceMatters = false
+  /** Whether any policy entry looks at resource ids, or at destinations. */
+  asksResource = false
+  asksDestination = false
+  /** What the policy said of acts, of places, of which of its entries fit a resource or destination and which rules an identity, and of who may what. */
+  readonly acts = new Answers()
+  readonly fits = new Answers()
+  readonly ruleFits = new Answers()
+  readonly ruled = new Answers()
   /** Control ids applied, newest last: applying one twice has no effect (C1). */
   applied: string[] = []
   events = 0
@@ -48,13 +60,15 @@ export class TenantState {
   changed = true
   /** Names of declared peer groups met, by fingerprint: what a release calls them. */
   readonly groupNames = new Map<number, string>()
-  #classKey = new Float64Array(CACHE_AT_FIRST)
-  #classBits = new Uint8Array(CACHE_AT_FIRST)
+  /** Alert groups that are not closed, as last published. */
+  readonly open = new OpenAlerts()
   #classes = new Map<number, { readonly name: string; readonly lo: number; readonly hi: number }>()
 
   constructor(name: string, masterKey: Uint8Array) {
     this.name = name
     this.sip = new SipHash(deriveKey(masterKey, `tenant:${name}`))
+    this.sip.hash(GENERIC_CLASS, 0, GENERIC_CLASS.length)
+    this.generic = { lo: this.sip.lo, hi: this.sip.hi }
   }
 
   get everyone(): GroupStats {
@@ -63,19 +77,11 @@ export class TenantState {
 
   usePolicy(policy: Policy | null): void {
     this.policySource = policy
-    this.resourceMatters = policy !== null && policy.resources.some((r) => r.match.resource !== undefined)
+    this.asksResource = policy !== null && policy.resources.some((r) => r.match.resource !== undefined)
+    this.asksDestination = policy !== null && policy.resources.some((r) => r.match.destination !== undefined)
     this.policy = policy === null ? DEFAULT_POLICY : compilePolicy(policy)
-    this.#classKey.fill(0)
+    for (const answers of [this.acts, this.fits, this.ruleFits, this.ruled]) answers.clear()
     this.#classes.clear()
-  }
-
-  /**
-   * Cached classification bits for a key, or -1. The key is made of 53 bits of keyed hashes of all that the answer depends
-   * on, never 0: what happens to be cached cannot change an answer (INV-1).
-   */
-  classified(key: number): number {
-    const at = key & (this.#classKey.length - 1)
-    return this.#classKey[at] === key ? this.#classBits[at]! : -1
   }
 
   /** Class that the policy gives instead of the sender's, for a classification key. */
@@ -84,24 +90,13 @@ export class TenantState {
   }
 
   reclassify(key: number, name: string): void {
-    if (this.#classes.size >= CACHE) {
+    if (this.#classes.size >= MOST_CLASSES) {
       this.#classes.clear()
-      this.#classKey.fill(0)
+      this.acts.clear()
     }
     const bytes = new TextEncoder().encode(name)
     this.sip.hash(bytes, 0, bytes.length)
     this.#classes.set(key, { name, lo: this.sip.lo, hi: this.sip.hi })
-  }
-
-  remember(key: number, bits: number): void {
-    let at = key & (this.#classKey.length - 1)
-    if (this.#classKey[at] !== 0 && this.#classKey.length < CACHE) {
-      this.#classKey = new Float64Array(this.#classKey.length * 4)
-      this.#classBits = new Uint8Array(this.#classKey.length)
-      at = key & (this.#classKey.length - 1)
-    }
-    this.#classKey[at] = key
-    this.#classBits[at] = bits
   }
 }
 

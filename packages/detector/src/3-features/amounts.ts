@@ -141,6 +141,9 @@ const beyondAnchor = (value: number, mean: number, variance: number, days: numbe
   return distance <= 0 ? 0 : studentNats((distance * distance) / (variance * (1 + 1 / days) + 0.04))
 }
 
+/** Active hours that the group's profile is worth. */
+const HOURS_OF_PEERS = 10
+
 /** Hour of the week against the identity's habit, smoothed over neighbouring hours and the same hour on alike days. */
 const hourFeatures = (w: Work, group: GroupStats): void => {
   const { features: x, base, seg } = w
@@ -156,7 +159,7 @@ const hourFeatures = (w: Work, group: GroupStats): void => {
   const weight = 2 + 0.4 * (weekend ? 1 : 4)
   const total = seg.f32[(base + HOURS_TOTAL) >> 2]!
   const peer = group.hours[h]!
-  const p = (mass / weight + 20 * peer) / (total + 20)
+  const p = (mass / weight + HOURS_OF_PEERS * peer) / (total + HOURS_OF_PEERS)
   x[HOUR_OWN] = nats(Math.min(1, p * 168))
   x[HOUR_PEER] = nats(Math.min(1, peer * 168))
   x[HOUR_SIN] = sine(hourOfDay)

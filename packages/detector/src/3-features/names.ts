@@ -7,8 +7,8 @@ import {
   CLASSES,
   COUNTRIES,
   DELEGATES,
-  DESTINATION_FILTER,
-  DESTINATION_FILTER_BYTES,
+  OVERFLOW_FILTER,
+  OVERFLOW_FILTER_BYTES,
   DESTINATION_SETS,
   DESTINATIONS,
   H,
@@ -22,13 +22,14 @@ import {
   USER_AGENTS,
   VERSIONS,
 } from '../state/layout.ts'
-import { countOf, filterHas } from '../state/tables.ts'
+import { countOf, filterHas, overflowHash } from '../state/tables.ts'
 import { fastLn as ln } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
 
 const ACTION_OWN = indexOf('action_own')
 const CLASS_OWN = indexOf('class_own')
+const IDENTITY_NEW = indexOf('identity_new')
 const TRANSITION_OWN = indexOf('transition_own')
 const TRANSITION_PEER = indexOf('transition_peer')
 const DESTINATION_OWN = indexOf('destination_own')
@@ -77,7 +78,7 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   const h = base >> 2
   const learned = f32[h + (H.learned >> 2)]!
 
-  const actions = countOf(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi)
+  const actions = countOf(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi) || pushedOutBefore(w, w.action)
   const pActionAll = backOff(everyone.actions, w.action, UNSEEN_ACTION)
   const pActionPeer = backOff(group.actions, w.action, pActionAll)
   const pAction = own(actions, learned, f32[h + (H.typesAction >> 2)]!, pActionPeer)
@@ -86,19 +87,34 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   x[ACTION_OWN + 2] = surprise(pActionAll)
   w.newAction = actions < SEEN
 
-  const classes = countOf(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi)
+  const classes = countOf(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi) || pushedOutBefore(w, w.class_)
   const pClassAll = backOff(everyone.classes, w.class_, UNSEEN_CLASS)
   const pClassPeer = backOff(group.classes, w.class_, pClassAll)
   const pClass = own(classes, learned, f32[h + (H.typesClass >> 2)]!, pClassPeer)
   x[CLASS_OWN] = surprise(pClass)
   x[CLASS_OWN + 1] = surprise(pClassPeer)
-  x[CLASS_OWN + 2] = surprise(pClassAll)
+  x[IDENTITY_NEW] = identityNew(f32[h + (H.seen >> 2)]!, everyone)
   w.newClass = classes < SEEN
   x[SENSITIVE_FIRST] = w.newClass && w.sensitivity >= 2 ? (surprise(pClass) * w.maturity * w.sensitivity) / 3 : 0
 
   transitions(w, group, pAction, pActionPeer)
   destinations(w, group, everyone)
 }
+
+/** Events of the whole tenant from which on a release can tell how rare a new identity is. */
+const ENOUGH_EVENTS = 200
+/** Events over which an identity's newness halves, learned or not: an alert on its first ones must not keep it new for ever. */
+const NEW_FOR = 8
+
+/** How rare a new identity is here, fading as this one becomes known. */
+const identityNew = (seen: number, everyone: GroupStats): number =>
+  everyone.events < ENOUGH_EVENTS
+    ? 0
+    : (surprise((everyone.members + 1) / (everyone.events + everyone.members)) * NEW_FOR) / (NEW_FOR + seen)
+
+/** What its table has pushed out counts as one event. */
+const pushedOutBefore = (w: Work, fp: number): number =>
+  filterHas(w.seg.u8, w.base + OVERFLOW_FILTER, OVERFLOW_FILTER_BYTES * 8, fp, overflowHash(fp)) ? 1 : 0
 
 const transitions = (w: Work, group: GroupStats, pAction: number, pActionPeer: number): void => {
   const { seg, base, features: x } = w
@@ -143,7 +159,7 @@ const destinations = (w: Work, group: GroupStats, everyone: GroupStats): void =>
     return
   }
   let count = countOf(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi)
-  if (count === 0 && filterHas(seg.u8, base + DESTINATION_FILTER, DESTINATION_FILTER_BYTES * 8, w.destination, w.destinationHi)) count = 0.5
+  if (count === 0 && filterHas(seg.u8, base + OVERFLOW_FILTER, OVERFLOW_FILTER_BYTES * 8, w.destination, w.destinationHi)) count = 0.5
   const pAll = backOff(everyone.destinations, w.destination, UNSEEN_DESTINATION)
   const pPeer = backOff(group.destinations, w.destination, pAll)
   x[DESTINATION_OWN] = surprise(own(count, f32[h + (H.countDestination >> 2)]!, f32[h + (H.typesDestination >> 2)]!, pPeer))

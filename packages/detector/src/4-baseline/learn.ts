@@ -3,21 +3,21 @@ import type { Segment } from '../state/slots.ts'
 import type { Work } from '../work.ts'
 import { bucketPosition, record } from '../state/histogram.ts'
 import {
+  A,
   ACTION_SETS,
   ACTIONS,
+  ANCHOR,
   CLASS_SETS,
   CLASSES,
   COUNTRIES,
   DELEGATES,
-  DESTINATION_FILTER,
-  DESTINATION_FILTER_BYTES,
+  OVERFLOW_FILTER,
+  OVERFLOW_FILTER_BYTES,
   DESTINATION_SETS,
   DESTINATIONS,
   FLOWS,
   H,
   HG,
-  HOURS,
-  HOURS_TOTAL,
   NETWORK_SETS,
   NETWORKS,
   RESOURCE_FILL,
@@ -30,19 +30,21 @@ import {
   USER_AGENTS,
   VERSIONS,
   W,
+  WINDOWS,
 } from '../state/layout.ts'
-import { add, fade, filterAdd, filterFill } from '../state/tables.ts'
-import { windowMean, windowValue } from '../state/windows.ts'
+import { add, fade, filterAdd, filterFill, overflowHash } from '../state/tables.ts'
+import { windowCount, windowMean, windowValue } from '../state/windows.ts'
 import { expm1 } from '../math/functions.ts'
 
+const DAY_MS = 86_400_000
 /** Counts that fade below this are forgotten. */
 const FLOOR = 0.05
-/** Events of one hour that move the hour-of-week profile; the rest of a burst does not. */
-const PER_HOUR = 20
+/** Events of the first day that count in full: there are no days before it yet that they could outweigh. */
+const FIRST_DAY = 5000
 /** Resources that one half of the filter takes before the halves change places: at most 1 % of first uses are missed (C5). */
 const FILTER_HALF = 40
-/** Bits of the destination filter, of 1,024, beyond which it would miss more than 1 % of first uses. */
-const MOST_DESTINATION_BITS = 420
+/** Bits of the overflow filter, of 1,024, beyond which it would miss more than 1 % of first uses. */
+const MOST_OVERFLOW_BITS = 420
 
 /**
  * Makes the event part of what is normal. Bounded (INV-5): beyond twice the identity's usual day, events of a day count
@@ -51,7 +53,7 @@ const MOST_DESTINATION_BITS = 420
  */
 export const learn = (w: Work, halfLifeMs: number, trust = 1): void => {
   decay(w, halfLifeMs)
-  const usual = Math.max(200, 2 * expm1(Math.min(20, windowMean(w, W.eventsDay))))
+  const usual = windowCount(w, W.eventsDay) === 0 ? FIRST_DAY : Math.max(200, 2 * expm1(Math.min(20, windowMean(w, W.eventsDay))))
   const today = windowValue(w, W.eventsDay)
   const weight = trust * (today > usual ? usual / today : 1)
   learnNames(w, weight)
@@ -64,14 +66,19 @@ const learnNames = (w: Work, weight: number): void => {
   const f32 = seg.f32
   const h = base >> 2
   f32[h + (H.learned >> 2)]! += weight
-  if (add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight)) f32[h + (H.typesAction >> 2)]! += weight
-  if (add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight)) f32[h + (H.typesClass >> 2)]! += weight
+  const action = add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight)
+  if (action >= 0 && w.newAction) f32[h + (H.typesAction >> 2)]! += weight
+  if (action > 0) keepPushedOut(w, action)
+  const class_ = add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight)
+  if (class_ >= 0 && w.newClass) f32[h + (H.typesClass >> 2)]! += weight
+  if (class_ > 0) keepPushedOut(w, class_)
   if (w.transition !== 0) {
-    if (add(seg, base + TRANSITIONS, TRANSITION_SETS, w.transition, w.transitionHi, weight)) f32[h + (H.typesTransition >> 2)]! += weight
+    if (add(seg, base + TRANSITIONS, TRANSITION_SETS, w.transition, w.transitionHi, weight) >= 0)
+      f32[h + (H.typesTransition >> 2)]! += weight
     f32[h + (H.countTransition >> 2)]! += weight
   }
   if (w.destination !== 0) {
-    if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight)) {
+    if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight) >= 0) {
       if (w.newDestination) f32[h + (H.typesDestination >> 2)]! += weight
       rememberDestination(w)
     }
@@ -79,7 +86,7 @@ const learnNames = (w: Work, weight: number): void => {
     if (event.provenance !== 255) f32[h + (H.provenances >> 2) + event.provenance]! += weight
   }
   if (w.network !== 0) {
-    if (add(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi, weight)) f32[h + (H.typesSource >> 2)]! += weight
+    if (add(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi, weight) >= 0) f32[h + (H.typesSource >> 2)]! += weight
     f32[h + (H.countSource >> 2)]! += weight
   }
   if (w.country !== 0) add(seg, base + COUNTRIES, 1, w.country, 0, weight)
@@ -91,13 +98,18 @@ const learnNames = (w: Work, weight: number): void => {
   if (w.newDestination && w.flowStep === 3 && event.provenance !== 0) f32[(base + FLOWS) >> 2]! += weight
 }
 
+/** An action or class that made room for another is known still. */
+const keepPushedOut = (w: Work, fp: number): void => remember(w, fp, overflowHash(fp))
+
+const rememberDestination = (w: Work): void => remember(w, w.destination, w.destinationHi)
+
 /** A filter that only ever fills says "seen" to everything in the end; emptied, it forgets what the table has pushed out. */
-const rememberDestination = (w: Work): void => {
+const remember = (w: Work, lo: number, hi: number): void => {
   const { u8 } = w.seg
-  const at = w.base + DESTINATION_FILTER
-  const bits = DESTINATION_FILTER_BYTES * 8
-  if (filterFill(u8, at, bits) > MOST_DESTINATION_BITS) u8.fill(0, at, at + DESTINATION_FILTER_BYTES)
-  filterAdd(u8, at, bits, w.destination, w.destinationHi)
+  const at = w.base + OVERFLOW_FILTER
+  const bits = OVERFLOW_FILTER_BYTES * 8
+  if (filterFill(u8, at, bits) > MOST_OVERFLOW_BITS) u8.fill(0, at, at + OVERFLOW_FILTER_BYTES)
+  filterAdd(u8, at, bits, lo, hi)
 }
 
 const learnAmounts = (w: Work): void => {
@@ -111,20 +123,15 @@ const learnAmounts = (w: Work): void => {
   if (n[N.durationMs]! >= 0) record(seg, base, HG.durationMs, bucketPosition(n[N.durationMs]!))
   if (tokens > 0) record(seg, base, HG.tokens, bucketPosition(tokens))
   if (!w.isNew && w.gapMs >= 0) record(seg, base, HG.gap, bucketPosition(w.gapMs))
-  if (windowValue(w, W.eventsHour) <= PER_HOUR) learnHour(w)
+  learnHour(w)
   if (w.resource !== 0) learnResource(w)
 }
 
+/** An hour becomes part of the profile when its day is over: a night's work does not excuse itself. */
 const learnHour = (w: Work): void => {
-  const { u8, f32 } = w.seg
-  const at = w.base + HOURS
-  if (++u8[at + w.hourOfWeek]! < 255) {
-    f32[(w.base + HOURS_TOTAL) >> 2]! += 1
-    return
-  }
-  let total = 0
-  for (let h = 0; h < 168; h++) total += u8[at + h] = u8[at + h]! >> 1
-  f32[(w.base + HOURS_TOTAL) >> 2] = total
+  const { u32 } = w.seg
+  if (Math.floor(w.timeMs / DAY_MS) === u32[((w.base + WINDOWS) >> 2) + 2])
+    u32[(w.base + ANCHOR + A.hoursToday) >> 2]! |= 1 << (w.hourOfWeek % 24)
 }
 
 const learnResource = (w: Work): void => {

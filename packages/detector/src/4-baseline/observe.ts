@@ -40,7 +40,8 @@ export const observe = (w: Work): void => {
     u32[(w.base + COUNTRY_AT) >> 2] = nowS
   }
   observeDenials(w)
-  if (!w.behind) observeWindows(w)
+  // A window that is folded is learned: it takes nothing that is not to be learned from for its age.
+  if (!w.behind && !w.late) observeWindows(w)
 }
 
 const addTo = (w: Work, metric: number, amount: number): void => {

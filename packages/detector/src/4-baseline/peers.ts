@@ -22,10 +22,11 @@ export const groupOf = (w: Work): GroupStats => {
   const peerAt = w.base + H.peer
   const sequenceAt = (w.base + H.peerSequence) >> 1
   const seen = f32[(w.base + H.seen) >> 2]!
-  const stale = u16[sequenceAt] !== (release.header.sequence & 0xffff)
+  const sequence = 1 + (release.header.sequence % 65_535)
+  const stale = u16[sequenceAt] !== sequence
   if (stale || (seen > 0 && seen <= 1024 && (seen & (seen - 1)) === 0)) {
     u8[peerAt] = choose(w) + 1
-    u16[sequenceAt] = release.header.sequence & 0xffff
+    u16[sequenceAt] = sequence
   }
   const index = u8[peerAt]! - 1
   return release.groups[index] ?? release.everyone

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DESTINATION_FILTER, DESTINATION_FILTER_BYTES, W } from '../state/layout.ts'
+import { OVERFLOW_FILTER, OVERFLOW_FILTER_BYTES, W } from '../state/layout.ts'
 import { DAY, feature, MINUTE, Rig, type Row, START } from '../rig.testkit.ts'
 
 /**
@@ -81,6 +81,6 @@ test('a destination used every day stays known whatever else comes and goes', ()
   assert.equal(feature(rig.act({ at: START + DAY, destination: 'home.example.com' })!, 'destination_first'), 0)
   const { u8 } = rig.view()
   let bits = 0
-  for (let i = 0; i < DESTINATION_FILTER_BYTES; i++) for (let b = u8(DESTINATION_FILTER + i); b > 0; b >>= 1) bits += b & 1
-  assert.ok(bits <= 512, `${bits} of ${DESTINATION_FILTER_BYTES * 8} bits set`)
+  for (let i = 0; i < OVERFLOW_FILTER_BYTES; i++) for (let b = u8(OVERFLOW_FILTER + i); b > 0; b >>= 1) bits += b & 1
+  assert.ok(bits <= 512, `${bits} of ${OVERFLOW_FILTER_BYTES * 8} bits set`)
 })

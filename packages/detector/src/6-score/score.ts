@@ -18,15 +18,17 @@ const UNMEASURED_SCALE = 2
 const ERROR_SHARE = 0.25
 /** Share of an own-baseline surprise that counts for a stranger. */
 const STRANGER = 0.25
+/** Where a release measures how usual an amount of surprise is, per feature: two quantiles with the mean excess beyond each. */
+const LEVELS = 2
 /** Before the first release: log10 of the tail per unit of summed surprise, on the careful side. */
 const UNMODELLED_SLOPE = 0.35
 
 /**
- * Sum of statistical surprise: for each feature what exceeds its 95 % quantile of recorded life, in units of how far it
- * usually goes beyond it, compressed by log(1 + e) because features that say the same thing rise together. Own
+ * Sum of statistical surprise: for each feature what exceeds its 95 % and its 99 % quantile of recorded life, in units of
+ * how far it usually goes beyond them, compressed by log(1 + e) because features that say the same thing rise together. Own
  * baselines are weighed by maturity (itself a feature). Fills the contributions. Also used on recorded rows, so that
  * training and scoring cannot differ.
- * @param usual per feature the quantile, then per feature the scale; null before the first release
+ * @param usual per level: per feature the quantile, then per feature the scale; null before the first release
  */
 export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Float32Array): number => {
   c.fill(0)
@@ -34,13 +36,21 @@ export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Floa
   let sum = 0
   for (let k = 0; k < SURPRISE.length; k++) {
     const i = SURPRISE[k]!
-    const excess = x[i]! - (usual === null ? UNMEASURED_USUAL : usual[i]!)
+    const value = x[i]!
+    const excess = value - (usual === null ? UNMEASURED_USUAL : usual[i]!)
     if (excess <= 0) continue
-    const weighed = (OWN[i] === 1 ? trust : 1) * log1p(excess / (usual === null ? UNMEASURED_SCALE : usual[FEATURE_COUNT + i]!))
+    const nats = usual === null ? log1p(excess / UNMEASURED_SCALE) : beyond(usual, i, value, excess)
+    const weighed = (OWN[i] === 1 ? trust : 1) * nats
     c[i] = weighed
     sum += weighed
   }
   return sum
+}
+
+const beyond = (usual: Float32Array, i: number, value: number, excess: number): number => {
+  const further = value - usual[2 * FEATURE_COUNT + i]!
+  const first = log1p(excess / usual[FEATURE_COUNT + i]!)
+  return further <= 0 ? first / LEVELS : (first + log1p(further / usual[3 * FEATURE_COUNT + i]!)) / LEVELS
 }
 
 /**

@@ -2,10 +2,12 @@ import { type Alert, type AlertCapsule, type ReasonFamily, type ReplayCoordinate
 import { S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { A, ANCHOR, H, SLOT_FLAGS, SLOT_VERSION } from '../state/layout.ts'
+import type { Slots } from '../state/slots.ts'
 import { packSlot } from '../state/pack.ts'
 import { indexOf } from '../state/index-of.ts'
 import { CATALOGUE_HASH, DETECTOR_VERSION } from '../version.ts'
 import type { Work } from '../work.ts'
+import { closeGroup, closeSilent, keepOpen } from './close.ts'
 import { leadingFamily } from './families.ts'
 import { factsOf, textOf } from './facts.ts'
 import { isSafe, joinGroup, safeKey } from './groups.ts'
@@ -21,6 +23,10 @@ export interface AlertContext {
   readonly groupWindowMs: number
   readonly tailFloorLog10: number
   readonly historic: boolean
+  readonly slots: Slots
+  /** Slots touched since the last commit. */
+  readonly dirty: number[]
+  /** A revision with what it can be replayed from; a closing one has nothing new to replay. */
   alert(alert: Alert, capsule: AlertCapsule | null): void
   /** Adds to the identity's risk and returns it. */
   raiseRisk(w: Work, contribution: number, criticality: number): number
@@ -36,13 +42,17 @@ const SENSITIVITY = indexOf('class_sensitivity')
  */
 export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   if (w.duplicate) return null
+  closeSilent(w, ctx)
   const rule = ruleOf(w, group)
   const threshold = Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
   const byRule = rule !== null
   if (!byRule && w.tailLog10 < threshold) return null
   const family = byRule ? rule : deniedAgain(w) ? 'probing' : leadingFamily(w)
-  if (isKeptQuiet(w, family, ctx)) {
-    w.flags |= SCORED_FLAGS.excepted
+  const quiet = whyQuiet(w, family)
+  if (quiet !== null) {
+    ctx.quiet(quiet)
+    // A verdict says that this is normal; an exception or a window only that nobody wants to be told of it now.
+    w.flags |= SCORED_FLAGS.excepted | (quiet === 'safe' ? 0 : SCORED_FLAGS.withheld)
     return null
   }
   w.flags |= SCORED_FLAGS.alerted | SCORED_FLAGS.withheld | (byRule ? SCORED_FLAGS.critical : 0)
@@ -59,23 +69,13 @@ const deniedAgain = (w: Work): boolean => {
   )
 }
 
-const isKeptQuiet = (w: Work, family: ReasonFamily, ctx: AlertContext): boolean => {
-  if (isSafe(w, safeKey(family, safeObject(w, family)))) {
-    ctx.quiet('safe')
-    return true
-  }
+const whyQuiet = (w: Work, family: ReasonFamily): 'exception' | 'safe' | 'maintenance' | null => {
+  if (isSafe(w, safeKey(family, safeObject(w, family)))) return 'safe'
   const policy = w.tenant.policy
-  if (w.tenant.policySource === null) return false
+  if (w.tenant.policySource === null) return null
   const id = textOf(w, S.identity)!
-  if (policy.exceptionFor(id, family, textOf(w, S.resourceClass)!, w.timeMs) !== undefined) {
-    ctx.quiet('exception')
-    return true
-  }
-  if (policy.inMaintenance(id, w.timeMs) !== undefined) {
-    ctx.quiet('maintenance')
-    return true
-  }
-  return false
+  if (policy.exceptionFor(id, family, textOf(w, S.resourceClass)!, w.timeMs) !== undefined) return 'exception'
+  return policy.inMaintenance(id, w.timeMs) === undefined ? null : 'maintenance'
 }
 
 /** What "alike" means for a verdict: the destination for flows, the class for access, the source for places, else the action. */
@@ -114,7 +114,8 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const severity = severityOf(w, byRule, family)
   // The capsule holds the state the score was made from: taken before the group below changes it.
   const slot = packSlot(w.seg, w.base)
-  const state = joinGroup(w, family, severity, ctx.groupWindowMs, safeKey(family, safeObject(w, family)))
+  const pattern = safeKey(family, safeObject(w, family))
+  const state = joinGroup(w, family, severity, ctx.groupWindowMs, pattern, (at) => closeGroup(w, w.seg, at, ctx))
   if (!state.publish) {
     ctx.quiet('grouped')
     return
@@ -157,6 +158,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     counterfactual: counterfactualOf(facts),
     replay,
   }
+  keepOpen(w, alert, ctx)
   ctx.alert(alert, {
     v: 1,
     alertId: id,

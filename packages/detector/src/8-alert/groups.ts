@@ -2,12 +2,11 @@ import type { ReasonFamily, Severity } from '@plumbline/schemas'
 import { SEVERITIES } from '@plumbline/schemas'
 import { G, GROUP_BYTES, GROUP_COUNT, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../state/layout.ts'
 import type { Work } from '../work.ts'
+import { mix } from '../math/mix.ts'
 import { familyIndex } from './rules.ts'
 
-const mix = (a: number, b: number): number => {
-  const x = Math.imul(a ^ (b + 0x7f4a7c15), 0x9e3779b1)
-  return (x ^ (x >>> 15)) >>> 0
-}
+/** A small number over all 32 bits: hours that follow each other differ in few bits, as families do, and would meet. */
+const spread = (small: number): number => mix(small, 0)
 
 /** What became of an alerting event in its group. */
 export interface GroupState {
@@ -24,19 +23,30 @@ export interface GroupState {
 /** Group key of contracts C6: reason family within the session, or within a window of event time. */
 export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): number => {
   const scope = w.session === 0 ? Math.floor(w.timeMs / windowMs) : w.session
-  const key = mix(mix(familyIndex(family) + 1, scope), scope >>> 7)
+  const key = mix(spread(familyIndex(family) + 1), scope)
   return key === 0 ? 1 : key
 }
 
-/** Counts the event into its group. Published are the first, each doubling of the count, and each rise in severity. */
-export const joinGroup = (w: Work, family: ReasonFamily, severity: Severity, windowMs: number, pattern: number): GroupState => {
+/**
+ * Counts the event into its group. Published are the first, each doubling of the count, and each rise in severity.
+ * @param makeRoom called with the place of an open group that gives way to this one
+ */
+export const joinGroup = (
+  w: Work,
+  family: ReasonFamily,
+  severity: Severity,
+  windowMs: number,
+  pattern: number,
+  makeRoom: (at: number) => void,
+): GroupState => {
   const { u8, u16, u32, f32, f64 } = w.seg
   const own = groupKey(w, family, windowMs)
   const level = SEVERITIES.indexOf(severity) + 1
   const nowS = Math.floor(w.timeMs / 1000)
   const at = placeOf(w, own, pattern, nowS)
   const key = u32[(at + G.pattern) >> 2] === pattern && nowS - u32[(at + G.lastS) >> 2]! <= AGAIN_S ? u32[(at + G.key) >> 2]! : own
-  if (u32[(at + G.key) >> 2] !== key) {
+  if (u32[(at + G.key) >> 2] !== key || u32[(at + G.count) >> 2] === 0) {
+    if (u32[(at + G.count) >> 2] !== 0) makeRoom(at)
     u8.fill(0, at, at + GROUP_BYTES)
     u32[(at + G.key) >> 2] = key
     u32[(at + G.pattern) >> 2] = pattern
@@ -66,8 +76,8 @@ export const joinGroup = (w: Work, family: ReasonFamily, severity: Severity, win
   }
 }
 
-/** The same family about the same object within this long is the same news, also in another session. */
-const AGAIN_S = 86_400
+/** The same family about the same object within this long is the same news, also in another session; after it the group is over. */
+export const AGAIN_S = 86_400
 
 /** The place of the group, else of one about the same thing not long ago, else a free one or the one silent for longest. */
 const placeOf = (w: Work, key: number, pattern: number, nowS: number): number => {
@@ -95,7 +105,7 @@ export const patternOf = (w: Work, key: number): number => {
 
 /** What an analyst's "safe" speaks of: the family and its object, not the single event. */
 export const safeKey = (family: ReasonFamily, object: number): number => {
-  const key = mix(familyIndex(family) + 101, object)
+  const key = mix(spread(familyIndex(family) + 101), object)
   return key === 0 ? 1 : key
 }
 

@@ -17,6 +17,7 @@ test('an empty policy answers from the built-in tables', () => {
     segment: undefined,
     untrusted: false,
     external: false,
+    externalFrom: 'default',
   })
   assert.equal(p.identityOf('anyone').criticality, 2)
   assert.equal(p.ruleVerdict('a', 'read', 'hr'), undefined)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Policy, ReasonFamily } from '@plumbline/schemas'
 import { isExternalDestination, isUntrustedRead, isWrite, sendsOutward, sensitivityByName } from './classify.ts'
+import { mix, wide } from '../math/mix.ts'
 import { compileGlob, type Glob, type GlobIndex, indexGlobs } from './glob.ts'
 
 export interface ResourcePolicy {
@@ -14,6 +15,8 @@ export interface ResourcePolicy {
   readonly untrusted: boolean
   /** This act takes data outside. */
   readonly external: boolean
+  /** `policy` when written down, else what action and destination tell. */
+  readonly externalFrom: 'policy' | 'default'
 }
 
 export interface IdentityPolicy {
@@ -26,6 +29,8 @@ export interface IdentityPolicy {
   readonly segment: string | undefined
   readonly runbook: string | undefined
 }
+
+export type FitField = 'resource' | 'destination' | 'identity'
 
 export interface RuleVerdict {
   readonly effect: 'allow' | 'deny'
@@ -40,6 +45,11 @@ export interface CompiledPolicy {
   readonly hash: string
   /** Of several matching entries the first that states a field gives it. */
   resourceOf(action: string, resourceId: string | undefined, resourceClass: string, destination: string | undefined): ResourcePolicy
+  /**
+   * Which entries fit the text, as a hash of 53 bits: of the resources those that ask for this field, of the rules those for
+   * this identity. Texts of equal fit get equal answers.
+   */
+  fitOf(field: FitField, text: string): number
   identityOf(identity: string): IdentityPolicy
   /** A matching deny beats any allow; undefined when no rule speaks of it. */
   ruleVerdict(identity: string, action: 'read' | 'write', resourceClass: string): RuleVerdict | undefined
@@ -72,6 +82,7 @@ export const compilePolicy = (policy: Policy): CompiledPolicy => {
   return {
     hash: policyHash(policy),
     resourceOf: compileResources(policy),
+    fitOf: compileFits(policy),
     identityOf: (identity) => {
       const all = identities.find(identity)
       return {
@@ -110,6 +121,7 @@ const compileResources = (policy: Policy): CompiledPolicy['resourceOf'] => {
     const named = first(hits, (r) => r.class) ?? resourceClass
     const sensitivity = first(hits, (r) => r.sensitivity)
     const write = isWrite(action)
+    const external = first(hits, (r) => r.external)
     const reachesOut = () => (destination === undefined ? sendsOutward(action, resourceClass) : isExternalDestination(destination))
     return {
       class: named,
@@ -117,8 +129,30 @@ const compileResources = (policy: Policy): CompiledPolicy['resourceOf'] => {
       sensitivityFrom: sensitivity === undefined ? 'default' : 'policy',
       segment: first(hits, (r) => r.segment),
       untrusted: !write && (first(hits, (r) => r.untrusted) ?? (isUntrustedRead(action, resourceClass) || isUntrustedRead(action, named))),
-      external: write && (first(hits, (r) => r.external) ?? reachesOut()),
+      external: write && (external ?? reachesOut()),
+      externalFrom: external === undefined ? 'default' : 'policy',
     }
+  }
+}
+
+const compileFits = (policy: Policy): CompiledPolicy['fitOf'] => {
+  const globs = (patterns: readonly (string | undefined)[]) =>
+    patterns.flatMap((pattern, place) => (pattern === undefined ? [] : [{ place, glob: compileGlob(pattern) }]))
+  const asked: Readonly<Record<FitField, ReturnType<typeof globs>>> = {
+    resource: globs(policy.resources.map((r) => r.match.resource)),
+    destination: globs(policy.resources.map((r) => r.match.destination)),
+    identity: globs(policy.rules.map((r) => r.identities)),
+  }
+  return (field, text) => {
+    const lower = text.toLowerCase()
+    let lo = 1
+    let hi = 1
+    for (const { place, glob } of asked[field]) {
+      if (!glob.matchesLower(lower)) continue
+      lo = mix(lo, place)
+      hi = mix(place, hi)
+    }
+    return wide(lo, hi)
   }
 }
 

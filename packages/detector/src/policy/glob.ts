@@ -8,15 +8,18 @@ export interface Glob {
   /** True without any `*`: equal text is the only match. */
   readonly exact: boolean
   matches(text: string): boolean
+  /** The same for text that is in lower case already. */
+  matchesLower(text: string): boolean
 }
 
 export const compileGlob = (source: string): Glob => {
   const parts = source.toLowerCase().split('*')
   const first = parts[0] ?? ''
-  if (parts.length === 1) return { source, exact: true, matches: (text) => text.toLowerCase() === first }
   const last = parts[parts.length - 1] ?? ''
   const middle = parts.slice(1, -1).filter((p) => p !== '')
-  return { source, exact: false, matches: (text) => matchParts(text.toLowerCase(), first, middle, last) }
+  const exact = parts.length === 1
+  const matchesLower = (text: string): boolean => (exact ? text === first : matchParts(text, first, middle, last))
+  return { source, exact, matchesLower, matches: (text) => matchesLower(text.toLowerCase()) }
 }
 
 const matchParts = (text: string, first: string, middle: readonly string[], last: string): boolean => {

@@ -8,4 +8,12 @@ export {
   sensitivityByName,
   wordsIn,
 } from './classify.ts'
-export { type CompiledPolicy, compilePolicy, type IdentityPolicy, policyHash, type ResourcePolicy, type RuleVerdict } from './compile.ts'
+export {
+  type CompiledPolicy,
+  compilePolicy,
+  type FitField,
+  type IdentityPolicy,
+  policyHash,
+  type ResourcePolicy,
+  type RuleVerdict,
+} from './compile.ts'

@@ -32,7 +32,7 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   if (
     header.peerGroups.length > MAX_GROUPS ||
     joint.length < 5 ||
-    typical.length !== 2 * FEATURE_COUNT ||
+    typical.length !== 4 * FEATURE_COUNT ||
     (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)
   ) {
     throw new PlumblineError('RELEASE_INVALID', `Release ${header.id} has sections of the wrong size.`)

@@ -20,7 +20,7 @@ export const H = {
   seen: 36, // f32 count of events, not decayed
   epoch: 40, // u32 half-lives since 1970 that the counts stand for
   peer: 44, // u8 index of the peer group in the release + 1, 0 none
-  peerSequence: 46, // u16 release sequence the peer group was chosen under
+  peerSequence: 46, // u16 release sequence the peer group was chosen under, 1 + its rest by 65,535; 0 none
   typesAction: 48, // f32 decayed number of distinct actions seen (Witten-Bell T)
   typesClass: 52,
   typesDestination: 56,
@@ -78,8 +78,8 @@ export const A = {
   sessionVariance: 24,
   sessions: 28,
   surpriseVariance: 32,
-  /** Estimated first-time items per hour beyond which learning of new items is held back. */
-  firstsToday: 36,
+  /** u32, a bit per hour of the current day in which something was learned; joins the profile when the day is over. */
+  hoursToday: 36,
   lastDeniedClass: 40, // u32 fingerprint
   lastDeniedAtS: 44, // u32
   deniedRun: 48, // f32
@@ -88,7 +88,7 @@ export const A = {
   quarantineSinceS: 60, // u32
 } as const
 
-export const HOURS = 448 // 168 × u8
+export const HOURS = 448 // 168 × u8, days with activity in that hour of the week
 export const HOURS_TOTAL = 620 // f32
 export const ACTIONS = 640 // 8 sets
 export const ACTION_SETS = 8
@@ -115,8 +115,8 @@ export const HOUR_BITMAP = 3200 // 512 bits, distinct resources of the hour
 export const HOUR_BITMAP_BYTES = 64
 export const EVENT_IDS = 3264 // 32 × u32 ring
 export const EVENT_ID_COUNT = 32
-export const DESTINATION_FILTER = 3392 // 1,024 bits, destinations pushed out of their set
-export const DESTINATION_FILTER_BYTES = 128
+export const OVERFLOW_FILTER = 3392 // 1,024 bits: destinations, and actions and classes pushed out of their sets
+export const OVERFLOW_FILTER_BYTES = 128
 
 /** Four open sessions, 64 bytes each. */
 export const SESSIONS = 3520
@@ -153,7 +153,7 @@ export const G = {
   firstOffset: 8, // f64
   firstTime: 16, // f64
   lastS: 24, // u32
-  count: 28, // u32
+  count: 28, // u32; 0 when the group is closed
   published: 32, // u32 count at the last published revision
   maxScore: 36, // f32
   pattern: 40, // u32 family and object: the same thing again within a day joins the group

@@ -92,19 +92,20 @@ export class Slots {
     return at
   }
 
-  /** Makes the slot of `to` a copy of the slot of `from` unless `to` has one. */
-  copyOnFirstUse(shard: number, fromLo: number, fromHi: number, toLo: number, toHi: number, dirty: number[]): void {
-    if (this.peek(toLo, toHi, shard) !== NONE) return
+  /** Makes the slot of `to` a copy of the slot of `from` unless `to` has one. Returns the copy's slot, else -1. */
+  copyOnFirstUse(shard: number, fromLo: number, fromHi: number, toLo: number, toHi: number, dirty: number[]): number {
+    if (this.known(shard, toLo, toHi)) return NONE
     const known = this.known(shard, fromLo, fromHi)
     const from = known ? this.touch(shard, fromLo, fromHi, dirty) : NONE
     const to = this.touch(shard, toLo, toHi, dirty)
-    if (from === NONE) return
+    if (from === NONE) return NONE
     const base = this.base(from)
     const target = this.base(to)
     const seg = this.segment(to)
     seg.u8.set(this.segment(from).u8.subarray(base, base + SLOT_BYTES), target)
     seg.u32[(target + H.keyLo) >> 2] = toLo
     seg.u32[(target + H.keyHi) >> 2] = toHi
+    return to
   }
 
   /** The resident slot of a key without touching it, or -1. */

@@ -25,19 +25,22 @@ interface Entry {
 /** The same table as lists: eight places a set, in order of arrival; the rarest, and of equals the first, gives way in place. */
 class Model {
   readonly sets: Entry[][] = Array.from({ length: SETS }, () => [])
-  add(fp: number, hi: number, weight: number): boolean {
+  /** The entry that gave way, 0 where there was room, -1 where the name was known. */
+  add(fp: number, hi: number, weight: number): number {
     const set = this.sets[hi & (SETS - 1)]!
     const known = set.find((e) => e.fp === fp)
     if (known !== undefined) {
       known.count = Math.fround(known.count + weight)
-      return false
+      return -1
     }
-    if (set.length < 8) set.push({ fp, count: Math.fround(weight) })
-    else {
-      const least = set.reduce((a, b) => (b.count < a.count ? b : a))
-      set[set.indexOf(least)] = { fp, count: Math.fround(weight) }
+    const entry = { fp, count: Math.fround(weight) }
+    if (set.length < 8) {
+      set.push(entry)
+      return 0
     }
-    return true
+    const least = set.reduce((a, b) => (b.count < a.count ? b : a))
+    set[set.indexOf(least)] = entry
+    return least.fp
   }
   fade(factor: number, floor: number): void {
     for (const [i, set] of this.sets.entries()) {

@@ -24,8 +24,8 @@ export const countOf = (seg: Segment, table: number, sets: number, fp: number, h
   return at < 0 ? 0 : seg.f32[at]!
 }
 
-/** Adds `weight` to `fp`; returns true when it was not in the table. In a full set the rarest entry gives way. */
-export const add = (seg: Segment, table: number, sets: number, fp: number, hi: number, weight: number): boolean => {
+/** Adds `weight` to `fp`. In a full set the rarest entry gives way. Returns its fingerprint, 0 where a place was free, -1 where `fp` was there. */
+export const add = (seg: Segment, table: number, sets: number, fp: number, hi: number, weight: number): number => {
   const { u32, f32 } = seg
   const key = fp >>> 0
   const at = (table + ((hi & (sets - 1)) << 6)) >> 2
@@ -36,22 +36,23 @@ export const add = (seg: Segment, table: number, sets: number, fp: number, hi: n
     const count = f32[at + 8 + i]!
     if (entry === key) {
       f32[at + 8 + i] = count + weight
-      return false
+      return -1
     }
     if (entry === 0) {
       // Entries fill from the front, so the first empty place ends the search.
       u32[at + i] = key
       f32[at + 8 + i] = weight
-      return true
+      return 0
     }
     if (count < least) {
       least = count
       rarest = at + i
     }
   }
+  const pushedOut = u32[rarest]!
   u32[rarest] = key
   f32[rarest + 8] = weight
-  return true
+  return pushedOut
 }
 
 /** Multiplies all counts of a table; entries that fade below `floor` are forgotten and the set is closed up. */
@@ -72,6 +73,9 @@ export const fade = (seg: Segment, table: number, sets: number, factor: number, 
     }
   }
 }
+
+/** Second hash of a name of which a table kept the fingerprint only: from its upper bits, the first probe takes the lower. */
+export const overflowHash = (fp: number): number => Math.imul(fp >>> 10, 0x9e3779b1) >>> 8
 
 const PROBES = 6
 

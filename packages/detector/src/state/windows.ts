@@ -1,11 +1,15 @@
 import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
+import type { Segment } from './slots.ts'
 import {
   A,
   ANCHOR,
+  COUNTRY_AT,
   H,
   HOUR_BITMAP,
   HOUR_BITMAP_BYTES,
+  HOURS,
+  HOURS_TOTAL,
   TAINTED,
   W,
   W_DAY,
@@ -33,28 +37,76 @@ const WINSOR = 3
  * Brings the windows of a slot up to the event's time: completed windows are folded into their averages, current ones
  * start at zero. Idempotent, so a slot taken after it replays to the same numbers. Only windows that had events count.
  */
-export const advance = (w: Work, dailyDriftBudget: number): void => {
+export const advance = (w: Work, dailyDriftBudget: number, learning: boolean): void => {
   const { u32, f32 } = w.seg
   const ids = (w.base + WINDOWS) >> 2
   w.behind = Math.floor(w.timeMs / HOUR_MS) < u32[ids + 1]!
   const minute = Math.floor(w.timeMs / MINUTE_MS)
   if (minute <= u32[ids]!) return
-  if (u32[ids] !== 0) fold(w, 0, 0, W_HOUR, MEMORY_MINUTES, Number.POSITIVE_INFINITY)
+  if (!learning) drop(w, 0, W_HOUR)
+  else if (u32[ids] !== 0) fold(w, 0, 0, W_HOUR, MEMORY_MINUTES, Number.POSITIVE_INFINITY)
   u32[ids] = minute
   const hour = Math.floor(w.timeMs / HOUR_MS)
   if (hour <= u32[ids + 1]!) return
-  if (u32[ids + 1] !== 0) fold(w, 1, W_HOUR, W_DAY, MEMORY_HOURS, Number.POSITIVE_INFINITY)
+  if (!learning) drop(w, W_HOUR, W_DAY)
+  else if (u32[ids + 1] !== 0) fold(w, 1, W_HOUR, W_DAY, MEMORY_HOURS, Number.POSITIVE_INFINITY)
   u32[ids + 1] = hour
   w.seg.u8.fill(0, w.base + HOUR_BITMAP, w.base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
   u32[(w.base + ANCHOR + A.lastSourceSet) >> 2] = 0
   const day = Math.floor(w.timeMs / DAY_MS)
   if (day <= u32[ids + 2]!) return
-  if (u32[ids + 2] !== 0) {
+  if (!learning) drop(w, W_DAY, WINDOW_METRICS)
+  else if (u32[ids + 2] !== 0) {
+    foldHours(w, u32[ids + 2]!)
     anchor(w)
     fold(w, 2, W_DAY, WINDOW_METRICS, MEMORY_DAYS, dailyDriftBudget)
     f32[(w.base + H.activeDays) >> 2]! += 1
   }
   u32[ids + 2] = day
+}
+
+/** The hours of a finished day join the profile of the week. 1970-01-01 was a Thursday; hour 0 is Monday 00:00 UTC. */
+const foldHours = (w: Work, day: number): void => {
+  const { u8, u32, f32 } = w.seg
+  const at = (w.base + ANCHOR + A.hoursToday) >> 2
+  const first = w.base + HOURS + ((day * 24 + 72) % 168)
+  let full = false
+  for (let hours = u32[at]!; hours !== 0; hours &= hours - 1) {
+    const hour = 31 - Math.clz32(hours & -hours)
+    full = ++u8[first + hour]! === 255 || full
+    f32[(w.base + HOURS_TOTAL) >> 2]! += 1
+  }
+  u32[at] = 0
+  if (full) halveHours(w)
+}
+
+const halveHours = (w: Work): void => {
+  const { u8, f32 } = w.seg
+  let total = 0
+  for (let h = w.base + HOURS; h < w.base + HOURS + 168; h++) total += u8[h] = u8[h]! >> 1
+  f32[(w.base + HOURS_TOTAL) >> 2] = total
+}
+
+/** A window that is over while baselines are frozen counts for nothing (C9). */
+const drop = (w: Work, from: number, to: number): void => {
+  for (let metric = from; metric < to; metric++) w.seg.f32[(w.base + WINDOW_VALUES + metric * 16) >> 2] = 0
+}
+
+/**
+ * A slot copied for a session that begins before what it was copied from ended: its current windows, and what came
+ * last, belong to another run of time. Baselines stay.
+ */
+export const startAnew = (seg: Segment, base: number, timeMs: number): void => {
+  if (timeMs >= seg.f64[(base + H.lastTime) >> 3]!) return
+  const ids = (base + WINDOWS) >> 2
+  seg.u32.fill(0, ids, ids + 3)
+  for (let metric = 0; metric < WINDOW_METRICS; metric++) seg.f32[(base + WINDOW_VALUES + metric * 16) >> 2] = 0
+  seg.u8.fill(0, base + HOUR_BITMAP, base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
+  seg.u32[(base + ANCHOR + A.lastSourceSet) >> 2] = 0
+  seg.u32[(base + ANCHOR + A.lastDeniedClass) >> 2] = 0
+  seg.u32[(base + COUNTRY_AT) >> 2] = 0
+  // A millisecond ahead of the first event: its gap is unknown, that of the next is right.
+  seg.f64[(base + H.lastTime) >> 3] = timeMs + 1
 }
 
 /** Records fade by this much per folded window (log units), so that one old peak does not excuse for ever. */
