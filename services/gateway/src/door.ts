@@ -51,6 +51,8 @@ export interface DoorOptions {
   readonly reservedTenants?: readonly string[] | undefined
   /** Bounds how many tenants are opened; all doors of a process share one. Absent: no bound. */
   readonly tenants?: TenantLedger | undefined
+  /** Last word on a record of an accepted event: an operator's files bring their own arrival. Absent: as it stands. */
+  readonly stamp?: ((record: AppendRecord, event: Event) => AppendRecord) | undefined
 }
 
 /**
@@ -88,7 +90,8 @@ export const createDoor = (options: DoorOptions): Door => ({
       const judged = judge(decoded, credential, ingestTimeMs, claim, options.reservedTenants)
       if (judged.ok) {
         const key = eventKey(judged.event.tenant, judged.event.identity.id)
-        records.push({ shard: shardOfKey(key, options.shards), ingestTimeMs, key, value: judged.canonical })
+        const record = { shard: shardOfKey(key, options.shards), ingestTimeMs, key, value: judged.canonical }
+        records.push(options.stamp?.(record, judged.event) ?? record)
         if (options.onAccepted !== undefined) newest.set(`${judged.event.tenant}\n${judged.event.identity.id}`, judged.event)
       } else refused.push({ index, rejection: judged.rejection, bytes })
     }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { decodeFull } from '@plumbline/detector/decode'
+import { decodeEvent } from '@plumbline/detector/decode-event'
 import { type IngestAnswer, type IngestRefusal, PlumblineError } from '@plumbline/schemas'
 import type { FastifyInstance } from 'fastify'
 import { decodeInTurns, type Door } from './door.ts'
@@ -34,7 +34,7 @@ export const eventsRoute = (app: FastifyInstance, intake: Intake, door: Door, li
     const parts = splitBody(body, LINE_TYPES.test(request.headers['content-type'] ?? ''), limits.eventsPerRequest)
     if (parts.length > limits.eventsPerRequest)
       throw new PlumblineError('TOO_MANY_EVENTS', `The request holds more than ${limits.eventsPerRequest} events.`)
-    const candidates = await decodeInTurns(parts, (bytes, index) => ({ index, bytes, decoded: decodeFull(bytes) }))
+    const candidates = await decodeInTurns(parts, (bytes, index) => ({ index, bytes, decoded: decodeEvent(bytes) }))
     const { answer, repeated } = await door.admit(candidates, intake.credentialOf(request), 'events', repeatable)
     if (repeated !== undefined) reply.header('idempotency-replayed', 'true')
     const given = repeated === undefined ? answer : (JSON.parse(Buffer.from(repeated).toString()) as IngestAnswer)

@@ -55,6 +55,8 @@ interface TopicLoop {
   failures: number
   error: { code: string; message: string; stopped: boolean } | null
   wake: (() => void) | null
+  /** Ends the wait for a bigger block. */
+  hurry: (() => void) | null
   done: Promise<void>
 }
 
@@ -75,6 +77,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     failures: 0,
     error: null,
     wake: null,
+    hurry: null,
     done: Promise.resolve(),
   }))
   const erasures = createErasures(log.kv, options.ownerStore ?? options.store, (topic) =>
@@ -118,10 +121,18 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     loop.error = null
   }
 
-  /** Waits while the block is small and young, so that ClickHouse gets few parts. */
+  /** Waits while the block is small and young, so that ClickHouse gets few parts; not while somebody waits for the rows. */
   const linger = async (loop: TopicLoop): Promise<void> => {
-    if (lingerMs > 0 && log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows < LINGER_BELOW_ROWS)
-      await new Promise((resolve) => setTimeout(resolve, lingerMs))
+    if (lingerMs <= 0 || waiters.length > 0) return
+    if (log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows >= LINGER_BELOW_ROWS) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => loop.hurry?.(), lingerMs)
+      loop.hurry = () => {
+        clearTimeout(timer)
+        loop.hurry = null
+        resolve()
+      }
+    })
   }
 
   const advance = async (loop: TopicLoop): Promise<void> => {
@@ -173,13 +184,17 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     async stop() {
       running = false
       unsubscribe()
-      for (const loop of loops) loop.wake?.()
+      for (const loop of loops) {
+        loop.wake?.()
+        loop.hurry?.()
+      }
       await Promise.all(loops.map(({ done }) => done))
     },
     drained: () =>
       new Promise((resolve) => {
         waiters.push({ heads: new Map(TOPICS.map((topic) => [topic, log.outbox.head(topic)])), resolve })
         noteProgress()
+        for (const loop of loops) loop.hurry?.()
       }),
     async erase(tenant) {
       const result = erasures.request(tenant, new Map(TOPICS.map((topic) => [topic, log.outbox.head(topic)])))

@@ -107,8 +107,9 @@ export function start(): void {
       const value: unknown = JSON.parse(data)
       if (event === 'alert') {
         const alert = value as AlertView
-        // A verdict sends the same revision again; only a new one is news.
-        if ((newestRevision.get(alert.id) ?? 0) < alert.revision) arrived.value = { at: performance.now(), alert }
+        // A verdict sends the same revision again; only a new one is news, and that a group is over is none.
+        if ((newestRevision.get(alert.id) ?? 0) < alert.revision && alert.activity !== 'close')
+          arrived.value = { at: performance.now(), alert }
         newestRevision.set(alert.id, alert.revision)
         enqueue(alert)
       } else if (event === 'status') status.value = value as StatusView

@@ -113,7 +113,10 @@ const Coordinates = ({ alert }: { alert: AlertView }) => (
       <dt>Alert</dt>
       <dd>{alert.id}</dd>
       <dt>Revision</dt>
-      <dd>{alert.revision}</dd>
+      <dd>
+        {alert.revision}
+        {alert.activity === 'close' && ', closed'}
+      </dd>
       <dt>Score</dt>
       <dd>{alert.score.toFixed(1)} of 100</dd>
       <dt>Position</dt>
