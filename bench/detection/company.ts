@@ -9,7 +9,7 @@ import {
   type Label,
 } from '@plumbline/generator'
 import { type Alert, type DetectionConfig, Event, FEATURE_COUNT, type ReasonFamily, SCORED_FLAGS } from '@plumbline/schemas'
-import { buildRelease } from '@plumbline/training'
+import { buildRelease, laterModelDue, type Reach } from '@plumbline/training'
 import { Instance } from '../../services/cli/src/evaluate/instance.ts'
 import type { ScoredRow } from '@plumbline/detector/replay'
 
@@ -53,7 +53,7 @@ export interface CompanyResult {
 
 /**
  * A generated company through a throw-away instance, as in production: statistics at 500 × 2^k events, the first net at
- * `trainAfterEvents`, then weekly; then the judged days. Alerts are joined to cases as packages/generator/attacks.md says.
+ * `trainAfterEvents`, then at four times the events or weekly; then the judged days. Alerts are joined to cases as packages/generator/attacks.md says.
  */
 export const runCompany = async (options: CompanyOptions): Promise<CompanyResult> => {
   const instance = new Instance({ config: options.config, masterKey: new Uint8Array(16), residentSlots: 16_384 })
@@ -77,7 +77,7 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
   const alerts: Alert[] = []
   let events = 0
   let nextStatistics = 500
-  let nextModelMs = 0
+  let model: Reach | null = null
   let sequence = 0
   let recorded = false
   const identities = new Set<string>()
@@ -160,13 +160,14 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
     }
     events++
     if (instance.due) flush()
-    if (nextModelMs === 0 && events >= nextStatistics && events < options.config.trainAfterEvents) {
+    if (model === null && events >= nextStatistics && events < options.config.trainAfterEvents) {
       await release(false, parsed.time)
       nextStatistics *= 2
     }
-    if (nextModelMs === 0 ? events >= options.config.trainAfterEvents : parsed.time >= nextModelMs) {
+    const now = { events, toTime: parsed.time }
+    if (model === null ? events >= options.config.trainAfterEvents : laterModelDue(model, now, options.config.retrainEveryDays)) {
       await release(true, parsed.time)
-      nextModelMs = parsed.time + options.config.retrainEveryDays * DAY_MS
+      model = now
     }
   }
   flush()

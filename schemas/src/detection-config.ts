@@ -40,7 +40,11 @@ export const DetectionConfig = z.strictObject({
     .min(100)
     .default(20_000)
     .meta({ description: 'First training of a tenant starts at this many events.', unit: 'events' }),
-  retrainEveryDays: z.number().min(1).default(7).meta({ description: 'Later trainings.', unit: 'days of event time' }),
+  retrainEveryDays: z
+    .number()
+    .min(1)
+    .default(7)
+    .meta({ description: 'Later trainings, unless four times the events came before.', unit: 'days of event time' }),
   dailyDriftBudget: z
     .number()
     .min(0)

@@ -136,14 +136,26 @@ const fit = async (input: ReleaseInput, rows: Float32Array, aim: number): Promis
   const joint = Float32Array.of(mean(surprise), spread(surprise), mean(error), spread(error), ERROR_WEIGHT)
   const all = input.rows.length === rows.length ? { surprise, error } : partsOf(input.rows, typical, net)
   const scores = Float32Array.from(all.surprise, (s, i) => jointScore(joint, s, Math.expm1(all.error[i]!)))
-  const calibration = calibrate(scores)
+  const calibration = calibrate(declustered(scores, input))
   const evidenceScores = inSessions(scores, calibration, input.groups)
-  const evidence = calibrate(evidenceScores)
+  const evidence = calibrate(declustered(evidenceScores, input))
   const exceedances = [1e-2, 1e-3, 1e-4].map(
     (p) => evidenceScores.reduce((n, s) => n + (tailLog10(evidence, s) >= -Math.log10(p) ? 1 : 0), 0) / (p * scores.length),
   )
   const budgetTail = tailOfBudget(input, evidenceScores, evidence, aim)
   return { net, typical, joint, calibration, evidence, exceedances, budgetTail }
+}
+
+/**
+ * What alerted counts once per group, by its worst event: a hundred events of one incident are one observation of the
+ * tail, and an attack that history holds must not make the next one usual (runs declustering of extremes).
+ */
+const declustered = (scores: Float32Array, { alerted, groups }: ReleaseInput): Float32Array => {
+  const worst = new Map<number, number>()
+  for (let i = 0; i < scores.length; i++) {
+    if (alerted[i] === 1) worst.set(groups[i]!, Math.max(worst.get(groups[i]!) ?? Number.NEGATIVE_INFINITY, scores[i]!))
+  }
+  return Float32Array.from([...scores.filter((_, i) => alerted[i] === 0), ...worst.values()])
 }
 
 /** Each recorded event's evidence with its session, as the detector accumulates it. */

@@ -1,6 +1,6 @@
+import { laterModelDue, MODEL_GROWTH } from '@plumbline/training'
 import type { ReleaseEntry } from './releases.ts'
 
-const DAY_MS = 86_400_000
 /** Events of a tenant at which peers and everyone are first known; then at each doubling, until the first model. */
 const FIRST_STATISTICS = 500
 /** After a training that found too few usable rows, the next try comes when there are this many times the events. */
@@ -26,10 +26,10 @@ const nextDoubling = (events: number): number => {
   return at
 }
 
-/** Number of events at which the next release by count is due; Infinity once there is a model. */
+/** Number of events at which the next release by count is due. */
 export const nextAt = (releases: readonly ReleaseEntry[], pace: Pace): number => {
-  if (releases.some(({ modelled }) => modelled)) return Number.POSITIVE_INFINITY
   const last = releases.at(-1)?.events ?? 0
+  if (releases.some(({ modelled }) => modelled)) return MODEL_GROWTH * last
   if (last >= pace.trainAfterEvents) return Math.ceil(last * TRY_AGAIN)
   return Math.min(pace.trainAfterEvents, nextDoubling(last))
 }
@@ -43,9 +43,8 @@ const learned = (releases: readonly ReleaseEntry[]): { readonly toTime: number; 
 /** What a tenant's recorded history asks for now (contracts C8). */
 export const due = (releases: readonly ReleaseEntry[], pace: Pace, progress: Progress): Due => {
   if (releases.some(({ modelled }) => modelled)) {
-    const { toTime, events } = learned(releases)
-    // Nothing new can make nothing due, however the times of events stand to each other.
-    return progress.events > events && progress.lastTime() >= toTime + pace.retrainEveryDays * DAY_MS ? 'model' : 'none'
+    const now = { events: progress.events, toTime: progress.lastTime() }
+    return laterModelDue(learned(releases), now, pace.retrainEveryDays) ? 'model' : 'none'
   }
   if (progress.events < nextAt(releases, pace)) return 'none'
   return progress.events >= pace.trainAfterEvents ? 'model' : 'statistics'

@@ -1,4 +1,5 @@
 import type { DetectionConfig } from '@plumbline/schemas'
+import { laterModelDue, type Reach } from '@plumbline/training'
 import { fitRelease } from './fit.ts'
 import { History } from './history.ts'
 import { type Flushed, Instance } from './instance.ts'
@@ -6,12 +7,10 @@ import { type Flushed, Instance } from './instance.ts'
 export interface LearnerOptions {
   readonly config: DetectionConfig
   readonly masterKey: Uint8Array
-  /** Train by itself: first at `trainAfterEvents`, then every `retrainEveryDays` (both from the config). Else only when told. */
+  /** Train by itself: first at `trainAfterEvents`, then by growth or `retrainEveryDays`. Else only when told. */
   readonly trains: boolean
   readonly onRelease?: (id: string, withModel: boolean) => void
 }
-
-const DAY_MS = 86_400_000
 
 /**
  * A throw-away instance that learns as a deployment does: statistics of peers are released at each doubling of a tenant's
@@ -21,8 +20,8 @@ export class Learner {
   readonly instance: Instance
   readonly histories = new Map<string, History>()
   readonly #options: LearnerOptions
-  /** Event time of each tenant's newest model. */
-  readonly #trainedAt = new Map<string, number>()
+  /** What each tenant's newest model had to learn from. */
+  readonly #trainedAt = new Map<string, Reach>()
 
   constructor(options: LearnerOptions) {
     this.#options = options
@@ -43,7 +42,7 @@ export class Learner {
   /** Trains a tenant's model on what was recorded so far and puts it into use. Returns its id. */
   async train(tenant: string): Promise<string> {
     const history = this.#history(tenant)
-    this.#trainedAt.set(tenant, history.toTime)
+    this.#trainedAt.set(tenant, { events: history.events, toTime: history.toTime })
     return this.#release(tenant, history, true)
   }
 
@@ -51,7 +50,7 @@ export class Learner {
     const { trainAfterEvents, retrainEveryDays } = this.#options.config
     const last = this.#trainedAt.get(tenant)
     if (last === undefined) return history.events >= trainAfterEvents
-    return history.toTime - last >= retrainEveryDays * DAY_MS
+    return laterModelDue(last, history, retrainEveryDays)
   }
 
   async #release(tenant: string, history: History, withModel: boolean): Promise<string> {
