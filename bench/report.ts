@@ -53,7 +53,10 @@ const summary = (all: readonly Stored[]): string[] => {
   const missed = all.flatMap((s) =>
     s.bars.filter((b) => b.measured !== null && !isHit(b) && b.stretch !== true).map((b) => `${s.name}: ${b.what}`),
   )
-  const open = ORDER.filter((name) => !all.some((s) => s.name === name))
+  const open = [
+    ...ORDER.filter((name) => !all.some((s) => s.name === name)),
+    ...all.flatMap((s) => (s.open ?? []).map((part) => `${s.name} ${part}`)),
+  ]
   return [
     missed.length === 0 ? 'No required bar is missed by what was measured.' : `Missed bars: ${missed.join('; ')}.`,
     '',

@@ -5,7 +5,7 @@ import type { ScoredRow } from '@plumbline/detector/replay'
 import { type AttackKind, type GenerateOptions, labelledWindow, type Label } from '@plumbline/generator'
 import { type Alert, DEFAULT_DETECTION_CONFIG, FEATURE_COUNT, type ReasonFamily } from '@plumbline/schemas'
 import { CACHE, hashOf, sourceHash } from '../lib/paths.ts'
-import { accepted, runCompany } from './company.ts'
+import { accepted, runCompany, type TailCounts } from './company.ts'
 
 const DAY_MS = 86_400_000
 
@@ -31,6 +31,7 @@ export interface CompanyRun {
   /** Per judged day: alert groups of benign life that were delivered, those that the ceiling held, and all groups delivered. */
   readonly days: readonly { readonly false: number; readonly falseHeld: number; readonly delivered: number }[]
   readonly falseFamilies: Readonly<Record<string, number>>
+  readonly tails: TailCounts
   /** Where the vectors are, when asked for. */
   readonly vectors: string | null
 }
@@ -103,6 +104,7 @@ const live = async (options: CompanyRunOptions, vectorsPath: string): Promise<Co
     cases,
     days: judged.days,
     falseFamilies: judged.falseFamilies,
+    tails: result.tails,
     vectors: vectors === null ? null : vectorsPath,
   }
 }

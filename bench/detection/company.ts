@@ -49,6 +49,19 @@ export interface CompanyResult {
   /** Every alert record in order of raising, and the labels by position, for judging what the daily ceiling lets out. */
   readonly alerts: readonly Alert[]
   readonly labels: ReadonlyMap<number, Label>
+  readonly tails: TailCounts
+}
+
+/** How often benign life of the judged days was called so improbable, for holding the calibration to its word (contracts C11). */
+export interface TailCounts {
+  rows: number
+  /** Rows with a tail probability of at most 1e-2, 1e-3, 1e-4. */
+  readonly atMost: [number, number, number]
+}
+
+const countTail = (tails: TailCounts, tailLog10: number): void => {
+  tails.rows++
+  for (let i = 0; i < 3; i++) if (tailLog10 >= i + 2) tails.atMost[i]!++
 }
 
 /**
@@ -73,6 +86,7 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
     features: [],
     alerts: [],
     labels: new Map(),
+    tails: { rows: 0, atMost: [0, 0, 0] },
   }
   const alerts: Alert[] = []
   let events = 0
@@ -96,6 +110,7 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
       }
       if (row.event_time < options.judgeFromMs) continue
       const label = labels.get(row.offset) ?? null
+      if (label === null && (row.flags & NOT_HISTORY) === 0) countTail(result.tails, row.tail_log10)
       options.onRow?.(row, label)
       if (label !== null && !label.twin && !label.key) continue
       const r = row as ScoredRow & { surprise: number; reconstruction: number }

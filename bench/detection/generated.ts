@@ -176,6 +176,8 @@ export const benignMonth = async (): Promise<DetectionPart> => {
     judgeFromDay: 5,
   })
   const alerts = (r: CompanyRun): number[] => r.days.map((d) => d.delivered)
+  const names = ['200 identities, 30 days', '5,000 identities, 5 days']
+  const calibration = calibrationOf([month, many], names)
   return {
     how: [
       'A month without attacks (deploys, joiners, month end, leave, travel): 200 identities, 60 events per identity and day, 7 days to learn, then 30 judged. 5,000 identities: 5 days to learn, 5 judged, 20 events per identity and day.',
@@ -205,8 +207,28 @@ export const benignMonth = async (): Promise<DetectionPart> => {
         unit: 'a day',
         digits: 1,
       },
+      ...calibration.bars,
     ],
-    tables: [falseTable('Life without attacks', [month, many], ['200 identities, 30 days', '5,000 identities, 5 days'])],
+    tables: [falseTable('Life without attacks', [month, many], names), calibration.table],
+  }
+}
+
+/** Observed over expected exceedances; off by a factor either way is as wrong. */
+const calibrationOf = (runs: readonly CompanyRun[], names: readonly string[]): { readonly bars: Bar[]; readonly table: Table } => {
+  const ratios = runs.map(({ tails }) => tails.atMost.map((n, i) => n / (tails.rows * 10 ** -(i + 2))))
+  return {
+    bars: [2, 3, 4].map((p, i) => ({
+      what: `calibration: observed ÷ expected events at 1e-${p}, or its inverse, benign month of 200`,
+      measured: Math.max(ratios[0]![i]!, 1 / ratios[0]![i]!),
+      bar: 2,
+      atLeast: false,
+      unit: '×',
+    })),
+    table: {
+      title: 'Calibration on benign life that no model was fitted to: observed ÷ expected',
+      columns: ['run', 'events', 'tail ≤ 1e-2', '≤ 1e-3', '≤ 1e-4'],
+      rows: runs.map((r, i) => [names[i]!, r.tails.rows, ...ratios[i]!.map((x) => Number(x.toFixed(2)))]),
+    },
   }
 }
 

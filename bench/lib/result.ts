@@ -32,6 +32,8 @@ export interface Measured {
   readonly values: Readonly<Record<string, unknown>>
   readonly bars: readonly Bar[]
   readonly tables: readonly Table[]
+  /** Parts that no run has measured yet. */
+  readonly open?: readonly string[]
 }
 
 export interface Stored extends Measured {
