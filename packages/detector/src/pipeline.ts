@@ -121,9 +121,13 @@ export const features = (w: Work, dailyDriftBudget: number, learning: boolean): 
 /** The peer group that `features` chose; for explaining a score on its own. */
 export const currentGroup = (): GroupStats => group
 
-/** −log10 of the tail from which on an event that did not alert is learned at a tenth (C10): habits take repetition. */
+/**
+ * −log10 of the tail from which on an event that did not alert is learned at a tenth (C10), and divided by the unusual
+ * events just before it: habits take repetition over sessions, a burst within one is none.
+ */
 const ODD_TAIL = 2.5
 const ODD_WEIGHT = 0.1
+const oddWeight = (w: Work): number => ODD_WEIGHT / Math.max(1, w.unusualAfter / 256)
 /** Before there is a model, or while the identity is young, nearly everything is odd and must be learned to be known. */
 const ODD_MATURITY = 0.5
 const isOdd = (w: Work): boolean => w.modelled && w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL
@@ -141,7 +145,7 @@ const after = (w: Work, s: Stages): null => {
   w.eventSurprise = w.surprise
   if (s.learning && !withheld && !w.late && !isFrozen(w)) {
     w.flags |= SCORED_FLAGS.learned
-    learn(w, s.config.halfLifeMs, isOdd(w) ? ODD_WEIGHT : 1)
+    learn(w, s.config.halfLifeMs, isOdd(w) ? oddWeight(w) : 1)
   }
   observe(w)
   return null

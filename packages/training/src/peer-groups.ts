@@ -113,16 +113,19 @@ export const groupStats = (name: string, members: readonly Member[]): BuiltGroup
 }
 
 const MAX_ENTRIES = 4096
+/** What a member did less than this is odd for itself still: it is no peer that does it. As `SEEN` of the detector. */
+const HAS = 0.45
 
 const mergeTable = (members: readonly Member[], scale: readonly number[], table: GroupTable): Float32Array => {
   const counts = new Map<number, [number, number]>()
   members.forEach((m, i) => {
     for (const [fp, count] of m.tables[table]) {
       const entry = counts.get(fp)
-      if (entry === undefined) counts.set(fp, [count * scale[i]!, 1])
+      const has = count >= HAS ? 1 : 0
+      if (entry === undefined) counts.set(fp, [count * scale[i]!, has])
       else {
         entry[0] += count * scale[i]!
-        entry[1]++
+        entry[1] += has
       }
     }
   })
