@@ -4,7 +4,7 @@ const DAY_MS = 86_400_000
  * A model of a young history has seen little: it is replaced when there are this many times its events, however few days
  * that took, so that a large fleet is not judged for a week by what its first hour looked like.
  */
-export const MODEL_GROWTH = 4
+export const MODEL_GROWTH = 2
 
 export interface Reach {
   /** Events of the tenant so far. */
