@@ -66,6 +66,27 @@ test('safe: the evidence is learned, and what is alike stays quiet and is learne
   assert.ok(rig.alerts.slice(1).every((a) => a.family !== family || a.activity === 'close'))
 })
 
+test('safe speaks of every reason the act had: with the first gone, the next does not lead to another alert', () => {
+  const elsewhere = { source: { ip: '203.0.113.9', country: 'BR', userAgent: 'curl/8' }, action: 'files.purge', class: 'vault', bytesOut: 4e7 }
+  const { rig, at } = alerted()
+  const act = odd(at + MINUTE, elsewhere)
+  rig.act(act)
+  assert.equal(flagged(rig), SCORED_FLAGS.alerted)
+  judge(rig, 'safe', [act])
+  for (let day = 2; day < 5; day++) rig.act(odd(at + day * DAY, elsewhere))
+  assert.deepEqual(rig.rows.slice(-3).filter(({ flags }) => (flags & SCORED_FLAGS.alerted) !== 0).length, 0)
+})
+
+test('confirmed takes back what safe said: the pattern is told of again', () => {
+  const { rig, at } = alerted()
+  judge(rig, 'safe')
+  rig.act(odd(at + DAY))
+  assert.ok(flagged(rig) & SCORED_FLAGS.excepted)
+  judge(rig, 'confirmed', [odd(at)])
+  rig.act(odd(at + 2 * DAY))
+  assert.equal(flagged(rig) & SCORED_FLAGS.excepted, 0)
+})
+
 test('safe works without evidence as long as the group is open', () => {
   const { rig, at } = alerted()
   judge(rig, 'safe')

@@ -3,10 +3,12 @@ import { decode, features, identify } from './pipeline.ts'
 import { S } from './record.ts'
 import { H, SLOT_BYTES, SLOT_FLAGS } from './state/layout.ts'
 import { learn } from './4-baseline/learn.ts'
+import { score } from './6-score/score.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 import { raiseRisk } from './7-risk/risk.ts'
 import { safeObject } from './8-alert/alert.ts'
-import { patternOf, rememberSafe, safeKey } from './8-alert/groups.ts'
+import { speakingFamilies } from './8-alert/families.ts'
+import { forgetSafe, patternOf, rememberSafe, safeKey } from './8-alert/groups.ts'
 import type { Detector } from './detector.ts'
 import type { Work } from './work.ts'
 
@@ -77,44 +79,54 @@ const erase = (detector: Detector, w: Work, tenant: TenantState, identity: strin
 type Verdict = Extract<ControlRecord, { type: 'verdict' }>
 
 /**
- * confirmed: risk goes up and nothing more is learned from this identity until a later verdict says otherwise.
+ * confirmed: risk goes up, nothing more is learned from this identity until a later verdict says otherwise, and what an
+ * earlier verdict on the same acts called safe is so no longer.
  * safe: the evidence is learned and what is alike (same family, same object) stays quiet from here on.
  * dismissed: recorded only; alike events keep alerting.
  */
 const applyVerdict = (detector: Detector, w: Work, tenant: TenantState, control: Verdict, ingestTimeMs: number): void => {
   if (control.verdict === 'dismissed' || !slotOf(detector, w, tenant, control.identity)) return
+  const [name, key = ''] = control.groupKey.split(':')
+  const family = name as ReasonFamily
+  const pattern = patternOf(w, Number.parseInt(key, 16) >>> 0)
   const flagsAt = (w.base + H.flags) >> 1
   if (control.verdict === 'confirmed') {
     w.timeMs = Math.max(ingestTimeMs, w.seg.f64[(w.base + H.lastTime) >> 3]!)
     raiseRisk(w, RISK_OF_CONFIRMED, 2)
     w.seg.u16[flagsAt]! |= SLOT_FLAGS.frozen
+    forgetSafe(w.seg.u32, w.base, pattern)
+    for (const _ of evidenceOf(detector, w, control, ingestTimeMs))
+      for (const f of REASON_FAMILIES) forgetSafe(w.seg.u32, w.base, safeKey(f, safeObject(w, f)))
     return
   }
   w.seg.u16[flagsAt]! &= ~SLOT_FLAGS.frozen
-  const [name, key = ''] = control.groupKey.split(':')
-  const family = name as ReasonFamily
   if (!REASON_FAMILIES.includes(family)) return
-  const pattern = patternOf(w, Number.parseInt(key, 16) >>> 0)
-  if (pattern !== 0) rememberSafe(w.seg.u32, w.base, pattern, Math.floor(ingestTimeMs / 1000))
-  for (const event of control.events) learnEvidence(detector, w, Buffer.from(event, 'base64'), family, control, ingestTimeMs)
+  const nowS = Math.floor(ingestTimeMs / 1000)
+  if (pattern !== 0) rememberSafe(w.seg.u32, w.base, pattern, nowS)
+  let isFirst = true
+  for (const _ of evidenceOf(detector, w, control, ingestTimeMs)) {
+    // What is learned below takes the first reason away, and the same act again would be told for its second.
+    if (isFirst) score(w)
+    const families = isFirst ? [...speakingFamilies(w, SAFE_FAMILIES), family] : [family]
+    isFirst = false
+    learn(w, detector.stages.config.halfLifeMs)
+    for (const f of families) rememberSafe(w.seg.u32, w.base, safeKey(f, safeObject(w, f)), nowS)
+  }
 }
 
-const learnEvidence = (
-  detector: Detector,
-  w: Work,
-  bytes: Uint8Array,
-  family: ReasonFamily,
-  control: Verdict,
-  ingestTimeMs: number,
-): void => {
-  const stages = detector.stages
-  w.ingestTimeMs = ingestTimeMs
-  if (decode(w, bytes, stages) !== null) return
-  // Evidence of somebody else is not learned and touches nobody, whatever the record says.
-  const tenant = w.event.has(S.tenant) ? w.event.text(S.tenant) : 'default'
-  if (tenant !== control.tenant || w.event.text(S.identity) !== control.identity) return
-  if (identify(w, stages) !== null) return
-  features(w, stages.config.dailyDriftBudget, stages.learning)
-  learn(w, stages.config.halfLifeMs)
-  rememberSafe(w.seg.u32, w.base, safeKey(family, safeObject(w, family)), Math.floor(ingestTimeMs / 1000))
+/** Reasons of an act that a safe verdict speaks of; an identity has room for eight. */
+const SAFE_FAMILIES = 3
+
+/** Puts each event of the evidence on the sheet, up to its features. Evidence of somebody else is left out, whatever the record says. */
+function* evidenceOf(detector: Detector, w: Work, control: Verdict, ingestTimeMs: number): Generator<undefined, void, undefined> {
+  const { stages } = detector
+  for (const event of control.events) {
+    w.ingestTimeMs = ingestTimeMs
+    if (decode(w, Buffer.from(event, 'base64'), stages) !== null) continue
+    const tenant = w.event.has(S.tenant) ? w.event.text(S.tenant) : 'default'
+    if (tenant !== control.tenant || w.event.text(S.identity) !== control.identity) continue
+    if (identify(w, stages) !== null) continue
+    features(w, stages.config.dailyDriftBudget, stages.learning)
+    yield
+  }
 }

@@ -119,6 +119,14 @@ test('five kinds of trouble at once: the oldest of four open groups gives way, a
   assert.ok(revisions.size > 5)
 })
 
+test('more kinds of trouble at once than there is room for do not open groups by turns', () => {
+  const rig = denying()
+  for (let i = 0; i < 400; i++) rig.act({ at: START + i * SECOND, class: 'bad', action: `do.${i % 7}`, session: `s${i % 7}` })
+  assert.equal(new Set(rig.alerts.map(({ id }) => id)).size, 4)
+  assert.equal(rig.detector.counters.quiet.grouped, 400 - rig.alerts.length, 'what is not told is counted')
+  assert.ok(rig.rows.every(({ flags }) => (flags & SCORED_FLAGS.alerted) !== 0), 'and marked in its row')
+})
+
 test('a backfilled alert says so, another does not', () => {
   const rig = denying()
   rig.act({ at: START - 30 * DAY, class: 'bad' }, { arrival: START, historic: true })

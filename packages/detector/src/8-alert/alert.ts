@@ -116,7 +116,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const slot = packSlot(w.seg, w.base)
   const pattern = safeKey(family, safeObject(w, family))
   const state = joinGroup(w, family, severity, ctx.groupWindowMs, pattern, (at) => closeGroup(w, w.seg, at, ctx))
-  if (!state.publish) {
+  if (state === null || !state.publish) {
     ctx.quiet('grouped')
     return
   }

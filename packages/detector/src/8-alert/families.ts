@@ -16,6 +16,32 @@ const LEAST = 0.4
  * before "did something new", which accompanies nearly every departure.
  */
 export const leadingFamily = (w: Work): ReasonFamily => {
+  weigh(w)
+  let best = -1
+  let most = LEAST
+  for (let f = 0; f < strongest.length; f++) {
+    const weight = weightOf(f)
+    if (weight > most) {
+      most = weight
+      best = f
+    }
+  }
+  return best < 0 ? 'combination' : REASON_FAMILIES[best]!
+}
+
+/** The families that would be named, heaviest first, at most `most`: once the first is known as safe the next would lead. */
+export const speakingFamilies = (w: Work, most: number): readonly ReasonFamily[] => {
+  weigh(w)
+  return REASON_FAMILIES.map((family, f) => ({ family, weight: weightOf(f) }))
+    .filter(({ weight }) => weight > LEAST)
+    .sort((a, b) => b.weight - a.weight)
+    .slice(0, most)
+    .map(({ family }) => family)
+}
+
+const weightOf = (f: number): number => PREFERENCE[f]! * (strongest[f]! + REST * (rest[f]! - strongest[f]!))
+
+const weigh = (w: Work): void => {
   strongest.fill(0)
   rest.fill(0)
   for (let i = 0; i < FEATURE_COUNT; i++) {
@@ -24,16 +50,6 @@ export const leadingFamily = (w: Work): ReasonFamily => {
     rest[f]! += c
     if (c > strongest[f]!) strongest[f] = c
   }
-  let best = -1
-  let most = LEAST
-  for (let f = 0; f < strongest.length; f++) {
-    const weight = PREFERENCE[f]! * (strongest[f]! + REST * (rest[f]! - strongest[f]!))
-    if (weight > most) {
-      most = weight
-      best = f
-    }
-  }
-  return best < 0 ? 'combination' : REASON_FAMILIES[best]!
 }
 
 export interface Contribution {

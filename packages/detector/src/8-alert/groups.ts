@@ -30,6 +30,8 @@ export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): numbe
 /**
  * Counts the event into its group. Published are the first, each doubling of the count, and each rise in severity.
  * @param makeRoom called with the place of an open group that gives way to this one
+ * @returns null where there is no place: what is open is as grave and going on, and a group opened for each event by turns
+ *   would tell the same trouble a hundred times
  */
 export const joinGroup = (
   w: Work,
@@ -38,12 +40,13 @@ export const joinGroup = (
   windowMs: number,
   pattern: number,
   makeRoom: (at: number) => void,
-): GroupState => {
+): GroupState | null => {
   const { u8, u16, u32, f32, f64 } = w.seg
   const own = groupKey(w, family, windowMs)
   const level = SEVERITIES.indexOf(severity) + 1
   const nowS = Math.floor(w.timeMs / 1000)
-  const at = placeOf(w, own, pattern, nowS)
+  const at = placeOf(w, own, pattern, nowS, level, windowMs / 1000)
+  if (at < 0) return null
   const key = u32[(at + G.pattern) >> 2] === pattern && nowS - u32[(at + G.lastS) >> 2]! <= AGAIN_S ? u32[(at + G.key) >> 2]! : own
   if (u32[(at + G.key) >> 2] !== key || u32[(at + G.count) >> 2] === 0) {
     if (u32[(at + G.count) >> 2] !== 0) makeRoom(at)
@@ -79,18 +82,25 @@ export const joinGroup = (
 /** The same family about the same object within this long is the same news, also in another session; after it the group is over. */
 export const AGAIN_S = 86_400
 
-/** The place of the group, else of one about the same thing not long ago, else a free one or the one silent for longest. */
-const placeOf = (w: Work, key: number, pattern: number, nowS: number): number => {
-  const u32 = w.seg.u32
+/**
+ * The place of the group, else of one about the same thing not long ago, else a free one or the one silent for longest,
+ * else the least grave where this is graver; -1 where there is none.
+ */
+const placeOf = (w: Work, key: number, pattern: number, nowS: number, level: number, windowS: number): number => {
+  const { u8, u32 } = w.seg
   let oldest = w.base + GROUPS
+  let least = oldest
   let again = -1
   for (let i = 0; i < GROUP_COUNT; i++) {
     const at = w.base + GROUPS + i * GROUP_BYTES
     if (u32[(at + G.key) >> 2] === key) return at
     if (u32[(at + G.pattern) >> 2] === pattern && nowS - u32[(at + G.lastS) >> 2]! <= AGAIN_S) again = at
     if (u32[(at + G.lastS) >> 2]! < u32[(oldest + G.lastS) >> 2]!) oldest = at
+    if (u8[at + G.severity]! < u8[least + G.severity]!) least = at
   }
-  return again >= 0 ? again : oldest
+  if (again >= 0) return again
+  const goesOn = u32[(oldest + G.count) >> 2] !== 0 && nowS - u32[(oldest + G.lastS) >> 2]! < windowS
+  return !goesOn ? oldest : level > u8[least + G.severity]! ? least : -1
 }
 
 /** Pattern of an open group, or 0: what a verdict on it speaks of where the evidence is gone. */
@@ -119,6 +129,12 @@ export const isSafe = (w: Work, key: number): boolean => {
     if (u32[at] === key) return Math.floor(w.timeMs / 1000) - u32[at + 1]! <= SAFE_FOR_S
   }
   return false
+}
+
+/** Forgets that a pattern is safe. */
+export const forgetSafe = (u32: Uint32Array, base: number, key: number): void => {
+  const at = (base + SAFE) >> 2
+  for (let i = 0; i < SAFE_COUNT * 2; i += 2) if (u32[at + i] === key) u32.fill(0, at + i, at + i + 2)
 }
 
 /** Remembers a pattern as safe; the oldest of eight gives way. */
