@@ -155,6 +155,10 @@ export const Alert = z
     firstSeen: z.number().int(),
     lastSeen: z.number().int(),
     count: z.number().int().meta({ description: 'Events of this group so far.', unit: 'events' }),
+    adopting: z
+      .boolean()
+      .optional()
+      .meta({ description: 'It has gone on for so long without a verdict that it is being learned as normal.' }),
     suppressed: z.number().int().meta({ description: 'Events of this group not published one by one.', unit: 'events' }),
     evidence: z.array(Position).max(32),
     counterfactual: z.string().optional().meta({ description: 'What would have kept it quiet.' }),

@@ -55,4 +55,5 @@ export const SCORED_FLAGS = {
   newIdentity: 128,
   withheld: 256,
   excepted: 512,
+  adopting: 1024,
 } as const

@@ -19,7 +19,7 @@ import { MASTER_KEY, MemorySlots } from '../../packages/detector/src/rig.testkit
 
 export const SHARDS = 4
 /** The floor is raised so that a short stream has alerts to compare. */
-export const CONFIG: DetectionConfig = { ...DEFAULT_DETECTION_CONFIG, shards: SHARDS, tailFloor: 0.01 }
+export const CONFIG: DetectionConfig = { ...DEFAULT_DETECTION_CONFIG, shards: SHARDS, tailFloor: 0.01, adoptAfterDays: 0.01 }
 export const COMPANY: GenerateOptions = {
   seed: 3,
   days: 6,

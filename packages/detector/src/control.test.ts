@@ -67,7 +67,12 @@ test('safe: the evidence is learned, and what is alike stays quiet and is learne
 })
 
 test('safe speaks of every reason the act had: with the first gone, the next does not lead to another alert', () => {
-  const elsewhere = { source: { ip: '203.0.113.9', country: 'BR', userAgent: 'curl/8' }, action: 'files.purge', class: 'vault', bytesOut: 4e7 }
+  const elsewhere = {
+    source: { ip: '203.0.113.9', country: 'BR', userAgent: 'curl/8' },
+    action: 'files.purge',
+    class: 'vault',
+    bytesOut: 4e7,
+  }
   const { rig, at } = alerted()
   const act = odd(at + MINUTE, elsewhere)
   rig.act(act)

@@ -127,6 +127,7 @@ export class Detector implements ShardProcessor {
       topic: options.topic,
       configHash: this.#configHash,
       groupWindowMs: options.config.groupWindowMs,
+      adoptAfterMs: options.config.adoptAfterDays * 86_400_000,
       tailFloorLog10: -log10(options.config.tailFloor),
       tenantOf: (w) => this.#tenantOf(w),
       keyOf: (w) => this.#keyOf(w),

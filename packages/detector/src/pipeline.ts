@@ -145,7 +145,7 @@ const after = (w: Work, s: Stages): null => {
   w.eventSurprise = w.surprise
   if (s.learning && !withheld && !w.late && !isFrozen(w)) {
     w.flags |= SCORED_FLAGS.learned
-    learn(w, s.config.halfLifeMs, isOdd(w) ? oddWeight(w) : 1)
+    learn(w, s.config.halfLifeMs, (w.flags & SCORED_FLAGS.adopting) !== 0 ? ODD_WEIGHT : isOdd(w) ? oddWeight(w) : 1)
   }
   observe(w)
   return null

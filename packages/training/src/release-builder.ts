@@ -104,7 +104,7 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
         alertTailLog10:
           model === null ? Math.max(floor, Math.log10(Math.max(1, input.eventsPerDay / aim))) : Math.max(floor, model.budgetTail),
       },
-      metrics: { rows: rows.length / FEATURE_COUNT, ...(model === null ? {} : metricsOf(model)) },
+      metrics: { rows: rows.length / FEATURE_COUNT, eventsPerDay: input.eventsPerDay, ...(model === null ? {} : metricsOf(model)) },
     },
     sections,
   )

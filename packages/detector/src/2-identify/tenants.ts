@@ -23,6 +23,8 @@ export interface ReadyRelease {
   readonly joint: Float32Array
   /** −log10 of the smallest tail that the recorded history can tell: a young tenant's cannot say one in ten thousand. */
   readonly resolution: number
+  /** log10 of how many times the usual events a day the tenant has; 0 for small ones. */
+  readonly fleet: number
   /** Per feature its 95 % quantile over recorded rows, then per feature its mean excess beyond: what `sumSurprise` takes. */
   readonly typical: Float32Array
 }

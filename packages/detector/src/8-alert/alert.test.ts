@@ -124,7 +124,10 @@ test('more kinds of trouble at once than there is room for do not open groups by
   for (let i = 0; i < 400; i++) rig.act({ at: START + i * SECOND, class: 'bad', action: `do.${i % 7}`, session: `s${i % 7}` })
   assert.equal(new Set(rig.alerts.map(({ id }) => id)).size, 4)
   assert.equal(rig.detector.counters.quiet.grouped, 400 - rig.alerts.length, 'what is not told is counted')
-  assert.ok(rig.rows.every(({ flags }) => (flags & SCORED_FLAGS.alerted) !== 0), 'and marked in its row')
+  assert.ok(
+    rig.rows.every(({ flags }) => (flags & SCORED_FLAGS.alerted) !== 0),
+    'and marked in its row',
+  )
 })
 
 test('a backfilled alert says so, another does not', () => {
@@ -260,4 +263,34 @@ test('flags of an alerting row: alerted and withheld, critical when a rule spoke
   const { alerted, withheld, critical, learned } = SCORED_FLAGS
   assert.equal(byRule.flags & (alerted | withheld | critical | learned), alerted | withheld | critical)
   assert.equal(byScore.flags & (alerted | withheld | critical | learned), alerted | withheld)
+})
+
+/** A bot that does something new once every eight hours, for so many days; nobody says anything. */
+const lasting = (days: number, change: Partial<Act> = {}, config = {}): Rig => {
+  const rig = new Rig({ config: { tailFloor: 0.02, adoptAfterDays: 7, ...config } })
+  const end = work(rig, 12)
+  rig.strict()
+  for (let i = 0; i < days * 3; i++)
+    rig.act({ at: end + i * 8 * HOUR, action: 'files.upload', class: 'files', destination: 'drop.example.net', ...change })
+  return rig
+}
+const adopted = (rig: Rig): number => rig.rows.filter(({ flags }) => (flags & SCORED_FLAGS.adopting) !== 0).length
+
+test('C10 what lasts for a week without a verdict is learned slowly, said once, and in the end is normal', () => {
+  const week = lasting(6.9)
+  assert.equal(adopted(week), 0)
+  assert.ok(week.rows.slice(-10).every(({ flags }) => (flags & SCORED_FLAGS.withheld) !== 0))
+  const rig = lasting(30)
+  const said = rig.alerts.filter((a) => a.adopting === true && a.activity !== 'close')
+  assert.ok(adopted(rig) >= 3, `${adopted(rig)} adopted`)
+  assert.match(said[0]!.text.certainty, /gone on for 7 days without a verdict, so from here on it is learned as normal/)
+  assert.ok(said.length <= 2, 'once, and with the doublings after it')
+  assert.equal(rig.rows.at(-1)!.flags & SCORED_FLAGS.alerted, 0, 'a habit by now')
+})
+
+test('C10 sensitive data, rules and what was confirmed are never adopted', () => {
+  assert.equal(adopted(lasting(20, { class: 'hr', sensitivity: 3 })), 0)
+  const denied = denying({ adoptAfterDays: 1 })
+  for (let i = 0; i < 30; i++) denied.act({ at: START + i * 8 * HOUR, class: 'bad' })
+  assert.equal(adopted(denied), 0)
 })

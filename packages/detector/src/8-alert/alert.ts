@@ -23,6 +23,8 @@ export interface AlertContext {
   readonly groupWindowMs: number
   readonly tailFloorLog10: number
   readonly historic: boolean
+  /** Age of a group from which on it is adopted. */
+  readonly adoptAfterMs: number
   readonly slots: Slots
   /** Slots touched since the last commit. */
   readonly dirty: number[]
@@ -110,12 +112,17 @@ const severityOf = (w: Work, byRule: boolean, family: ReasonFamily): Severity =>
   return (['low', 'medium', 'high', 'critical'] as const)[level]!
 }
 
+/** What is held against sensitive data, flows, policy or somebody at the doors becomes normal by a person's word only (contracts C10). */
+const NEVER_ADOPTED: readonly ReasonFamily[] = ['sensitive_access', 'toxic_flow', 'policy', 'probing', 'shared_credential', 'travel']
+
 const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFamily, byRule: boolean): void => {
   const severity = severityOf(w, byRule, family)
   // The capsule holds the state the score was made from: taken before the group below changes it.
   const slot = packSlot(w.seg, w.base)
   const pattern = safeKey(family, safeObject(w, family))
-  const state = joinGroup(w, family, severity, ctx.groupWindowMs, pattern, (at) => closeGroup(w, w.seg, at, ctx))
+  const adoptAfterMs = byRule || NEVER_ADOPTED.includes(family) || isFrozen(w) ? Number.POSITIVE_INFINITY : ctx.adoptAfterMs
+  const state = joinGroup(w, family, severity, ctx.groupWindowMs, adoptAfterMs, pattern, (at) => closeGroup(w, w.seg, at, ctx))
+  if (state?.adopting === true) w.flags = (w.flags & ~SCORED_FLAGS.withheld) | SCORED_FLAGS.adopting
   if (state === null || !state.publish) {
     ctx.quiet('grouped')
     return
@@ -133,7 +140,8 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     catalogueHash: CATALOGUE_HASH,
   }
   const id = alertId(facts.tenant, facts.identity.id, groupKey, ctx.topic, w.shard, state.firstOffset)
-  const telling = { count: state.count, firstSeen: state.firstTime, lastSeen: w.timeMs, suppressed: state.suppressed }
+  const { adopting } = state
+  const telling = { count: state.count, firstSeen: state.firstTime, lastSeen: w.timeMs, suppressed: state.suppressed, adopting }
   const first = { topic: ctx.topic, shard: w.shard, offset: state.firstOffset }
   const alert: Alert = {
     v: 1,
@@ -154,6 +162,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     lastSeen: w.timeMs,
     count: state.count,
     suppressed: state.suppressed,
+    ...(adopting ? { adopting } : {}),
     evidence: state.firstOffset === w.offset ? [first] : [first, replay.position],
     counterfactual: counterfactualOf(facts),
     replay,

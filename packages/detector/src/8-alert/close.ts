@@ -53,7 +53,7 @@ export const closeGroup = (w: Work, seg: Segment, at: number, ctx: AlertContext)
   const { alert } = kept
   const suppressed = Math.max(0, count - u32[(at + G.published) >> 2]!)
   const lastSeen = Math.max(alert.lastSeen, u32[(at + G.lastS) >> 2]! * 1000)
-  const telling = { count, firstSeen: alert.firstSeen, lastSeen, suppressed }
+  const telling = { count, firstSeen: alert.firstSeen, lastSeen, suppressed, adopting: alert.adopting === true }
   const revision = u16[(at + G.revision) >> 1]! + 1
   ctx.alert({ ...alert, revision, activity: 'close', count, suppressed, lastSeen, text: wordsOf(alert.facts, telling) }, null)
 }

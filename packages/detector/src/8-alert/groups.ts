@@ -18,6 +18,8 @@ export interface GroupState {
   readonly suppressed: number
   /** False when this event only raises the suppressed count. */
   readonly publish: boolean
+  /** It has gone on for `adoptAfterMs` (contracts C10). */
+  readonly adopting: boolean
 }
 
 /** Group key of contracts C6: reason family within the session, or within a window of event time. */
@@ -28,7 +30,9 @@ export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): numbe
 }
 
 /**
- * Counts the event into its group. Published are the first, each doubling of the count, and each rise in severity.
+ * Counts the event into its group. Published are the first, each doubling of the count, each rise in severity, and the
+ * first that is adopted.
+ * @param adoptAfterMs age of a group from which on its events are learned; Infinity where they never are
  * @param makeRoom called with the place of an open group that gives way to this one
  * @returns null where there is no place: what is open is as grave and going on, and a group opened for each event by turns
  *   would tell the same trouble a hundred times
@@ -38,6 +42,7 @@ export const joinGroup = (
   family: ReasonFamily,
   severity: Severity,
   windowMs: number,
+  adoptAfterMs: number,
   pattern: number,
   makeRoom: (at: number) => void,
 ): GroupState | null => {
@@ -53,7 +58,6 @@ export const joinGroup = (
     u8.fill(0, at, at + GROUP_BYTES)
     u32[(at + G.key) >> 2] = key
     u32[(at + G.pattern) >> 2] = pattern
-    u8[at + G.family] = familyIndex(family) + 1
     f64[(at + G.firstOffset) >> 3] = w.offset
     f64[(at + G.firstTime) >> 3] = w.timeMs
   }
@@ -61,7 +65,10 @@ export const joinGroup = (
   u32[(at + G.count) >> 2] = count
   u32[(at + G.lastS) >> 2] = nowS
   f32[(at + G.maxScore) >> 2] = Math.max(f32[(at + G.maxScore) >> 2]!, w.score)
-  const publish = (count & (count - 1)) === 0 || level > u8[at + G.severity]!
+  const adopting = w.timeMs - f64[(at + G.firstTime) >> 3]! >= adoptAfterMs
+  const isNews = level > u8[at + G.severity]! || (adopting && u8[at + G.adopting] === 0)
+  u8[at + G.adopting] = adopting ? 1 : 0
+  const publish = (count & (count - 1)) === 0 || isNews
   const before = u32[(at + G.published) >> 2]!
   if (publish) {
     u16[(at + G.revision) >> 1]! += 1
@@ -76,6 +83,7 @@ export const joinGroup = (
     count,
     suppressed: Math.max(0, count - before - 1),
     publish,
+    adopting,
   }
 }
 

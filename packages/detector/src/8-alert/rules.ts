@@ -35,13 +35,13 @@ const RULE_TAIL = {
   volume: 1.5,
   travel: 1.5,
 } as const
-/** The minima hold where the budget asks for 1e-5; a larger fleet, whose budget asks for more, asks more of rules too. */
+/** The minima hold where the budget asks for 1e-5; where it asks for more, or a larger fleet has ten times the events, rules need as much more. */
 const USUAL_THRESHOLD = 5
 const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => {
   const { release } = w.tenant
   const threshold = release?.header.thresholds.alertTailLog10 ?? USUAL_THRESHOLD
   const least = w.modelled && release !== null ? Math.min(RULE_TAIL[family], release.resolution) : RULE_TAIL[family]
-  return w.tailLog10 >= least + Math.max(0, threshold - USUAL_THRESHOLD)
+  return w.tailLog10 >= least + Math.max(0, threshold - USUAL_THRESHOLD, release?.fleet ?? 0)
 }
 
 /**

@@ -9,6 +9,8 @@ export interface AlertGroup {
   readonly firstSeen: number
   readonly lastSeen: number
   readonly suppressed: number
+  /** It has gone on for so long that it is learned now. */
+  readonly adopting?: boolean
 }
 
 export interface Telling {

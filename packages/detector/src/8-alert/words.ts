@@ -212,6 +212,10 @@ const certaintyText = (facts: AlertFacts, group: AlertGroup): string => {
     said.push(`less sure than usual: only ${counted(Math.floor(baseline.events + 0.5), 'event')} of it known so far`)
   said.push(attestedText(identity.attested))
   if (facts.notVisible.length > 0) said.push(`not visible: ${facts.notVisible.map((x) => HIDDEN[x]).join(', ')}`)
+  if (group.adopting === true)
+    said.push(
+      `this has gone on for ${durationText(group.lastSeen - group.firstSeen)} without a verdict, so from here on it is learned as normal, slowly; confirm the alert to stop that`,
+    )
   if (group.suppressed > 0)
     said.push(
       `${counted(group.suppressed, 'more event')} of this kind ${group.suppressed === 1 ? 'is' : 'are'} counted here and not shown one by one`,

@@ -9,6 +9,8 @@ import { releaseAutoencoder, unpackRelease } from './pack.ts'
 
 /** Widest net and most groups that one worker accepts from a release. */
 const MAX_GROUPS = 255
+/** A tenant with as many events a day is what the minima of rules are made for. */
+const USUAL_EVENTS_PER_DAY = 20_000
 
 /**
  * Makes a release artifact ready for scoring. Throws RELEASE_UNSUPPORTED when it was made for another feature catalogue
@@ -57,6 +59,7 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
     evidence,
     joint,
     resolution: log10(Math.max(100, header.metrics.rows ?? 0)) - 0.3,
+    fleet: Math.max(0, log10(Math.max(1, header.metrics.eventsPerDay ?? 0) / USUAL_EVENTS_PER_DAY)),
     typical,
   }
 }

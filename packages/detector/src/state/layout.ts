@@ -147,7 +147,7 @@ export const GROUP_COUNT = 4
 export const GROUP_BYTES = 48
 export const G = {
   key: 0, // u32 fingerprint of family and session or hour
-  family: 4, // u8 index into REASON_FAMILIES + 1
+  adopting: 4, // u8 1 once it has gone on for so long that it is learned
   severity: 5, // u8
   revision: 6, // u16
   firstOffset: 8, // f64
