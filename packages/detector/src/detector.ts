@@ -61,7 +61,7 @@ export interface DetectorCounters {
   late: number
   /** Sessions that opened while all places of their identity were taken by open ones. */
   sessionsOverflow: number
-  quiet: Record<'exception' | 'safe' | 'maintenance' | 'grouped', number>
+  quiet: Record<'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped', number>
 }
 
 interface Shard {
@@ -95,7 +95,7 @@ export class Detector implements ShardProcessor {
     duplicates: 0,
     late: 0,
     sessionsOverflow: 0,
-    quiet: { exception: 0, safe: 0, maintenance: 0, grouped: 0 },
+    quiet: { exception: 0, safe: 0, maintenance: 0, calendar: 0, grouped: 0 },
   }
   readonly slots: Slots
   readonly #options: DetectorOptions

@@ -2,7 +2,7 @@ import { FEATURE_COUNT } from '@plumbline/schemas'
 import type { DecodedEvent } from './record.ts'
 import type { Hashes, Scanner } from './1-decode/scan.ts'
 import type { Segment } from './state/slots.ts'
-import type { TenantState } from './2-identify/tenants.ts'
+import type { Ruling, TenantState } from './2-identify/tenants.ts'
 
 /**
  * The working sheet of one event on its way through the stages; one instance is reused for all events, so the path
@@ -64,11 +64,13 @@ export class Work {
   sessionIsNew = false
   /** A session that is still open gives up its place to this event's. */
   sessionOverflow = false
+  /** What the policy says of the act. */
+  said!: Ruling
   sensitivity = 0
   isWrite = false
   isExternal = false
   isUntrusted = false
-  /** Policy rule that forbids the act, or null. */
+  /** What of the policy forbids the act: a rule's id, or "segments"; or null. */
   deniedBy: string | null = null
   // 3 features
   readonly features = new Float32Array(FEATURE_COUNT)

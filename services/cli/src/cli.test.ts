@@ -104,6 +104,8 @@ test('policy test names the place of each mistake and what has lapsed', () => {
       'identities:',
       '  - match: a',
       '  - match: A',
+      'calendars:',
+      '  - {name: closing, days: [2020-01-31, 2020-02-28]}',
     ].join('\n'),
   )
   const good = run('policy', 'test', 'good.yaml', '--json')
@@ -113,7 +115,7 @@ test('policy test names the place of each mistake and what has lapsed', () => {
   assert.match(hash, /^[0-9a-f]{64}$/)
   assert.deepEqual(
     advice.map((a) => a.where),
-    ['exceptions old', 'identities.1'],
+    ['exceptions old', 'calendars closing', 'identities.1'],
   )
 })
 

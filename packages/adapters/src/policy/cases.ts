@@ -1,4 +1,4 @@
-import { compilePolicy, isWrite } from '@plumbline/detector/policy'
+import { compilePolicy, goesOutside, isExternalDestination, judge } from '@plumbline/detector/policy'
 import { type Policy, REASON_FAMILIES } from '@plumbline/schemas'
 import { z } from 'zod'
 
@@ -12,14 +12,15 @@ export const PolicyCase = z.strictObject({
   class: text.default('other'),
   resource: text.optional(),
   destination: text.optional(),
-  from: text.optional().meta({ description: 'Segment it acts from.' }),
-  to: text.optional().meta({ description: 'Segment it reaches.' }),
-  family: z.enum(REASON_FAMILIES).default('combination').meta({ description: 'Reason family an exception would quiet.' }),
-  time: z.iso.datetime({ offset: true }).optional().meta({ description: 'When; needed for exceptions and maintenance.' }),
+  from: text.optional().meta({ description: "Segment the event says it acts from; absent: the policy's word on the identity." }),
+  to: text.optional().meta({ description: "Segment the event says it reaches; absent: the policy's word on the resource." }),
+  family: z.enum(REASON_FAMILIES).default('combination').meta({ description: 'Reason family an exception or a calendar would quiet.' }),
+  time: z.iso.datetime({ offset: true }).optional().meta({ description: 'When; needed for exceptions, maintenance and calendars.' }),
   expect: z.strictObject({
     class: text.optional(),
     sensitivity: z.number().int().min(0).max(3).optional(),
-    segment: text.nullable().optional(),
+    segment: text.nullable().optional().meta({ description: 'Segment of the resource.' }),
+    home: text.nullable().optional().meta({ description: 'Segment the identity acts from.' }),
     untrusted: z.boolean().optional(),
     external: z.boolean().optional(),
     rule: z.enum(['allow', 'deny', 'none']).optional(),
@@ -28,6 +29,7 @@ export const PolicyCase = z.strictObject({
     peerGroup: text.nullable().optional(),
     exception: text.nullable().optional().meta({ description: 'Id of the exception that applies, or null for none.' }),
     maintenance: text.nullable().optional(),
+    calendar: text.nullable().optional().meta({ description: 'Name of the calendar that applies, or null for none.' }),
     segments: z.enum(['allowed', 'forbidden', 'learned']).optional(),
   }),
 })
@@ -44,23 +46,26 @@ export interface CaseResult {
 export const testPolicy = (policy: Policy, cases: readonly PolicyCase[]): readonly CaseResult[] => {
   const compiled = compilePolicy(policy)
   return cases.map((c) => {
-    const resource = compiled.resourceOf(c.action, c.resource, c.class, c.destination)
-    const identity = compiled.identityOf(c.identity)
+    const { identity, action, resource, destination, from, to } = c
+    const said = judge(compiled, { identity, action, class: c.class, resource, destination, from, to })
+    const who = compiled.identityOf(identity)
+    const named = said.resource.class ?? c.class
     const at = c.time === undefined ? 0 : Date.parse(c.time)
-    const allowed = c.from === undefined || c.to === undefined ? undefined : compiled.segmentAllowed(c.from, c.to)
     const got: Readonly<Record<keyof PolicyCase['expect'], unknown>> = {
-      class: resource.class,
-      sensitivity: resource.sensitivity,
-      segment: resource.segment ?? null,
-      untrusted: resource.untrusted,
-      external: resource.external,
-      rule: compiled.ruleVerdict(c.identity, isWrite(c.action) ? 'write' : 'read', resource.class)?.effect ?? 'none',
-      owner: identity.owner ?? null,
-      criticality: identity.criticality,
-      peerGroup: identity.peerGroup ?? null,
-      exception: compiled.exceptionFor(c.identity, c.family, resource.class, at) ?? null,
-      maintenance: compiled.inMaintenance(c.identity, at) ?? null,
-      segments: allowed === undefined ? 'learned' : allowed ? 'allowed' : 'forbidden',
+      class: named,
+      sensitivity: said.resource.sensitivity,
+      segment: to ?? said.to ?? null,
+      home: from ?? said.from ?? null,
+      untrusted: said.resource.untrusted,
+      external: goesOutside(said.resource, destination === undefined ? undefined : isExternalDestination(destination)),
+      rule: said.rule?.effect ?? 'none',
+      owner: who.owner ?? null,
+      criticality: who.criticality,
+      peerGroup: who.peerGroup ?? null,
+      exception: compiled.exceptionFor(identity, c.family, named, at) ?? null,
+      maintenance: compiled.inMaintenance(identity, at) ?? null,
+      calendar: compiled.calendarFor(identity, c.family, at) ?? null,
+      segments: said.way,
     }
     const differences = Object.entries(c.expect)
       .filter(([field, expected]) => expected !== undefined && got[field as keyof typeof got] !== expected)

@@ -28,7 +28,6 @@ export const nameEvent = (w: Work): void => {
   const at = event.start[S.country]!
   w.country = event.has(S.country) ? countryIndex(event.bytes[at]!, event.bytes[at + 1]!) : 0
   versions(w)
-  segments(w)
 }
 
 /** Stock telemetry calls everything a tool: then what is done says better what it is done to. */
@@ -55,15 +54,6 @@ const versions = (w: Work): void => {
   if (lo === 0 && hi === 0) return
   w.versions = fingerprint(lo)
   w.versionsHi = hi
-}
-
-const segments = (w: Work): void => {
-  w.segments = 0
-  if (!w.event.has(S.resourceSegment)) return
-  const to = optional(w, S.resourceSegment)
-  const from = optional(w, S.segment)
-  w.segments = fingerprint(mix(from, to))
-  w.segmentsHi = mix(w.hashes.hi[S.segment]!, w.hashes.hi[S.resourceSegment]!)
 }
 
 /**

@@ -4,7 +4,7 @@ import { type GroupStats, NO_GROUP } from '../state/groups.ts'
 import { Answers } from './answers.ts'
 import { OpenAlerts } from '../state/open-alerts.ts'
 import { deriveKey, SipHash } from '../math/siphash.ts'
-import { type CompiledPolicy, compilePolicy } from '../policy/index.ts'
+import { type CompiledPolicy, compilePolicy, type Judgement } from '../policy/index.ts'
 
 /** A release made ready for scoring. One instance serves all shards that run it. */
 export interface ReadyRelease {
@@ -31,8 +31,21 @@ export interface ReadyRelease {
 
 export const DEFAULT_POLICY: CompiledPolicy = compilePolicy(Policy.parse({}))
 
-/** Classes that a policy gives instead of the sender's, remembered per tenant and shard. */
-const MOST_CLASSES = 16_384
+/** Different judgements of one policy that are kept. They hold nothing of the sender's, so most policies give far fewer. */
+const MOST_RULINGS = 4096
+
+/** Keyed hash of a name. */
+export interface NameHash {
+  readonly lo: number
+  readonly hi: number
+}
+
+/** A judgement with the keyed hashes of the names that the policy gives. */
+export interface Ruling extends Judgement {
+  readonly classHash: NameHash | null
+  readonly fromHash: NameHash | null
+  readonly toHash: NameHash | null
+}
 
 /** Class of a resource that its sender does not tell. */
 const GENERIC_CLASS = new TextEncoder().encode('tool')
@@ -42,19 +55,20 @@ export class TenantState {
   readonly name: string
   readonly sip: SipHash
   /** Keyed hash of the class that says nothing. */
-  readonly generic: { readonly lo: number; readonly hi: number }
+  readonly generic: NameHash
   release: ReadyRelease | null = null
   releaseId = 'release-0'
   policy: CompiledPolicy = DEFAULT_POLICY
   policySource: Policy | null = null
-  /** Whether any policy entry looks at resource ids, or at destinations. */
+  /** Whether the policy looks at resource ids, at destinations, at who acts, at segments. */
   asksResource = false
   asksDestination = false
-  /** What the policy said of acts, of places, of which of its entries fit a resource or destination and which rules an identity, and of who may what. */
+  asksIdentity = false
+  asksSegments = false
+  /** What the policy said of acts and of places, and which of its entries fit a resource or destination, or an identity. */
   readonly acts = new Answers()
   readonly fits = new Answers()
-  readonly ruleFits = new Answers()
-  readonly ruled = new Answers()
+  readonly identityFits = new Answers()
   /** Control ids applied, newest last: applying one twice has no effect (C1). */
   applied: string[] = []
   events = 0
@@ -64,7 +78,9 @@ export class TenantState {
   readonly groupNames = new Map<number, string>()
   /** Alert groups that are not closed, as last published. */
   readonly open = new OpenAlerts()
-  #classes = new Map<number, { readonly name: string; readonly lo: number; readonly hi: number }>()
+  /** What the policy says of acts, each different answer once; `acts` keeps places in it. */
+  #rulings: Ruling[] = []
+  #placeOf = new Map<string, number>()
 
   constructor(name: string, masterKey: Uint8Array) {
     this.name = name
@@ -79,26 +95,51 @@ export class TenantState {
 
   usePolicy(policy: Policy | null): void {
     this.policySource = policy
-    this.asksResource = policy !== null && policy.resources.some((r) => r.match.resource !== undefined)
-    this.asksDestination = policy !== null && policy.resources.some((r) => r.match.destination !== undefined)
     this.policy = policy === null ? DEFAULT_POLICY : compilePolicy(policy)
-    for (const answers of [this.acts, this.fits, this.ruleFits, this.ruled]) answers.clear()
-    this.#classes.clear()
+    const { resources = [], identities = [], segments = [], rules = [] } = policy ?? {}
+    const homes = identities.some((i) => i.segment !== undefined)
+    this.asksResource = resources.some((r) => r.match.resource !== undefined)
+    this.asksDestination = resources.some((r) => r.match.destination !== undefined)
+    this.asksIdentity = rules.length > 0 || homes
+    this.asksSegments = segments.length > 0 || homes || resources.some((r) => r.segment !== undefined)
+    for (const answers of [this.acts, this.fits, this.identityFits]) answers.clear()
+    this.#forgetRulings()
   }
 
-  /** Class that the policy gives instead of the sender's, for a classification key. */
-  classFor(key: number): { readonly name: string; readonly lo: number; readonly hi: number } | undefined {
-    return this.#classes.get(key)
+  /** What the policy said of acts of this key, if that is known still. */
+  rulingFor(key: number): Ruling | undefined {
+    const place = this.acts.get(key)
+    return place < 0 ? undefined : this.#rulings[place]
   }
 
-  reclassify(key: number, name: string): void {
-    if (this.#classes.size >= MOST_CLASSES) {
-      this.#classes.clear()
-      this.acts.clear()
+  /** Keeps what the policy says of acts of this key. */
+  keepRuling(key: number, said: Judgement): Ruling {
+    const text = JSON.stringify(said)
+    let place = this.#placeOf.get(text)
+    if (place === undefined) {
+      if (this.#rulings.length >= MOST_RULINGS) {
+        this.#forgetRulings()
+        this.acts.clear()
+      }
+      place = this.#rulings.length
+      const [classHash, fromHash, toHash] = [said.resource.class, said.from, said.to].map((name) => this.#hashOf(name))
+      this.#rulings.push({ ...said, classHash: classHash!, fromHash: fromHash!, toHash: toHash! })
+      this.#placeOf.set(text, place)
     }
+    this.acts.set(key, place)
+    return this.#rulings[place]!
+  }
+
+  #forgetRulings(): void {
+    this.#rulings = []
+    this.#placeOf.clear()
+  }
+
+  #hashOf(name: string | undefined): NameHash | null {
+    if (name === undefined) return null
     const bytes = new TextEncoder().encode(name)
     this.sip.hash(bytes, 0, bytes.length)
-    this.#classes.set(key, { name, lo: this.sip.lo, hi: this.sip.hi })
+    return { lo: this.sip.lo, hi: this.sip.hi }
   }
 }
 

@@ -33,7 +33,7 @@ export interface AlertContext {
   /** Adds to the identity's risk and returns it. */
   raiseRisk(w: Work, contribution: number, criticality: number): number
   /** Counts what kept an alert quiet, by reason. */
-  quiet(reason: 'exception' | 'safe' | 'maintenance' | 'grouped'): void
+  quiet(reason: 'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped'): void
 }
 
 const SENSITIVITY = indexOf('class_sensitivity')
@@ -53,7 +53,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   const quiet = whyQuiet(w, family)
   if (quiet !== null) {
     ctx.quiet(quiet)
-    // A verdict says that this is normal; an exception or a window only that nobody wants to be told of it now.
+    // A verdict says that this is normal; an exception, a window or a calendar only that nobody wants to be told of it now.
     w.flags |= SCORED_FLAGS.excepted | (quiet === 'safe' ? 0 : SCORED_FLAGS.withheld)
     return null
   }
@@ -71,13 +71,16 @@ const deniedAgain = (w: Work): boolean => {
   )
 }
 
-const whyQuiet = (w: Work, family: ReasonFamily): 'exception' | 'safe' | 'maintenance' | null => {
+const whyQuiet = (w: Work, family: ReasonFamily): 'exception' | 'safe' | 'maintenance' | 'calendar' | null => {
   if (isSafe(w, safeKey(family, safeObject(w, family)))) return 'safe'
   const policy = w.tenant.policy
   if (w.tenant.policySource === null) return null
   const id = textOf(w, S.identity)!
   if (policy.exceptionFor(id, family, textOf(w, S.resourceClass)!, w.timeMs) !== undefined) return 'exception'
-  return policy.inMaintenance(id, w.timeMs) === undefined ? null : 'maintenance'
+  if (policy.inMaintenance(id, w.timeMs) !== undefined) return 'maintenance'
+  // That much is expected today says nothing of where it may go.
+  const newPlaceOutside = w.isExternal && w.newDestination
+  return !newPlaceOutside && policy.calendarFor(id, family, w.timeMs) !== undefined ? 'calendar' : null
 }
 
 /** What "alike" means for a verdict: the destination for flows, the class for access, the source for places, else the action. */
@@ -101,6 +104,8 @@ export const safeObject = (w: Work, family: ReasonFamily): number => {
       return w.destination === 0 ? w.class_ : w.destination
     case 'off_hours':
       return w.hourOfWeek + 1
+    case 'policy':
+      return w.said.denied === 'way' ? w.segments : w.action
     default:
       return w.action
   }

@@ -24,8 +24,13 @@ const DAY = 86_400_000
 const REASONS = 4
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-export const textOf = (w: Work, field: number): string | undefined =>
+const toldText = (w: Work, field: number): string | undefined =>
   w.event.has(field) ? decoder.decode(w.event.bytes.subarray(w.event.start[field]!, w.event.end[field]!)) : undefined
+/** A field in words: the class as the policy has it, segments as the event tells them, else as the policy does. */
+export const textOf = (w: Work, field: number): string | undefined => {
+  if (field === S.resourceClass) return w.said.resource.class ?? toldText(w, field)
+  return toldText(w, field) ?? (field === S.segment ? w.said.from : field === S.resourceSegment ? w.said.to : undefined)
+}
 
 /** Everything the words of an alert may be made from, read off the event, the slot and the group. */
 export const factsOf = (w: Work, family: ReasonFamily, group: GroupStats): AlertFacts => {
@@ -190,15 +195,17 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
         observed: quantity(1, 'events'),
       }
     case 'policy':
-      return {
-        object: textOf(w, S.resourceClass)!,
-        observed: quantity(1, 'events'),
-        ...(w.deniedBy === null ? {} : { trigger: w.deniedBy }),
-      }
+      return { ...forbidden(w), observed: quantity(1, 'events') }
     default:
       return { object: textOf(w, S.action)!, observed: quantity(1, 'events') }
   }
 }
+
+/** The rule that was broken, or the two segments that the policy lets nothing go between. */
+const forbidden = (w: Work): Pick<Reason, 'object' | 'previous' | 'trigger'> =>
+  w.said.denied === 'way'
+    ? { ...optional('object', textOf(w, S.resourceSegment)), ...optional('previous', textOf(w, S.segment)) }
+    : { object: textOf(w, S.resourceClass)!, ...(w.deniedBy === null ? {} : { trigger: w.deniedBy }) }
 
 const optional = <K extends 'object' | 'previous'>(key: K, value: string | undefined): { [P in K]?: string } =>
   (value === undefined ? {} : { [key]: value }) as { [P in K]?: string }

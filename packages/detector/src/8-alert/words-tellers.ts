@@ -2,6 +2,7 @@ import type { ReasonFamily } from '@plumbline/schemas'
 import { combination, enumeration, newBehaviour, newDestination, policy, sensitiveAccess, toxicFlow } from './words-access.ts'
 import { drift, probing, rate, volume } from './words-amounts.ts'
 import { lateralMovement, offHours, sharedCredential, source, travel, versionChange } from './words-places.ts'
+import { forbiddenWay } from './words-ways.ts'
 import type { Teller } from './words-tools.ts'
 
 /** How each kind of departure is told. */
@@ -21,6 +22,6 @@ export const TELLERS: Readonly<Record<ReasonFamily, Teller>> = {
   probing,
   drift,
   version_change: versionChange,
-  policy,
+  policy: (t) => (t.reason.previous === undefined ? policy(t) : forbiddenWay(t)),
   combination,
 }

@@ -4,6 +4,7 @@ import { Policy, type PolicyInput } from '@plumbline/schemas'
 import fc from 'fast-check'
 import { compileGlob } from './glob.ts'
 import { compilePolicy, policyHash } from './compile.ts'
+import { type Act, judge } from './judge.ts'
 
 const compiled = (input: PolicyInput) => compilePolicy(Policy.parse(input))
 const at = (iso: string) => Date.parse(iso)
@@ -11,13 +12,14 @@ const at = (iso: string) => Date.parse(iso)
 test('an empty policy answers from the built-in tables', () => {
   const p = compiled({})
   assert.deepEqual(p.resourceOf('read', undefined, 'hr', undefined), {
-    class: 'hr',
+    class: undefined,
     sensitivity: 3,
     sensitivityFrom: 'default',
     segment: undefined,
+    write: false,
     untrusted: false,
-    external: false,
-    externalFrom: 'default',
+    external: undefined,
+    sendsOutward: false,
   })
   assert.equal(p.identityOf('anyone').criticality, 2)
   assert.equal(p.ruleVerdict('a', 'read', 'hr'), undefined)
@@ -39,7 +41,7 @@ test('of several matching resources the first that states a field gives it', () 
   assert.equal(p.resourceOf('sql.select', 'db.people_2024', 'db', undefined).sensitivity, 2)
   assert.equal(p.resourceOf('sql.select', 'db.orders', 'db', undefined).class, 'warehouse')
   assert.equal(p.resourceOf('upload', undefined, 'files', 'sftp.partner.example').external, false)
-  assert.equal(p.resourceOf('upload', undefined, 'files', 'sftp.other.example').external, true)
+  assert.equal(p.resourceOf('upload', undefined, 'files', 'sftp.other.example').external, undefined)
   assert.equal(p.resourceOf('read', undefined, 'wiki', undefined).untrusted, true)
   assert.equal(p.resourceOf('write', undefined, 'wiki', undefined).untrusted, false)
 })
@@ -93,16 +95,67 @@ test('exceptions hold for their scope and end', () => {
 test('windows, calendars and segments', () => {
   const p = compiled({
     maintenance: [{ name: 'move', from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' }],
-    calendars: [{ name: 'holidays', days: ['2026-12-25'] }],
+    calendars: [
+      { name: 'closing', identities: 'billing-*', days: ['2026-12-30', '2026-12-31'] },
+      { name: 'holidays', days: ['2026-12-25'] },
+    ],
     segments: [{ from: 'dmz', to: 'core*' }],
   })
   assert.equal(p.inMaintenance('any', at('2026-03-01T12:00:00Z')), 'move')
   assert.equal(p.inMaintenance('any', at('2026-03-02T00:00:00Z')), undefined)
-  assert.equal(p.calendarOf(at('2026-12-25T23:59:59Z')), 'holidays')
-  assert.equal(p.calendarOf(at('2026-12-26T00:00:00Z')), undefined)
+  assert.equal(p.calendarFor('any', 'rate', at('2026-12-25T23:59:59Z')), 'holidays')
+  assert.equal(p.calendarFor('any', 'toxic_flow', at('2026-12-25T23:59:59Z')), undefined)
+  assert.equal(p.calendarFor('any', 'rate', at('2026-12-26T00:00:00Z')), undefined)
+  assert.equal(p.calendarFor('billing-1', 'volume', at('2026-12-31T12:00:00Z')), 'closing')
+  assert.equal(p.calendarFor('any', 'volume', at('2026-12-31T12:00:00Z')), undefined)
   assert.equal(p.segmentAllowed('DMZ', 'core-db'), true)
   assert.equal(p.segmentAllowed('core-db', 'dmz'), false)
   assert.equal(p.segmentAllowed('x', 'x'), true)
+})
+
+test('of a segment the sender’s word goes before the policy’s; only a way between two known ones is ruled', () => {
+  const p = compiled({
+    identities: [
+      { match: 'bot', segment: '' },
+      { match: 'b*', segment: 'dmz' },
+    ],
+    resources: [{ match: { class: 'ledger' }, segment: 'core' }],
+    segments: [{ from: 'office', to: 'core' }],
+  })
+  const ask = (act: Partial<Act>) => {
+    const said = judge(p, {
+      identity: 'bot',
+      action: 'read',
+      class: 'ledger',
+      resource: undefined,
+      destination: undefined,
+      from: undefined,
+      to: undefined,
+      ...act,
+    })
+    return [said.from, said.to, said.way, said.denied]
+  }
+  assert.deepEqual(ask({}), ['dmz', 'core', 'forbidden', 'way'])
+  assert.deepEqual(ask({ from: 'office' }), [undefined, 'core', 'allowed', null])
+  assert.deepEqual(ask({ to: 'DMZ' }), ['dmz', undefined, 'allowed', null])
+  assert.deepEqual(ask({ identity: 'stranger' }), [undefined, 'core', 'learned', null])
+  assert.deepEqual(ask({ class: 'wiki' }), ['dmz', undefined, 'learned', null])
+})
+
+test('texts of equal fit get equal answers, and an identity’s segment is part of its fit', () => {
+  const p = compiled({
+    rules: [{ id: 'r', identities: '*-bot', effect: 'deny', classes: ['*'] }],
+    identities: [
+      { match: 'a*', segment: 'dmz' },
+      { match: 'b*', segment: 'core' },
+      { match: 'c*', segment: 'dmz' },
+    ],
+  })
+  const fits = ['a-bot', 'c-bot', 'b-bot', 'a', 'c', 'b', 'd', 'e'].map((id) => p.fitOf('identity', id))
+  assert.equal(fits[0], fits[1])
+  assert.equal(fits[3], fits[4])
+  assert.equal(fits[6], fits[7])
+  assert.equal(new Set(fits).size, 5)
 })
 
 test('the hash depends on meaning, not on the order of keys', () => {

@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto'
 import type { Policy, ReasonFamily } from '@plumbline/schemas'
-import { isExternalDestination, isUntrustedRead, isWrite, sendsOutward, sensitivityByName } from './classify.ts'
+import { isUntrustedRead, isWrite, sendsOutward, sensitivityByName } from './classify.ts'
 import { mix, wide } from '../math/mix.ts'
 import { compileGlob, type Glob, type GlobIndex, indexGlobs } from './glob.ts'
 
 export interface ResourcePolicy {
-  readonly class: string
+  /** Another class than the sender's; undefined where the sender's stands. */
+  readonly class: string | undefined
   /** 0 public to 3 restricted. */
   readonly sensitivity: number
   /** `policy` when written down, else the built-in table's guess. */
   readonly sensitivityFrom: 'policy' | 'default'
   readonly segment: string | undefined
+  /** The act changes or moves something. */
+  readonly write: boolean
   /** This read brings in text from outside. */
   readonly untrusted: boolean
-  /** This act takes data outside. */
-  readonly external: boolean
-  /** `policy` when written down, else what action and destination tell. */
-  readonly externalFrom: 'policy' | 'default'
+  /** Whether writing here takes data outside, where the policy says so; see `goesOutside`. */
+  readonly external: boolean | undefined
+  /** The act sounds like handing data to somebody outside; asked where it names no destination. */
+  readonly sendsOutward: boolean
 }
 
 export interface IdentityPolicy {
@@ -46,8 +49,8 @@ export interface CompiledPolicy {
   /** Of several matching entries the first that states a field gives it. */
   resourceOf(action: string, resourceId: string | undefined, resourceClass: string, destination: string | undefined): ResourcePolicy
   /**
-   * Which entries fit the text, as a hash of 53 bits: of the resources those that ask for this field, of the rules those for
-   * this identity. Texts of equal fit get equal answers.
+   * Which entries fit the text, as a hash of 53 bits: of the resources those that ask for this field; of an identity the
+   * rules for it and the segment it lives in. Texts of equal fit get equal answers.
    */
   fitOf(field: FitField, text: string): number
   identityOf(identity: string): IdentityPolicy
@@ -57,8 +60,8 @@ export interface CompiledPolicy {
   exceptionFor(identity: string, family: ReasonFamily, resourceClass: string, timeMs: number): string | undefined
   /** Name of the maintenance window `timeMs` falls into, or undefined. */
   inMaintenance(identity: string, timeMs: number): string | undefined
-  /** Name of the calendar that lists the UTC day of `timeMs`, or undefined. */
-  calendarOf(timeMs: number): string | undefined
+  /** Name of the calendar that makes an unusual hour, pace or amount expected on the UTC day of `timeMs`, or undefined. */
+  calendarFor(identity: string, family: ReasonFamily, timeMs: number): string | undefined
   /** undefined when the policy names no pairs: segments are then learned, not ruled. */
   segmentAllowed(from: string, to: string): boolean | undefined
 }
@@ -78,7 +81,6 @@ const canonical = (value: unknown): string => {
 
 export const compilePolicy = (policy: Policy): CompiledPolicy => {
   const identities = indexGlobs(policy.identities.map((value) => ({ pattern: value.match, value })))
-  const days = policy.calendars.map((c) => ({ name: c.name, days: new Set(c.days.map((d) => Date.parse(`${d}T00:00:00Z`) / DAY_MS)) }))
   return {
     hash: policyHash(policy),
     resourceOf: compileResources(policy),
@@ -91,14 +93,14 @@ export const compilePolicy = (policy: Policy): CompiledPolicy => {
         purpose: first(all, (x) => x.purpose),
         criticality: all[0]?.criticality ?? 2,
         peerGroup: first(all, (x) => x.peerGroup),
-        segment: first(all, (x) => x.segment),
+        segment: first(all, homeOf),
         runbook: first(all, (x) => x.runbook),
       }
     },
     ruleVerdict: compileRules(policy),
     exceptionFor: compileExceptions(policy),
     inMaintenance: compileWindows(policy),
-    calendarOf: (timeMs) => days.find((c) => c.days.has(Math.floor(timeMs / DAY_MS)))?.name,
+    calendarFor: compileCalendars(policy),
     segmentAllowed: compileSegments(policy),
   }
 }
@@ -118,19 +120,19 @@ const compileResources = (policy: Policy): CompiledPolicy['resourceOf'] => {
   return (action, resourceId, resourceClass, destination) => {
     const subject: Record<string, string | undefined> = { action, resource: resourceId, class: resourceClass, destination }
     const hits = entries.filter((e) => e.globs.every(({ field, glob }) => matchesField(glob, subject[field]))).map((e) => e.is)
-    const named = first(hits, (r) => r.class) ?? resourceClass
+    const given = first(hits, (r) => r.class)
+    const named = given ?? resourceClass
     const sensitivity = first(hits, (r) => r.sensitivity)
     const write = isWrite(action)
-    const external = first(hits, (r) => r.external)
-    const reachesOut = () => (destination === undefined ? sendsOutward(action, resourceClass) : isExternalDestination(destination))
     return {
-      class: named,
+      class: named === resourceClass ? undefined : named,
       sensitivity: sensitivity ?? sensitivityByName(action, named),
       sensitivityFrom: sensitivity === undefined ? 'default' : 'policy',
       segment: first(hits, (r) => r.segment),
+      write,
       untrusted: !write && (first(hits, (r) => r.untrusted) ?? (isUntrustedRead(action, resourceClass) || isUntrustedRead(action, named))),
-      external: write && (external ?? reachesOut()),
-      externalFrom: external === undefined ? 'default' : 'policy',
+      external: first(hits, (r) => r.external),
+      sendsOutward: sendsOutward(action, resourceClass),
     }
   }
 }
@@ -143,10 +145,12 @@ const compileFits = (policy: Policy): CompiledPolicy['fitOf'] => {
     destination: globs(policy.resources.map((r) => r.match.destination)),
     identity: globs(policy.rules.map((r) => r.identities)),
   }
+  const homes = compileHomes(policy)
   return (field, text) => {
     const lower = text.toLowerCase()
-    let lo = 1
-    let hi = 1
+    const home = field === 'identity' ? homes(text) : 0
+    let lo = mix(1, home)
+    let hi = mix(home, 1)
     for (const { place, glob } of asked[field]) {
       if (!glob.matchesLower(lower)) continue
       lo = mix(lo, place)
@@ -154,6 +158,23 @@ const compileFits = (policy: Policy): CompiledPolicy['fitOf'] => {
     }
     return wide(lo, hi)
   }
+}
+
+/** An empty segment is none. */
+const homeOf = (entry: Policy['identities'][number]): string | undefined => entry.segment || undefined
+
+/** Number of the segment an identity lives in, from 1; 0 where the policy says none. */
+const compileHomes = (policy: Policy): ((identity: string) => number) => {
+  const numbers = new Map<string, number>()
+  const homes = indexGlobs(
+    policy.identities.flatMap((entry) => {
+      const segment = homeOf(entry)
+      if (segment === undefined) return []
+      if (!numbers.has(segment)) numbers.set(segment, numbers.size + 1)
+      return [{ pattern: entry.match, value: numbers.get(segment)! }]
+    }),
+  )
+  return (identity) => homes.find(identity)[0] ?? 0
 }
 
 const globsOf = (match: Readonly<Record<string, string | undefined>>): readonly { readonly field: string; readonly glob: Glob }[] =>
@@ -200,6 +221,20 @@ const compileWindows = (policy: Policy): CompiledPolicy['inMaintenance'] => {
     policy.maintenance.map((w) => ({ pattern: w.identities, value: { name: w.name, fromMs: Date.parse(w.from), toMs: Date.parse(w.to) } })),
   )
   return (identity, timeMs) => windows.find(identity).find((w) => timeMs >= w.fromMs && timeMs < w.toMs)?.name
+}
+
+/** Families that are about when or how much, of which a calendar says that it is expected. */
+const EXPECTED_ON_DAYS: readonly ReasonFamily[] = ['off_hours', 'rate', 'volume']
+
+const compileCalendars = (policy: Policy): CompiledPolicy['calendarFor'] => {
+  const calendars = indexGlobs(
+    policy.calendars.map((c) => ({
+      pattern: c.identities ?? '*',
+      value: { name: c.name, days: new Set(c.days.map((d) => Date.parse(`${d}T00:00:00Z`) / DAY_MS)) },
+    })),
+  )
+  return (identity, family, timeMs) =>
+    EXPECTED_ON_DAYS.includes(family) ? calendars.find(identity).find((c) => c.days.has(Math.floor(timeMs / DAY_MS)))?.name : undefined
 }
 
 const compileSegments = (policy: Policy): CompiledPolicy['segmentAllowed'] => {

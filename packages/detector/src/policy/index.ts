@@ -17,3 +17,4 @@ export {
   type ResourcePolicy,
   type RuleVerdict,
 } from './compile.ts'
+export { type Act, goesOutside, type Judgement, judge } from './judge.ts'

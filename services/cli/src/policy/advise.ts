@@ -12,6 +12,7 @@ const FAMILIES: ReadonlySet<string> = new Set(REASON_FAMILIES)
 export const adviseOn = (policy: Policy, nowMs: number): readonly PolicyAdvice[] => [
   ...exceptions(policy, nowMs),
   ...windows(policy, nowMs),
+  ...calendars(policy, nowMs),
   ...doubled('rules', policy.rules),
   ...doubled('exceptions', policy.exceptions),
   ...shadowed(
@@ -45,6 +46,14 @@ const windows = (policy: Policy, nowMs: number): PolicyAdvice[] =>
     const where = `maintenance ${w.name}`
     if (Date.parse(w.to) <= Date.parse(w.from)) return [{ where, message: 'ends before it begins: it never applies' }]
     return Date.parse(w.to) < nowMs ? [{ where, message: `is over since ${w.to.slice(0, 10)}` }] : []
+  })
+
+const calendars = (policy: Policy, nowMs: number): PolicyAdvice[] =>
+  policy.calendars.flatMap(({ name, days }) => {
+    const last = days.toSorted().at(-1)
+    const where = `calendars ${name}`
+    if (last === undefined) return [{ where, message: 'lists no days: it never applies' }]
+    return last < new Date(nowMs).toISOString().slice(0, 10) ? [{ where, message: `has no day left since ${last}` }] : []
   })
 
 const doubled = (list: string, entries: readonly { readonly id: string }[]): PolicyAdvice[] => {
