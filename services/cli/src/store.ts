@@ -56,3 +56,24 @@ export const openStore = async (flags: StoreFlags, role: 'owner' | 'reader'): Pr
   const engine = await startEngine({ dir })
   return { url: engine.url, user: role, password: engine.passwords[role], database: DATABASE, close: () => engine.stop() }
 }
+
+/**
+ * Asks by GET, which ClickHouse lets read only, whatever the user may do otherwise. `values` fill `{name:Type}` in the SQL.
+ * Errors: STORE_UNAVAILABLE (retryable), QUERY_FAILED with ClickHouse's own words.
+ */
+export const askStore = async (
+  store: StoreAccess,
+  sql: string,
+  format: string,
+  values: Readonly<Record<string, string>> = {},
+): Promise<Response> => {
+  const parameters = new URLSearchParams({ query: sql, database: store.database, default_format: format })
+  for (const [name, value] of Object.entries(values)) parameters.set(`param_${name}`, value)
+  const headers = { 'X-ClickHouse-User': store.user, 'X-ClickHouse-Key': store.password }
+  const answer = await fetch(`${store.url}/?${parameters.toString()}`, { headers }).catch((cause: unknown) => {
+    throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${store.url} does not answer`, { retryable: true, cause })
+  })
+  if (answer.ok) return answer
+  const said = (await answer.text()).split('\n')[0] ?? ''
+  throw new PlumblineError('QUERY_FAILED', said.replace(/ \(version .*/, '').slice(0, 1000))
+}

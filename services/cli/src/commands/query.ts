@@ -1,8 +1,7 @@
-import { PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { type Output, write } from '../output.ts'
 import { examples, type Register } from '../register.ts'
-import { openStore, type StoreAccess, type StoreFlags } from '../store.ts'
+import { askStore, openStore, type StoreAccess, type StoreFlags } from '../store.ts'
 
 interface Flags extends StoreFlags {
   readonly format?: string
@@ -39,17 +38,8 @@ const defaultFormat = (output: Output): string => {
   return (output.out as NodeJS.WriteStream).isTTY === true ? 'PrettyCompactMonoBlock' : 'TSVWithNames'
 }
 
-/** By GET, which ClickHouse lets read only, whatever the user may do otherwise. */
 const ask = async (store: StoreAccess, sql: string, format: string, output: Output): Promise<void> => {
-  const parameters = new URLSearchParams({ query: sql, database: store.database, default_format: format })
-  const headers = { 'X-ClickHouse-User': store.user, 'X-ClickHouse-Key': store.password }
-  const answer = await fetch(`${store.url}/?${parameters.toString()}`, { headers }).catch((cause: unknown) => {
-    throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${store.url} does not answer`, { retryable: true, cause })
-  })
-  if (!answer.ok) {
-    const said = (await answer.text()).split('\n')[0] ?? ''
-    throw new PlumblineError('QUERY_FAILED', said.replace(/ \(version .*/, '').slice(0, 1000))
-  }
-  if (answer.body === null) return
-  for await (const chunk of answer.body) await write(output.out, chunk as Uint8Array)
+  const { body } = await askStore(store, sql, format)
+  if (body === null) return
+  for await (const chunk of body) await write(output.out, chunk as Uint8Array)
 }

@@ -3,16 +3,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { proposePolicy } from '@plumbline/adapters/policy'
 import { DAY, generate, HOUR } from '@plumbline/generator'
 import { createLogger, findInstance } from '@plumbline/runtime'
-import { type FeedHeader, TrainAnswer } from '@plumbline/schemas'
+import { type FeedHeader, Policy, TrainAnswer } from '@plumbline/schemas'
 import { loadStandaloneConfig, type Standalone, startStandalone } from '@plumbline/standalone'
 import { backfill } from '../backfill/backfill.ts'
 import { type Spool, spool } from '../backfill/spool.ts'
 import { backfillWords } from '../backfill/words.ts'
+import { observeStore } from '../policy/observe-store.ts'
+import { observe } from '../policy/observe.ts'
 import { createProgress, type Progress } from '../progress.ts'
 import { operatorTarget } from '../replay/operator.ts'
 import { replay } from '../replay/replay.ts'
+import { openStore } from '../store.ts'
 import { runningAt, type InstanceAccess } from './access.ts'
 import { createApi } from './api.ts'
 import { settle } from './feed.ts'
@@ -94,6 +98,21 @@ test('replay arrives at its event time; history after live events is refused', a
     { code: 'BACKFILL_AFTER_LIVE' },
   )
   history.close()
+})
+
+test('what the store saw becomes the same proposal as the files that it came from', async () => {
+  await settle(access.operator, ['acme', 'default'], false, () => {})
+  const empty = Policy.parse({})
+  const store = await openStore({ dataDir }, 'reader')
+  const proposals = async (tenant?: string) => proposePolicy(empty, await observeStore(store, tenant))
+  const ofFiles = proposePolicy(empty, await observe([path], undefined, () => {}))
+  assert.ok(ofFiles.length > 2, `${ofFiles.length} proposals`)
+  assert.deepEqual(await proposals('default'), ofFiles)
+  assert.deepEqual(
+    (await proposals()).map((p) => p.entry),
+    ofFiles.map((p) => p.entry),
+  )
+  assert.deepEqual(await observeStore(store, "nobody' OR 1=1 --"), { classes: [], destinations: [], identities: 0 })
 })
 
 test('training on demand releases; a tenant nobody knows is named', async () => {
