@@ -119,6 +119,21 @@ test('policy test names the place of each mistake and what has lapsed', () => {
   )
 })
 
+test('replay and evaluate refuse a policy that is not there, not valid, or not theirs to set', () => {
+  writeFileSync(join(dir, 'one.jsonl'), '')
+  writeFileSync(join(dir, 'broken.yaml'), 'rules: 3')
+  const evaluate = ['evaluate', '--train', 'one.jsonl', '--test', 'one.jsonl', '--scores', 'out.jsonl']
+  for (const command of [['replay', 'one.jsonl'], evaluate]) {
+    const absent = run(...command, '--policy', 'absent.yaml')
+    assert.deepEqual([absent.status, /absent\.yaml cannot be read \[FILE_NOT_FOUND\]/.test(absent.stderr)], [2, true], absent.stderr)
+    const broken = run(...command, '--policy', 'broken.yaml')
+    assert.deepEqual([broken.status, /broken\.yaml: rules .*\[POLICY_INVALID\]/.test(broken.stderr)], [2, true], broken.stderr)
+  }
+  const elsewhere = run('replay', 'one.jsonl', '--to', 'http://localhost:1', '--policy', 'good.yaml')
+  assert.deepEqual([elsewhere.status, /USAGE/.test(elsewhere.stderr)], [2, true], elsewhere.stderr)
+  assert.equal(run('evaluate', '--tabular', 'a.csv', 'b.csv', '--scores', '-', '--policy', 'good.yaml').status, 2)
+})
+
 test('doctor finds what this machine has and says how to fix what it has not', () => {
   const { status, stdout } = run(
     'doctor',

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { usageError } from '../exit.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, note, report, write } from '../output.ts'
+import { policyFlag } from '../policy/file.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
 import { openSink } from '../sink.ts'
@@ -18,6 +19,7 @@ interface Flags {
   readonly tenant: string
   readonly tabular?: boolean
   readonly seed: number
+  readonly policy?: string
 }
 
 export const registerEvaluate: Register = (program, outputOf) => {
@@ -36,6 +38,7 @@ export const registerEvaluate: Register = (program, outputOf) => {
     )
     .option('--format <format>', `${FILE_FORMATS.join(', ')} (default: found from the file)`, oneOf(FILE_FORMATS))
     .option('--tenant <name>', 'tenant of events that name none', 'default')
+    .option('--policy <file>', 'a policy in YAML, in force from the first event of A on')
     .option('--tabular', 'rows of numbers instead of events: the bare autoencoder, one score per line')
     .option('--seed <n>', 'with --tabular: seed of the nets', integer(0, 1_000_000), 0)
     .addHelpText(
@@ -59,6 +62,7 @@ const readable = (path: string): string => {
 
 const tabular = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
   const [train, test] = files
+  if (flags.policy !== undefined) throw usageError('rows of numbers know no policy')
   if (train === undefined || test === undefined || files.length > 2) throw usageError('--tabular takes two files: TRAIN.csv TEST.csv')
   readable(train)
   readable(test)
@@ -77,6 +81,7 @@ const events = async (files: readonly string[], flags: Flags, output: Output): P
   if (files.length > 0) throw usageError('name the files with --train and --test')
   if (flags.train === undefined || flags.test === undefined) throw usageError('both --train and --test are needed')
   const options = { format: flags.format, tenant: flags.tenant }
+  const policy = await policyFlag(flags.policy)
   const [{ readEvents }, { evaluate }] = await Promise.all([import('@plumbline/adapters/files'), import('../evaluate/evaluate.ts')])
   const progress = createProgress(output, 'learning from A', 'events')
   const [train, test] = [readEvents(readable(flags.train), options), readEvents(readable(flags.test), options)]
@@ -91,6 +96,7 @@ const events = async (files: readonly string[], flags: Flags, output: Output): P
     test,
     learn: flags.learn,
     config: DEFAULT_DETECTION_CONFIG,
+    policy,
     progress,
     write: (line) => {
       lines.push(JSON.stringify(line))

@@ -1,11 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import type { FileFormat } from '@plumbline/adapters/files'
 import type { Observed } from '@plumbline/adapters/policy'
-import { type Policy, PlumblineError } from '@plumbline/schemas'
+import type { Policy } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import { FILE_FORMATS, oneOf } from '../options.ts'
 import { type Output, report } from '../output.ts'
+import { policyOf, textOf } from '../policy/file.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
 import { openStore, type StoreFlags } from '../store.ts'
@@ -45,15 +46,6 @@ export const registerPolicy: Register = (program, outputOf) => {
       ),
     )
     .action(async (files: string[], flags: ProposeFlags, command: Command) => propose(files, flags, outputOf(command)))
-}
-
-const textOf = async (file: string, otherwise?: string): Promise<string> => {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    if (otherwise !== undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return otherwise
-    throw new PlumblineError('FILE_NOT_FOUND', `${file} cannot be read`, { cause })
-  }
 }
 
 const test = async (file: string, casesFile: string | undefined, output: Output): Promise<void> => {
@@ -124,12 +116,11 @@ const wordsOf = (diff: string, proposals: number, seen: number, end: string): st
 }
 
 const propose = async (files: readonly string[], flags: ProposeFlags, output: Output): Promise<void> => {
-  const { applyProposals, parsePolicy, problemText, proposePolicy } = await import('@plumbline/adapters/policy')
+  const { applyProposals, proposePolicy } = await import('@plumbline/adapters/policy')
   const current = await textOf(flags.policy, '')
-  const loaded = parsePolicy(current)
-  if (!loaded.ok) throw new PlumblineError('POLICY_INVALID', `${flags.policy}: ${loaded.problems.map(problemText).join('; ')}`)
+  const { policy } = await policyOf(flags.policy, current)
   const observed = await (files.length > 0 ? inFiles(files, flags, output) : inStore(flags))
-  const proposals = proposePolicy(loaded.policy, observed)
+  const proposals = proposePolicy(policy, observed)
   const { text, diff } = applyProposals(current, proposals)
   if (flags.write === true && proposals.length > 0) await writeFile(flags.policy, text)
   const end = flags.write === true ? `written to ${flags.policy}` : `accept with --write, or put what you want into ${flags.policy}`

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import type { FileFormat } from '@plumbline/adapters/files'
-import { DEFAULT_DETECTION_CONFIG, PlumblineError } from '@plumbline/schemas'
+import { type Alert, DEFAULT_DETECTION_CONFIG, PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
-import { EXIT } from '../exit.ts'
+import { EXIT, usageError } from '../exit.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, write } from '../output.ts'
+import { policyFlag } from '../policy/file.ts'
 import { createProgress, type Progress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
 import type { ReplaySummary, ReplayTarget } from '../replay/replay.ts'
@@ -19,6 +20,7 @@ interface Flags {
   readonly dataDir?: string
   readonly arrival: 'event' | 'wall'
   readonly trainAfter?: number
+  readonly policy?: string
 }
 
 export const registerReplay: Register = (program, outputOf) => {
@@ -39,11 +41,13 @@ export const registerReplay: Register = (program, outputOf) => {
     .option('--data-dir <folder>', 'with --arrival event: data folder of that instance (default: PLUMBLINE_DATA_DIR or data)')
     .option('--token <token>', 'with --arrival wall: its token (default: PLUMBLINE_TOKEN, or that of the data folder)')
     .option('--train-after <n>', 'throw-away instance: events until the first model is trained', integer(100, 100_000_000))
+    .option('--policy <file>', 'throw-away instance: a policy in YAML, in force from the first event on: try one on history')
     .addHelpText(
       'after',
       examples(
         'plumbline replay --format cloudtrail trail/*.json.gz',
         'plumbline generate --days 15 | plumbline replay -',
+        'plumbline replay --policy staging.policy.yaml march.jsonl.gz',
         'plumbline replay --to http://localhost:7070 day.jsonl.gz',
         'plumbline replay --to https://plumbline.example.com --arrival wall --speed 10x today.jsonl.gz',
       ),
@@ -64,6 +68,8 @@ const replayFiles = async (files: readonly string[], flags: Flags, output: Outpu
   const missing = files.find((file) => file !== '-' && !existsSync(file))
   if (missing !== undefined) throw new PlumblineError('FILE_NOT_FOUND', `${missing} does not exist`)
   const pace = paceOf(flags.speed)
+  if (flags.to !== undefined && flags.policy !== undefined)
+    throw usageError('--policy is for a throw-away instance; a running one has its own')
   const { replay } = await import('../replay/replay.ts')
   const progress = createProgress(output, 'replaying', 'events')
   const target = await targetOf(flags, output, progress)
@@ -97,8 +103,11 @@ const instanceTarget = async (to: string, flags: Flags, progress: Progress): Pro
 const targetOf = async (flags: Flags, output: Output, progress: Progress): Promise<ReplayTarget> => {
   if (flags.to !== undefined) return instanceTarget(flags.to, flags, progress)
   const [{ throwAwayTarget }, { alertWords }] = await Promise.all([import('../replay/throw-away.ts'), import('../replay/words.ts')])
+  const policy = await policyFlag(flags.policy)
   const config = { ...DEFAULT_DETECTION_CONFIG, ...(flags.trainAfter === undefined ? {} : { trainAfterEvents: flags.trainAfter }) }
-  return throwAwayTarget(config, (alert) => write(output.out, output.json ? `${JSON.stringify({ alert })}\n` : `${alertWords(alert)}\n\n`))
+  const show = (alert: Alert): Promise<void> =>
+    write(output.out, output.json ? `${JSON.stringify({ alert })}\n` : `${alertWords(alert)}\n\n`)
+  return throwAwayTarget(config, show, policy)
 }
 
 const MOST_NAMED = 3

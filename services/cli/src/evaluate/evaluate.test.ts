@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FileRecord, readEvents } from '@plumbline/adapters/files'
-import { DEFAULT_DETECTION_CONFIG } from '@plumbline/schemas'
+import { policyHash } from '@plumbline/detector'
+import { DEFAULT_DETECTION_CONFIG, Policy, type PolicyInput } from '@plumbline/schemas'
 import { evaluate, type ScoreLine } from './evaluate.ts'
 
 const DAY = Date.UTC(2026, 5, 1)
@@ -45,13 +46,15 @@ const file = (lines: Iterable<string>): AsyncIterable<FileRecord> => {
   )
 }
 
-const run = async (train: readonly string[], probe: readonly string[], learn: 'frozen' | 'online' = 'frozen') => {
+const run = async (train: readonly string[], probe: readonly string[], learn: 'frozen' | 'online' = 'frozen', input?: PolicyInput) => {
   const lines: ScoreLine[] = []
+  const parsed = input === undefined ? undefined : Policy.parse(input)
   const summary = await evaluate({
     train: file(train),
     test: file(probe),
     learn,
     config: DEFAULT_DETECTION_CONFIG,
+    policy: parsed === undefined ? undefined : { policy: parsed, hash: policyHash(parsed) },
     write: (line) => void lines.push(line),
   })
   return { lines, summary }
@@ -99,4 +102,16 @@ test('no session spans A and B: a session id of A starts anew in B', async () =>
   const [fresh] = (await run(A, next('never-seen'))).lines
   assert.equal(same?.session, ongoing)
   assert.equal(same?.score, fresh?.score)
+})
+
+test('a policy is in force from the first event of A on, for every tenant', async () => {
+  const deny: PolicyInput = { rules: [{ id: 'r', identities: 'clerk-1', effect: 'deny', classes: ['orders'] }] }
+  const other = [...clerks(900, 30)].map((line) => JSON.stringify({ ...(JSON.parse(line) as object), tenant: 'other' }))
+  const { lines, summary } = await run(A, [...clerks(960, 30), ...other], 'frozen', deny)
+  assert.ok(summary.train.alerts > 0)
+  for (const half of [lines.slice(0, 30), lines.slice(30)]) {
+    assert.deepEqual(new Set(half.filter((l) => l.alert).map((l) => l.identity)), new Set(['clerk-1']))
+    assert.equal(half.filter((l) => l.alert).length, 10)
+  }
+  assert.equal((await first).summary.train.alerts, 0)
 })

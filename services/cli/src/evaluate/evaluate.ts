@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FileRecord } from '@plumbline/adapters/files'
 import { canonicalEvent } from '@plumbline/detector'
 import { type DetectionConfig, type Event, EVENT_LIMITS, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
+import type { PolicyInUse } from '../policy/file.ts'
 import type { Flushed, Instance } from './instance.ts'
 import { Learner } from './learner.ts'
 
@@ -25,6 +26,8 @@ export interface EvaluateOptions {
   /** frozen: baselines stay as they were at the end of A. online: as in production. */
   readonly learn: 'frozen' | 'online'
   readonly config: DetectionConfig
+  /** In force from the first event of A on. */
+  readonly policy?: PolicyInUse | undefined
   readonly write: (line: ScoreLine) => void | Promise<void>
   readonly progress?: { phase(name: string): void; at(done: number, total: number): void }
 }
@@ -51,7 +54,7 @@ const MASTER_KEY = createHash('sha256').update('plumbline evaluate, seed 0').dig
  * Reads no label. Throws what the readers throw for a file as a whole.
  */
 export const evaluate = async (options: EvaluateOptions): Promise<EvaluateSummary> => {
-  const learner = new Learner({ config: options.config, masterKey: MASTER_KEY, trains: false })
+  const learner = new Learner({ config: options.config, masterKey: MASTER_KEY, trains: false, policy: options.policy })
   const { instance } = learner
   const known = await streamTrain(learner, options)
   const releases: string[] = []

@@ -10,6 +10,7 @@ import {
 } from '@plumbline/detector'
 import type { Alert, AlertCapsule, ControlRecord, DeadLetter, DetectionConfig } from '@plumbline/schemas'
 import { type ScoredRow, scoredRows } from '@plumbline/detector/replay'
+import type { PolicyInUse } from '../policy/file.ts'
 
 /** An event in the form the detector takes, and who it belongs to. */
 export interface InstanceEvent {
@@ -32,6 +33,8 @@ export interface InstanceOptions {
   readonly masterKey: Uint8Array
   /** Most identities held unpacked. Default 16,384 (64 MB). */
   readonly residentSlots?: number
+  /** In force for every tenant from its first event on. */
+  readonly policy?: PolicyInUse | undefined
 }
 
 const CHUNK = 500
@@ -67,6 +70,9 @@ export class Instance {
   readonly #slots = new MemorySlots()
   readonly #releases = new Map<string, Uint8Array>()
   readonly #artifacts = new Map<string, Uint8Array>()
+  readonly #policy: PolicyInUse | undefined
+  /** Tenants that have it. */
+  readonly #ruled = new Set<string>()
   #pending: LogRecord[] = []
   #offset = 0
   #nowMs = 0
@@ -81,11 +87,13 @@ export class Instance {
       topic: 'throw-away',
     })
     this.detector.open(0, { nextOffset: 0, meta: new Map() })
+    this.#policy = options.policy
   }
 
   /** Appends an event and returns its offset. Call `flush` when `due`. */
   append(event: InstanceEvent): number {
     this.#nowMs = Math.max(this.#nowMs, event.timeMs)
+    this.#rule(event.tenant)
     return this.#append(eventKey(event.tenant, event.identity), event.bytes)
   }
 
@@ -146,6 +154,14 @@ export class Instance {
       const slot = this.#slots.get(key)
       if (slot !== undefined) yield slot
     }
+  }
+
+  /** Gives a tenant the policy, as the record that it is in a deployment. */
+  #rule(tenant: string): void {
+    if (this.#policy === undefined || this.#ruled.has(tenant)) return
+    this.#ruled.add(tenant)
+    const { policy, hash } = this.#policy
+    this.control({ v: 1, type: 'policy', controlId: 'policy:file', tenant, policy, policyHash: hash })
   }
 
   #append(key: Uint8Array, value: Uint8Array): number {

@@ -1,5 +1,6 @@
 import type { DetectionConfig } from '@plumbline/schemas'
 import { laterModelDue, type Reach } from '@plumbline/training'
+import type { PolicyInUse } from '../policy/file.ts'
 import { fitRelease } from './fit.ts'
 import { History } from './history.ts'
 import { type Flushed, Instance } from './instance.ts'
@@ -9,6 +10,7 @@ export interface LearnerOptions {
   readonly masterKey: Uint8Array
   /** Train by itself: first at `trainAfterEvents`, then by growth or `retrainEveryDays`. Else only when told. */
   readonly trains: boolean
+  readonly policy?: PolicyInUse | undefined
   readonly onRelease?: (id: string, withModel: boolean) => void
 }
 
@@ -25,7 +27,7 @@ export class Learner {
 
   constructor(options: LearnerOptions) {
     this.#options = options
-    this.instance = new Instance({ config: options.config, masterKey: options.masterKey })
+    this.instance = new Instance(options)
   }
 
   /** Processes what was appended and puts into use what is due. */

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { DEFAULT_DETECTION_CONFIG, type Alert } from '@plumbline/schemas'
+import { policyHash } from '@plumbline/detector'
+import { DEFAULT_DETECTION_CONFIG, type Alert, Policy, type PolicyInput } from '@plumbline/schemas'
 import { remoteTarget } from './remote.ts'
 import { replay, type ReplayTarget } from './replay.ts'
 import { throwAwayTarget } from './throw-away.ts'
@@ -58,6 +59,24 @@ test('a throw-away instance alerts, says why in words, and says the same the sec
   assert.match(alertWords(alert), /bot-0.*hr/i)
   assert.match(alertWords(alert), /First: /)
   assert.deepEqual((await once()).alerts, alerts)
+})
+
+test('a policy can be tried on history: what it forbids and what it keeps quiet shows', async () => {
+  const lines = Array.from({ length: 400 }, (_, i) => event(i))
+  const path = file('policy.jsonl', lines)
+  const families = async (input: PolicyInput) => {
+    const policy = Policy.parse(input)
+    const alerts: Alert[] = []
+    const target = throwAwayTarget(DEFAULT_DETECTION_CONFIG, async (alert) => void alerts.push(alert), { policy, hash: policyHash(policy) })
+    await play([path], target)
+    return alerts.map((a) => [a.family, a.facts.identity.id, a.replay.policyHash === policyHash(policy)])
+  }
+  const rules: PolicyInput['rules'] = [{ id: 'r', identities: 'bot-1', effect: 'deny', classes: ['crm'] }]
+  const found = await families({ rules })
+  assert.ok(found.length > 0)
+  assert.deepEqual(new Set(found.map(String)), new Set(['policy,bot-1,true']))
+  const whole = { from: new Date(START).toISOString(), to: new Date(START + 86_400_000).toISOString() }
+  assert.deepEqual(await families({ rules, maintenance: [{ name: 'move', ...whole }] }), [])
 })
 
 test('paced replay keeps the time between events', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Alert, DetectionConfig } from '@plumbline/schemas'
 import { Learner } from '../evaluate/learner.ts'
+import type { PolicyInUse } from '../policy/file.ts'
 import type { ReplayTarget } from './replay.ts'
 
 /** Fixed, so that the same files give the same alerts. Nothing is kept under it. */
@@ -9,12 +10,13 @@ const MASTER_KEY = createHash('sha256').update('plumbline replay').digest().suba
 const MOST_WAIT_MS = 250
 
 /** An instance in memory that learns, trains and alerts as a deployment does, and is thrown away. */
-export const throwAwayTarget = (config: DetectionConfig, onAlert: (alert: Alert) => Promise<void>): ReplayTarget => {
+export const throwAwayTarget = (config: DetectionConfig, onAlert: (alert: Alert) => Promise<void>, policy?: PolicyInUse): ReplayTarget => {
   const releases: { id: string; withModel: boolean }[] = []
   const learner = new Learner({
     config,
     masterKey: MASTER_KEY,
     trains: true,
+    policy,
     onRelease: (id, withModel) => releases.push({ id, withModel }),
   })
   const codes: Record<string, number> = {}
