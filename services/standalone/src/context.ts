@@ -11,6 +11,7 @@ import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import type { StandaloneConfig } from './config.ts'
 import type { Demo } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
+import type { PolicyLoader } from './policy.ts'
 import type { StatusTracker } from './status.ts'
 import type { Storage } from './storage.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -43,6 +44,7 @@ export interface Context {
   releases: ReleaseStore | null
   detection: Detection | null
   verdicts: Verdicts | null
+  policy: PolicyLoader | null
   forwarder: Forwarder | null
   storage: Storage | null
   trainer: Trainer | null
@@ -59,6 +61,9 @@ export const present = <T>(part: T | null, name: string): T => {
   return part
 }
 
+/** A way into the log on which tenants get their policy before their first events. */
+export const ruled = ({ policy }: Context, port: IngestPort): IngestPort => policy?.over(port) ?? port
+
 export const logOf = (context: Context): EmbeddedLog => present(context.log, 'The log')
 export const readerOf = (context: Context): Store => present(context.storage, 'The store').reader()
 
@@ -74,7 +79,7 @@ export const createContext = (config: StandaloneConfig, token: string, logger: L
     health: createHealth(),
     startedAt: Date.now(),
     storeUp: Promise.withResolvers<void>(),
-    port: { ingest: async (batch) => logOf(context).ingest(batch) },
+    port: { ingest: async (batch) => ruled(context, logOf(context)).ingest(batch) },
     tenants: createTenantLedger({ perInstance: config.maxTenants, perToken: config.maxTenantsPerToken }),
     stopping: new AbortController(),
     phase: 'starting',
@@ -85,6 +90,7 @@ export const createContext = (config: StandaloneConfig, token: string, logger: L
     releases: null,
     detection: null,
     verdicts: null,
+    policy: null,
     forwarder: null,
     storage: null,
     trainer: null,

@@ -35,7 +35,8 @@ const portOf = async ({ host, httpPort }: StandaloneConfig): Promise<number> => 
 /** Why nothing can be taken in at present. */
 const pressureOf = (context: Context): string | undefined => {
   if (context.phase === 'stopping') return 'The service is stopping.'
-  if (context.detection === null) return 'The service is starting.'
+  // What comes in before the policy of the file is in force would be judged without it.
+  if (context.detection === null || context.policy === null) return 'The service is starting.'
   const lag = context.detection.lag()
   return lag > context.config.maxLagEvents ? `${lag} events wait to be scored.` : undefined
 }

@@ -9,7 +9,7 @@ import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
 import { createDetection, type Detection, pinnedConfig } from './detection.ts'
 import { createHousekeeping } from './housekeeping.ts'
-import { createPolicyLoader, type PolicyLoader } from './policy.ts'
+import { createPolicyLoader } from './policy.ts'
 import { signingKeyPath } from './secrets.ts'
 import { createStorage } from './storage.ts'
 import { createVerdicts } from './verdicts.ts'
@@ -166,24 +166,22 @@ export const trainerPart = (context: Context): Part => ({
   stop: () => context.trainer?.stop(),
 })
 
-/** The file speaks for every tenant but the demo, which brings its own. */
-export const policyPart = (context: Context): Part => {
-  let loader: PolicyLoader | null = null
-  return {
-    name: 'policy',
-    async start() {
-      const { config, clock, logger } = context
-      const detection = present(context.detection, 'The detector')
-      const tenants = (): string[] => {
-        const met = detection.tenants().map(({ name }) => name)
-        return [...new Set([config.tenant ?? DEFAULT_TENANT, ...met])].filter((name) => name !== DEMO_TENANT)
-      }
-      loader = createPolicyLoader({ log: logOf(context), path: resolve(config.policyFile), tenants, clock, logger })
-      await loader.start()
-    },
-    stop: () => loader?.stop(),
-  }
-}
+/** The file speaks for every tenant but the demo, which brings its own. Events are taken in once it does. */
+export const policyPart = (context: Context): Part => ({
+  name: 'policy',
+  async start() {
+    const { config, clock, logger } = context
+    const detection = present(context.detection, 'The detector')
+    const tenants = (): string[] => {
+      const met = detection.tenants().map(({ name }) => name)
+      return [...new Set([config.tenant ?? DEFAULT_TENANT, ...met])].filter((name) => name !== DEMO_TENANT)
+    }
+    const loader = createPolicyLoader({ log: logOf(context), path: resolve(config.policyFile), tenants, clock, logger })
+    await loader.start()
+    context.policy = loader
+  },
+  stop: () => context.policy?.stop(),
+})
 
 export const housekeepingPart = (context: Context): Part => {
   let keeper: ReturnType<typeof createHousekeeping> | null = null

@@ -1,9 +1,10 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { problemText, type PolicyWatch, watchPolicy } from '@plumbline/adapters/policy'
-import { policyHash } from '@plumbline/detector'
+import { type AppendRecord, policyHash } from '@plumbline/detector'
+import { type IngestPort, tenantOfValue } from '@plumbline/gateway'
 import type { Logger } from '@plumbline/runtime'
-import { Policy } from '@plumbline/schemas'
-import { allShards, announce } from '@plumbline/trainer'
+import { type ControlRecord, Policy } from '@plumbline/schemas'
+import { allShards } from '@plumbline/trainer'
 
 /** Policy a tenant's shards were last given. `count` makes control ids of equal policies differ, so that A, B, A is three changes. */
 interface Given {
@@ -11,29 +12,80 @@ interface Given {
   readonly count: number
 }
 
+/** A policy and its hash. */
+interface Hashed {
+  readonly policy: Policy
+  readonly hash: string
+}
+
 const GIVEN = 'policy:given:'
 /** Every policy that ever was in force, by its hash: alerts are replayed under the one they were made with. */
 const BODY = 'policy:body:'
 const EMPTY_HASH = policyHash(Policy.parse({}))
+const encoder = new TextEncoder()
 
-/** Gives every shard of a tenant a policy, unless it is the one in force. Resolves when on disk. */
-export const givePolicy = async (log: EmbeddedLog, tenant: string, policy: Policy, hash: string, nowMs: number): Promise<boolean> => {
+type PolicyLog = Pick<EmbeddedLog, 'ingest' | 'kv' | 'publish' | 'shards'>
+
+/** What a tenant's change of policy writes, whole or not at all: a control record for each shard, and what is remembered of it. */
+interface Change {
+  readonly tenant: string
+  readonly hash: string
+  readonly count: number
+  readonly records: readonly AppendRecord[]
+  readonly values: Readonly<Record<string, Uint8Array>>
+}
+
+/** Null when the tenant has this policy. */
+const changeFor = (log: PolicyLog, tenant: string, { policy, hash }: Hashed, ingestTimeMs: number): Change | null => {
   const stored = log.kv.get(GIVEN + tenant)
   const given = stored === undefined ? { hash: EMPTY_HASH, count: 0 } : (JSON.parse(Buffer.from(stored).toString()) as Given)
-  if (given.hash === hash) return false
+  if (given.hash === hash) return null
   const count = given.count + 1
-  await log.kv.put({ [BODY + hash]: Buffer.from(JSON.stringify(policy)) })
   const controlId = `policy:${hash.slice(0, 32)}:${count}`
-  await announce(log, {
-    record: { v: 1, type: 'policy', controlId, tenant, policy, policyHash: hash },
-    shards: allShards(log.shards),
-    nowMs,
-    nonce: log.id,
-  })
-  await log.kv.put({ [GIVEN + tenant]: Buffer.from(JSON.stringify({ hash, count } satisfies Given)) })
-  await log.publish('audit', [{ time: nowMs, tenant, actor: 'policy file', action: 'policy', target: hash, body: { count } }])
+  const key = encoder.encode(`c:${controlId}`)
+  const value = encoder.encode(
+    JSON.stringify({ v: 1, type: 'policy', controlId, tenant, policy, policyHash: hash } satisfies ControlRecord),
+  )
+  return {
+    tenant,
+    hash,
+    count,
+    records: allShards(log.shards).map((shard) => ({ shard, ingestTimeMs, key, value })),
+    values: {
+      [BODY + hash]: encoder.encode(JSON.stringify(policy)),
+      [GIVEN + tenant]: encoder.encode(JSON.stringify({ hash, count } satisfies Given)),
+    },
+  }
+}
+
+const audit = async (log: PolicyLog, { tenant, hash, count }: Change, time: number): Promise<void> => {
+  await log.publish('audit', [{ time, tenant, actor: 'policy file', action: 'policy', target: hash, body: { count } }])
+}
+
+/** Gives every shard of a tenant a policy, unless it is the one in force. Resolves when on disk. */
+export const givePolicy = async (log: PolicyLog, tenant: string, policy: Policy, hash: string, nowMs: number): Promise<boolean> => {
+  const change = changeFor(log, tenant, { policy, hash }, nowMs)
+  if (change === null) return false
+  await log.ingest({ records: change.records, deadLetters: [], values: change.values })
+  await audit(log, change, nowMs)
   return true
 }
+
+/** A way into the log on which a tenant's first events come after its policy, in one transaction with them. */
+const ruledPort = (log: PolicyLog, port: IngestPort, inForce: Hashed): IngestPort => ({
+  async ingest(batch) {
+    const arrival = batch.records[0]?.ingestTimeMs ?? 0
+    const opened = Object.keys(batch.values ?? {}).flatMap((name) => tenantOfValue(name) ?? [])
+    const changes = opened.flatMap((tenant) => changeFor(log, tenant, inForce, arrival) ?? [])
+    if (changes.length === 0) return port.ingest(batch)
+    const records = changes.flatMap((change) => change.records)
+    const values = Object.assign({}, batch.values, ...changes.map((change) => change.values)) as Record<string, Uint8Array>
+    const result = await port.ingest({ ...batch, records: [...records, ...batch.records], values })
+    if (result.repeated !== undefined || result.conflict === true) return result
+    for (const change of changes) await audit(log, change, arrival)
+    return { ...result, offsets: result.offsets.slice(records.length) }
+  },
+})
 
 /** A policy that was in force here, by its hash. */
 export const policyOf = (log: Pick<EmbeddedLog, 'kv'>, hash: string): Policy | undefined => {
@@ -41,10 +93,19 @@ export const policyOf = (log: Pick<EmbeddedLog, 'kv'>, hash: string): Policy | u
   return stored === undefined ? undefined : Policy.parse(JSON.parse(Buffer.from(stored).toString()))
 }
 
+/** The policy that a tenant was given last, if it ever was given one. */
+const lastGiven = (log: PolicyLog, tenant: string): Hashed | null => {
+  const stored = log.kv.get(GIVEN + tenant)
+  if (stored === undefined) return null
+  const { hash } = JSON.parse(Buffer.from(stored).toString()) as Given
+  const policy = policyOf(log, hash)
+  return policy === undefined ? null : { policy, hash }
+}
+
 export interface PolicyLoaderOptions {
   readonly log: EmbeddedLog
   readonly path: string
-  /** Tenants the file speaks for. */
+  /** Tenants the file speaks for; the first is there always. */
   readonly tenants: () => readonly string[]
   readonly clock: () => number
   readonly logger: Logger
@@ -54,6 +115,8 @@ export interface PolicyLoaderOptions {
 export interface PolicyLoader {
   start(): Promise<void>
   stop(): Promise<void>
+  /** The same way into the log, on which a tenant that it opens has the file's policy before its first event. */
+  over(port: IngestPort): IngestPort
   /** What is wrong with the file now; empty when nothing is. */
   problems(): readonly string[]
 }
@@ -63,20 +126,15 @@ const NEW_TENANTS_MS = 1000
 export const createPolicyLoader = ({ log, path, tenants, clock, logger }: PolicyLoaderOptions): PolicyLoader => {
   let watch: PolicyWatch | null = null
   let timer: NodeJS.Timeout | undefined
-  let valid: { policy: Policy; hash: string } | null = null
+  let valid: Hashed | null = null
   let problems: readonly string[] = []
   let giving: Promise<unknown> = Promise.resolve()
-  const done = new Map<string, string>()
 
   const giveAll = async (): Promise<void> => {
     if (valid === null) return
     const { policy, hash } = valid
-    for (const tenant of tenants()) {
-      if (done.get(tenant) === hash) continue
-      const changed = await givePolicy(log, tenant, policy, hash, clock())
-      done.set(tenant, hash)
-      if (changed) logger.info({ tenant, hash }, 'policy in force')
-    }
+    for (const tenant of tenants())
+      if (await givePolicy(log, tenant, policy, hash, clock())) logger.info({ tenant, hash }, 'policy in force')
   }
   const soon = (): Promise<void> => {
     const run = giving.then(giveAll)
@@ -91,7 +149,8 @@ export const createPolicyLoader = ({ log, path, tenants, clock, logger }: Policy
         async (loaded) => {
           problems = loaded.ok ? [] : loaded.problems.map(problemText)
           if (loaded.ok) valid = { policy: loaded.policy, hash: loaded.hash }
-          else logger.warn({ path, problems }, 'the policy file has mistakes; the last valid one stays in force')
+          else valid ??= lastGiven(log, tenants()[0] ?? '')
+          if (!loaded.ok) logger.warn({ path, problems }, 'the policy file has mistakes; the last valid one stays in force')
           await soon()
         },
         { onError: (error) => logger.warn({ err: error }, 'the policy file cannot be read') },
@@ -104,6 +163,7 @@ export const createPolicyLoader = ({ log, path, tenants, clock, logger }: Policy
       watch?.close()
       await giving
     },
+    over: (port) => ({ ingest: (batch) => (valid === null ? port : ruledPort(log, port, valid)).ingest(batch) }),
     problems: () => problems,
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createDoor } from '@plumbline/gateway'
 import { PlumblineError, type SettleRequest, type TrainAnswer } from '@plumbline/schemas'
 import type { ReleaseEntry } from '@plumbline/trainer'
-import { type Context, logOf, present, readerOf } from '../context.ts'
+import { type Context, logOf, present, readerOf, ruled } from '../context.ts'
 import { DEMO_TENANT } from '../demo/demo.ts'
 import { paceOf } from '../history-parts.ts'
 import { createFeeds, type Feeds } from './feeds.ts'
@@ -36,7 +36,15 @@ export const createOperator = (context: Context): Operator => {
     (feeds ??= createFeeds({
       log: logOf(context),
       doorOver: (port, stamp) =>
-        createDoor({ port, shards: config.shards, clock, metrics, reservedTenants: [DEMO_TENANT], tenants: context.tenants, stamp }),
+        createDoor({
+          port: ruled(context, port),
+          shards: config.shards,
+          clock,
+          metrics,
+          reservedTenants: [DEMO_TENANT],
+          tenants: context.tenants,
+          stamp,
+        }),
       clock,
       tenant: config.tenant,
       pace: paceOf(context),
