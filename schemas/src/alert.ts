@@ -52,10 +52,16 @@ export type Quantity = z.infer<typeof Quantity>
 export const Reason = z.strictObject({
   family: z.enum(REASON_FAMILIES),
   feature: z.string().meta({ description: 'Catalogue name of the feature behind it; for machines, not shown first.' }),
-  object: z.string().optional().meta({ description: 'What it is about: the class, destination, action, address or segment.' }),
+  object: z.string().optional().meta({
+    description:
+      'What `observed` and `typical` are of: the class, destination, action, address or segment. Absent where they are totals over everything the identity did.',
+  }),
   previous: z.string().optional().meta({ description: 'What came before, where the reason is a change: country, segment, version.' }),
   observed: Quantity,
-  typical: Quantity.optional().meta({ description: 'The usual amount; absent where it never happened before.' }),
+  part: Quantity.optional().meta({ description: 'What of the total `observed` this event alone is.' }),
+  typical: Quantity.optional().meta({
+    description: 'The usual amount, a share being of its acts; absent where it never happened before or is not known.',
+  }),
   peers: z
     .strictObject({ count: z.number().int(), doing: z.number().int() })
     .optional()
@@ -101,7 +107,21 @@ export const AlertFacts = z.strictObject({
   }),
   tailProbability: z.number().meta({ description: 'How rare a normal event this unusual is.' }),
   notVisible: z.array(z.enum(['arguments', 'sizes', 'source', 'session', 'destination', 'provenance', 'version', 'content'])),
-  change: z.string().optional().meta({ description: 'A version change or announced deploy that this follows.' }),
+  change: z
+    .strictObject({
+      version: z
+        .strictObject({
+          release: z.string().optional(),
+          model: z.string().optional(),
+          prompt: z.string().optional(),
+          tools: z.string().optional(),
+          code: z.string().optional(),
+        })
+        .meta({ description: 'Its parts as the event names them.' }),
+      sinceMs: z.number().meta({ description: 'Since the identity was first seen with exactly these.', unit: 'ms' }),
+    })
+    .optional()
+    .meta({ description: 'A change of version not long before.' }),
 })
 export type AlertFacts = z.infer<typeof AlertFacts>
 

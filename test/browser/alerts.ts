@@ -101,7 +101,7 @@ export function hostileAlert(text: string, index: number, now: number): Alert {
         },
         { family: 'travel', feature: text, object: text, previous: text, observed: { value: 3, unit: 'km/h' }, weight: 0 },
       ],
-      change: text,
+      change: { version: { release: text }, sinceMs: 1000 },
     },
     text: { headline: text, normal: text, why: text, certainty: text, firstStep: text },
     counterfactual: text,

@@ -18,6 +18,7 @@ import { startAnew } from './state/windows.ts'
 import { TenantState, type ReadyRelease } from './2-identify/tenants.ts'
 import { ScoredBlock } from './9-outbox/scored-block.ts'
 import { applyControl } from './control.ts'
+import { score } from './6-score/score.ts'
 import { raiseRisk } from './7-risk/risk.ts'
 import { log10 } from './math/functions.ts'
 import { runEvent, type Stages } from './pipeline.ts'
@@ -138,6 +139,7 @@ export class Detector implements ShardProcessor {
         this.counters.alerts++
       },
       raiseRisk,
+      rescore: score,
       quiet: (reason) => {
         this.counters.quiet[reason]++
       },

@@ -27,6 +27,8 @@ export interface ReadyRelease {
   readonly fleet: number
   /** Per feature its 95 % quantile over recorded rows, then per feature its mean excess beyond: what `sumSurprise` takes. */
   readonly typical: Float32Array
+  /** Mean of each feature over the rows the net was trained on; null without a net. */
+  readonly mean: Float32Array | null
 }
 
 export const DEFAULT_POLICY: CompiledPolicy = compilePolicy(Policy.parse({}))

@@ -1,5 +1,6 @@
 import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
+import { indexOf } from '../state/index-of.ts'
 import { fingerprint } from '../state/tables.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
@@ -16,6 +17,8 @@ import {
   SE,
   SESSION_BYTES,
   TAINTED,
+  VERSION,
+  VERSION_AT,
   W,
   WINDOW_VALUES,
 } from '../state/layout.ts'
@@ -39,6 +42,7 @@ export const observe = (w: Work): void => {
     u16[(w.base + H.country) >> 1] = w.country
     u32[(w.base + COUNTRY_AT) >> 2] = nowS
   }
+  observeVersion(w)
   observeDenials(w)
   // A window that is folded is learned: it takes nothing that is not to be learned from for its age.
   if (!w.behind && !w.late) observeWindows(w)
@@ -84,6 +88,16 @@ const observeWindows = (w: Work): void => {
       addTo(w, W.sourcesHour, 1)
     }
   }
+}
+
+const VERSION_CHANGED = indexOf('version_changed')
+
+/** When the identity was first seen under a version: what follows soon after is told as following a change. */
+const observeVersion = (w: Work): void => {
+  const at = (w.base + VERSION) >> 2
+  if (w.features[VERSION_CHANGED] !== 1 || w.seg.u32[at] === w.versions >>> 0) return
+  w.seg.u32[at] = w.versions
+  w.seg.u32[(w.base + VERSION_AT) >> 2] = Math.floor(w.timeMs / 1000)
 }
 
 const observeDenials = (w: Work): void => {

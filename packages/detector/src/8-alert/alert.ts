@@ -9,12 +9,15 @@ import { CATALOGUE_HASH, DETECTOR_VERSION } from '../version.ts'
 import type { Work } from '../work.ts'
 import { closeGroup, closeSilent, keepOpen } from './close.ts'
 import { leadingFamily } from './families.ts'
-import { factsOf, textOf } from './facts.ts'
-import { isSafe, joinGroup, safeKey } from './groups.ts'
+import { factsOf } from './facts.ts'
+import { type GroupState, isSafe, joinGroup, safeKey } from './groups.ts'
 import { alertId } from './identity.ts'
+import { reasonsEnough } from './quiet.ts'
+import { reasonsOf } from './reasons.ts'
 import { ruleOf } from './rules.ts'
 import { techniquesOf } from './techniques.ts'
-import { counterfactualOf, wordsOf } from './words.ts'
+import { textOf } from './text-of.ts'
+import { type AlertGroup, counterfactualOf, wordsOf } from './words.ts'
 
 /** What the shard knows that an alert needs beside the event. */
 export interface AlertContext {
@@ -32,6 +35,8 @@ export interface AlertContext {
   alert(alert: Alert, capsule: AlertCapsule | null): void
   /** Adds to the identity's risk and returns it. */
   raiseRisk(w: Work, contribution: number, criticality: number): number
+  /** Scores a sheet again, for telling what would have kept it quiet. */
+  rescore(w: Work): void
   /** Counts what kept an alert quiet, by reason. */
   quiet(reason: 'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped'): void
 }
@@ -46,9 +51,8 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   if (w.duplicate) return null
   closeSilent(w, ctx)
   const rule = ruleOf(w, group)
-  const threshold = Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
   const byRule = rule !== null
-  if (!byRule && w.tailLog10 < threshold) return null
+  if (!byRule && w.tailLog10 < thresholdOf(w, ctx)) return null
   const family = byRule ? rule : deniedAgain(w) ? 'probing' : leadingFamily(w)
   const quiet = whyQuiet(w, family)
   if (quiet !== null) {
@@ -61,6 +65,9 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   publish(w, group, ctx, family, byRule)
   return null
 }
+
+const thresholdOf = (w: Work, ctx: AlertContext): number =>
+  Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
 
 /** A row of denials on the same class: whatever else is odd about it, somebody is trying doors. */
 const DENIALS = 3
@@ -132,7 +139,8 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     ctx.quiet('grouped')
     return
   }
-  const facts = factsOf(w, family, group)
+  const facts = factsOf(w, reasonsOf(w, family, group, state.again), group)
+  const counterfactual = counterfactualOf(facts, reasonsEnough(w, group, facts.reasons, thresholdOf(w, ctx), ctx.rescore))
   const risk = ctx.raiseRisk(w, 25 * (severityRank(severity) + 1), facts.identity.criticality)
   const groupKey = `${family}:${state.key.toString(16).padStart(8, '0')}`
   const replay: ReplayCoordinates = {
@@ -146,7 +154,6 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   }
   const id = alertId(facts.tenant, facts.identity.id, groupKey, ctx.topic, w.shard, state.firstOffset)
   const { adopting } = state
-  const telling = { count: state.count, firstSeen: state.firstTime, lastSeen: w.timeMs, suppressed: state.suppressed, adopting }
   const first = { topic: ctx.topic, shard: w.shard, offset: state.firstOffset }
   const alert: Alert = {
     v: 1,
@@ -161,7 +168,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     critical: byRule,
     historic: ctx.historic,
     facts,
-    text: wordsOf(facts, telling),
+    text: wordsOf(facts, tellingOf(w, state)),
     techniques: [...techniquesOf([family], facts.identity.kind)],
     firstSeen: state.firstTime,
     lastSeen: w.timeMs,
@@ -169,7 +176,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     suppressed: state.suppressed,
     ...(adopting ? { adopting } : {}),
     evidence: state.firstOffset === w.offset ? [first] : [first, replay.position],
-    counterfactual: counterfactualOf(facts),
+    ...(counterfactual === undefined ? {} : { counterfactual }),
     replay,
   }
   keepOpen(w, alert, ctx)
@@ -185,6 +192,15 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     features: Array.from(w.features),
   })
 }
+
+const tellingOf = (w: Work, { firstTime, count, suppressed, alike, bytesOut }: GroupState): AlertGroup => ({
+  firstSeen: firstTime,
+  lastSeen: w.timeMs,
+  count,
+  suppressed,
+  alike,
+  bytesOut,
+})
 
 const severityRank = (severity: Severity): number => ['low', 'medium', 'high', 'critical'].indexOf(severity)
 

@@ -45,7 +45,7 @@ const closeElsewhere = (w: Work, { alert, lo, hi }: OpenAlert, ctx: AlertContext
  * comes later; a count of 0 says that nothing joins.
  */
 export const closeGroup = (w: Work, seg: Segment, at: number, ctx: AlertContext): void => {
-  const { u16, u32, f64 } = seg
+  const { u16, u32, f32, f64 } = seg
   const count = u32[(at + G.count) >> 2]!
   u32[(at + G.count) >> 2] = 0
   const kept = w.tenant.open.take(f64[(at + G.firstOffset) >> 3]!)
@@ -53,7 +53,16 @@ export const closeGroup = (w: Work, seg: Segment, at: number, ctx: AlertContext)
   const { alert } = kept
   const suppressed = Math.max(0, count - u32[(at + G.published) >> 2]!)
   const lastSeen = Math.max(alert.lastSeen, u32[(at + G.lastS) >> 2]! * 1000)
-  const telling = { count, firstSeen: alert.firstSeen, lastSeen, suppressed, adopting: alert.adopting === true }
+  const alike = u32[(at + G.act) >> 2] !== 0
+  const telling = {
+    count,
+    firstSeen: alert.firstSeen,
+    lastSeen,
+    suppressed,
+    alike,
+    bytesOut: f32[(at + G.bytesOut) >> 2]!,
+    adopting: alert.adopting === true,
+  }
   const revision = u16[(at + G.revision) >> 1]! + 1
   ctx.alert({ ...alert, revision, activity: 'close', count, suppressed, lastSeen, text: wordsOf(alert.facts, telling) }, null)
 }

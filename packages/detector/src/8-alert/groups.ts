@@ -1,6 +1,8 @@
 import type { ReasonFamily, Severity } from '@plumbline/schemas'
 import { SEVERITIES } from '@plumbline/schemas'
-import { G, GROUP_BYTES, GROUP_COUNT, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../state/layout.ts'
+import { G, GROUP_BYTES, GROUP_COUNT, GROUP_FLAGS, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../state/layout.ts'
+import { N, S } from '../record.ts'
+import { fingerprint } from '../state/tables.ts'
 import type { Work } from '../work.ts'
 import { mix } from '../math/mix.ts'
 import { familyIndex } from './rules.ts'
@@ -16,6 +18,12 @@ export interface GroupState {
   readonly revision: number
   readonly count: number
   readonly suppressed: number
+  /** All of its events did the same to the same: they may be told as "n times". */
+  readonly alike: boolean
+  /** What its events sent altogether. */
+  readonly bytesOut: number
+  /** There was a group about the same before it. */
+  readonly again: boolean
   /** False when this event only raises the suppressed count. */
   readonly publish: boolean
   /** It has gone on for `adoptAfterMs` (contracts C10). */
@@ -27,6 +35,38 @@ export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): numbe
   const scope = w.session === 0 ? Math.floor(w.timeMs / windowMs) : w.session
   const key = mix(spread(familyIndex(family) + 1), scope)
   return key === 0 ? 1 : key
+}
+
+const begin = (w: Work, at: number, key: number, pattern: number, act: number): void => {
+  const { u8, u32, f64 } = w.seg
+  const again = toldBefore(w, pattern)
+  u8.fill(0, at, at + GROUP_BYTES)
+  u32[(at + G.key) >> 2] = key
+  u32[(at + G.pattern) >> 2] = pattern
+  u32[(at + G.act) >> 2] = act
+  u8[at + G.flags] = again ? GROUP_FLAGS.again : 0
+  f64[(at + G.firstOffset) >> 3] = w.offset
+  f64[(at + G.firstTime) >> 3] = w.timeMs
+}
+
+/** What the headline says that was done and for whom, and for families that name it, from where. */
+const actKey = (w: Work, family: ReasonFamily): number => {
+  const act = mix(mix(w.action, w.hashes.lo[S.resourceClass]!), mix(w.destination, w.event.outcome))
+  return fingerprint(mix(mix(act, w.delegate), circumstance(w, family)))
+}
+
+const circumstance = (w: Work, family: ReasonFamily): number => {
+  switch (family) {
+    case 'source':
+    case 'travel':
+      return mix(w.network, mix(w.country, w.userAgent))
+    case 'lateral_movement':
+      return w.segments
+    case 'version_change':
+      return w.versions
+    default:
+      return 0
+  }
 }
 
 /**
@@ -52,22 +92,20 @@ export const joinGroup = (
   const nowS = Math.floor(w.timeMs / 1000)
   const at = placeOf(w, own, pattern, nowS, level, windowMs / 1000)
   if (at < 0) return null
+  const act = actKey(w, family)
   const key = u32[(at + G.pattern) >> 2] === pattern && nowS - u32[(at + G.lastS) >> 2]! <= AGAIN_S ? u32[(at + G.key) >> 2]! : own
   if (u32[(at + G.key) >> 2] !== key || u32[(at + G.count) >> 2] === 0) {
     if (u32[(at + G.count) >> 2] !== 0) makeRoom(at)
-    u8.fill(0, at, at + GROUP_BYTES)
-    u32[(at + G.key) >> 2] = key
-    u32[(at + G.pattern) >> 2] = pattern
-    f64[(at + G.firstOffset) >> 3] = w.offset
-    f64[(at + G.firstTime) >> 3] = w.timeMs
-  }
+    begin(w, at, key, pattern, act)
+  } else if (u32[(at + G.act) >> 2] !== act) u32[(at + G.act) >> 2] = 0
   const count = u32[(at + G.count) >> 2]! + 1
   u32[(at + G.count) >> 2] = count
   u32[(at + G.lastS) >> 2] = nowS
-  f32[(at + G.maxScore) >> 2] = Math.max(f32[(at + G.maxScore) >> 2]!, w.score)
+  const sent = w.event.number[N.bytesOut]!
+  if (sent > 0) f32[(at + G.bytesOut) >> 2]! += sent
   const adopting = w.timeMs - f64[(at + G.firstTime) >> 3]! >= adoptAfterMs
-  const isNews = level > u8[at + G.severity]! || (adopting && u8[at + G.adopting] === 0)
-  u8[at + G.adopting] = adopting ? 1 : 0
+  const isNews = level > u8[at + G.severity]! || (adopting && (u8[at + G.flags]! & GROUP_FLAGS.adopting) === 0)
+  u8[at + G.flags] = (u8[at + G.flags]! & ~GROUP_FLAGS.adopting) | (adopting ? GROUP_FLAGS.adopting : 0)
   const publish = (count & (count - 1)) === 0 || isNews
   const before = u32[(at + G.published) >> 2]!
   if (publish) {
@@ -82,6 +120,9 @@ export const joinGroup = (
     revision: u16[(at + G.revision) >> 1]!,
     count,
     suppressed: Math.max(0, count - before - 1),
+    alike: u32[(at + G.act) >> 2] !== 0,
+    bytesOut: f32[(at + G.bytesOut) >> 2]!,
+    again: (u8[at + G.flags]! & GROUP_FLAGS.again) !== 0,
     publish,
     adopting,
   }
@@ -109,6 +150,13 @@ const placeOf = (w: Work, key: number, pattern: number, nowS: number, level: num
   if (again >= 0) return again
   const goesOn = u32[(oldest + G.count) >> 2] !== 0 && nowS - u32[(oldest + G.lastS) >> 2]! < windowS
   return !goesOn ? oldest : level > u8[least + G.severity]! ? least : -1
+}
+
+/** Whether a group that is still kept was about the same: closed ones stay until their place is needed. */
+const toldBefore = (w: Work, pattern: number): boolean => {
+  const end = w.base + GROUPS + GROUP_COUNT * GROUP_BYTES
+  for (let at = w.base + GROUPS; at < end; at += GROUP_BYTES) if (w.seg.u32[(at + G.pattern) >> 2] === pattern) return true
+  return false
 }
 
 /** Pattern of an open group, or 0: what a verdict on it speaks of where the evidence is gone. */

@@ -1,42 +1,42 @@
 import { nameText } from './words-names.ts'
 import {
-  atMost,
   grantStep,
   isFirst,
+  isHabit,
   lastAct,
   objectOf,
+  ownAndPeers,
   possessive,
-  outcomeOf,
-  repeats,
   sensitivityText,
   takeText,
-  usualTake,
+  told,
+  usualAmount,
+  usualShare,
   type Phrases,
   type Teller,
   type Telling,
 } from './words-tools.ts'
-import { amountText, inWindow, numberText, perWindow } from './words-units.ts'
+import { amountText, inWindow } from './words-units.ts'
 
-export const sensitiveAccess: Teller = (t) => ({
-  did: takeText(t),
-  never: `never ${t.act.past}`,
-  usually: usualTake(t),
-  why: sensitivityText(t),
-  step: grantStep(t),
-  quiet: t.reason.typical === undefined ? 'had it done this regularly before' : atMost(t, 'had it done this regularly before'),
-})
+/** Where data was sent, the class may be new although the act is not. */
+const touched = (t: Telling): string => (t.act.write && t.facts.destination !== undefined ? `touched ${t.thing}` : t.act.past)
+
+export const sensitiveAccess: Teller = (t) => {
+  const { observed } = t.reason
+  const total = observed.perMs !== undefined
+  return {
+    did: total ? `asked for sensitive data ${amountText(observed)}${inWindow(observed)}${lastAct(t)}` : takeText(t),
+    never: total ? 'never asked for sensitive data this often' : `never ${touched(t)}`,
+    usually: total ? usualAmount(t, 'asked for sensitive data') : usualShare(t, `touched ${t.thing}`),
+    why: sensitivityText(t),
+    step: grantStep(t),
+    quiet: `had this much use of ${t.thing} been usual for ${ownAndPeers(t)}`,
+  }
+}
 
 const HINTED: Readonly<Record<string, string>> = {
   instruction_likeness: 'the text it read looks like instructions to a model',
   arguments_untold: 'what it was told to do it with did not come from the request',
-}
-
-/** `sent 20 kB to evil.test (send_email)` where the amount is known. */
-const sentAmount = (t: Telling): string | undefined => {
-  const { observed } = t.reason
-  if (observed.unit !== 'bytes' || !t.act.write || t.facts.destination === undefined) return undefined
-  const what = `${amountText(observed)} to ${nameText(t.facts.destination)} (${nameText(t.facts.action, 60)})`
-  return outcomeOf(t, `send ${what}`, `sent ${what}`)
 }
 
 export const toxicFlow: Teller = (t) => {
@@ -50,7 +50,7 @@ export const toxicFlow: Teller = (t) => {
         : (HINTED[t.reason.feature] ?? 'what it read before came from outside')
   const stop = t.facts.session === undefined ? 'stop its running task' : `stop session ${nameText(t.facts.session)}`
   return {
-    did: sentAmount(t) ?? takeText(t),
+    did: takeText(t),
     never: 'never took this course in a session',
     usually: undefined,
     why: `${flow}; such text can carry planted instructions`,
@@ -60,15 +60,12 @@ export const toxicFlow: Teller = (t) => {
 }
 
 const manyOutside = (t: Telling): Phrases => ({
-  did: `sent data outside ${amountText(t.reason.observed)}${inWindow(t.reason.observed)}${lastAct(t)}`,
-  never: 'never sent data outside this often',
-  usually:
-    t.reason.typical === undefined || t.reason.typical.value <= 0
-      ? undefined
-      : `usually sent data outside ${amountText(t.reason.typical)}${perWindow(t.reason.typical)}`,
+  did: `addressed outside destinations ${amountText(t.reason.observed)}${inWindow(t.reason.observed)}${lastAct(t)}`,
+  never: 'never addressed outside destinations this often',
+  usually: usualAmount(t, 'addressed outside destinations'),
   why: 'data that has left cannot be called back',
   step: `pause ${possessive(t)} sending to outside destinations`,
-  quiet: atMost(t, 'had it sent less outside'),
+  quiet: 'had the use of outside destinations been usual',
 })
 
 const PROVENANCE: Readonly<Record<string, string>> = {
@@ -80,54 +77,64 @@ const PROVENANCE: Readonly<Record<string, string>> = {
 export const newDestination: Teller = (t) => {
   const to = t.facts.destination === undefined ? objectOf(t, t.thing) : nameText(t.facts.destination)
   const provenance = t.facts.destinationProvenance
-  if (t.reason.feature === 'external_day') return manyOutside(t)
+  const used = t.act.write ? `sent data to ${to}` : `used ${to}`
+  if (t.reason.observed.perMs !== undefined) return manyOutside(t)
   return {
     did: takeText(t),
-    never: t.act.write ? `never sent data to ${to}` : `never used ${to}`,
-    usually:
-      t.reason.typical === undefined || t.reason.typical.value <= 0
-        ? undefined
-        : `usually used ${amountText(t.reason.typical)}${perWindow(t.reason.typical)}`,
-    why: provenance === undefined ? 'data may be going to a place nobody chose' : (PROVENANCE[provenance] ?? ''),
+    never: `never ${used}`,
+    usually: usualShare(t, `used ${to}`),
+    why:
+      (provenance === undefined ? undefined : PROVENANCE[provenance]) ??
+      (isHabit(t.reason) ? 'few others here use this place' : 'data may be going to a place nobody chose'),
     step: `block ${to} for this identity until it is confirmed`,
-    quiet:
-      provenance === 'tool' || provenance === 'new'
-        ? `had the request named ${to}, or had it been used before`
-        : `had ${to} been used before`,
+    quiet: `had this use of ${to} been usual for ${ownAndPeers(t)}`,
   }
 }
 
-const several = (t: Telling): boolean => t.reason.observed.value > 1
-const oneText = (t: Telling): string => (t.facts.resource.id === undefined ? '' : ` (${nameText(t.facts.resource.id)})`)
+export const enumeration: Teller = (t) => {
+  const { observed } = t.reason
+  const several = observed.perMs !== undefined
+  return {
+    did: several ? `touched at least ${amountText(observed)}${inWindow(observed)}${lastAct(t)}` : takeText(t),
+    never: several ? 'never touched this many different ones' : t.group.count > 1 ? 'never touched these' : 'never touched this one',
+    usually: several ? usualAmount(t, 'touched') : undefined,
+    peers: 'do this',
+    why: several
+      ? 'going through resources one after the other is how somebody looks for what is worth taking'
+      : 'it rarely touches anything new, so a new one has a cause',
+    step: grantStep(t),
+    quiet: 'had these been the usual resources, and no more of them than usual',
+  }
+}
 
-export const enumeration: Teller = (t) => ({
-  did: several(t) ? takeText(t) : outcomeOf(t, t.act.base + oneText(t), t.act.past + oneText(t)),
-  never: several(t) ? 'never touched this many different ones' : 'never touched this one',
-  usually: several(t) ? usualTake(t) : undefined,
+const DID_USUAL = 'had what was done in this session been usual here'
+
+const manyFirsts = (t: Telling): Phrases => ({
+  did: `used something new to it ${amountText(t.reason.observed)}${t.reason.observed.perMs === undefined ? ' in one session' : inWindow(t.reason.observed)}${lastAct(t)}`,
+  never: 'never used so much that was new to it',
+  usually: usualAmount(t, 'used something new to it'),
+  why: 'many first times at once look like somebody else at work, or a new task nobody announced',
+  step: 'read what this session was asked to do, and stop it if nobody asked',
   peers: 'do this',
-  why: several(t)
-    ? `going through ${t.thing} piece by piece is how somebody looks for what is worth taking`
-    : 'it rarely touches anything new, so a new one has a cause',
-  step: grantStep(t),
-  quiet: several(t) ? atMost(t, 'on resources it has used before') : 'on a resource it has used before',
+  quiet: DID_USUAL,
 })
 
+const historyText = (t: Telling): string =>
+  isHabit(t.reason)
+    ? 'few others here use this tool'
+    : `a tool it has ${isFirst(t.reason) ? 'no' : 'little'} history with does what nobody has checked`
+
 export const newBehaviour: Teller = (t) => {
+  if (t.reason.observed.unit === 'times') return manyFirsts(t)
   const action = nameText(t.reason.object ?? t.facts.action, 60)
-  const after = t.reason.previous === undefined ? '' : ` right after ${nameText(t.reason.previous, 60)}`
-  const many = t.reason.observed.unit === 'actions' && t.reason.observed.value > 1
-  const tail = `${after}${repeats(t)}`
-  const firsts = `did ${numberText(t.reason.observed.value)} things for the first time${t.reason.observed.perMs === undefined ? ' in one session' : inWindow(t.reason.observed)}${lastAct(t)}`
+  const inOrder = t.reason.feature.startsWith('transition') && !isFirst(t.reason)
   return {
-    did: many ? firsts : outcomeOf(t, `use ${action} on ${t.thing}${tail}`, `used ${action} on ${t.thing}${tail}`),
-    never: many ? 'never started so many new things at once' : after === '' ? `never used ${action}` : `never used ${action}${after}`,
-    usually: undefined,
-    why: many
-      ? 'many first times at once look like somebody else at work, or a new task nobody announced'
-      : `a tool it has ${isFirst(t.reason) ? 'no' : 'little'} history with does what nobody has checked`,
-    step: many ? 'read what this session was asked to do, and stop it if nobody asked' : `pause ${possessive(t)} use of ${action}`,
-    peers: many ? 'do this' : 'do',
-    quiet: many ? 'had it started these one at a time' : `had it used ${action}${after} before`,
+    did: told(t, `use ${action} on ${t.thing}`, `used ${action} on ${t.thing}`),
+    never: inOrder ? `never used ${action} at such a point of a session` : `never used ${action}`,
+    usually: inOrder ? undefined : usualShare(t, `used ${action}`),
+    why: inOrder ? 'its acts usually come in another order' : historyText(t),
+    step: `pause ${possessive(t)} use of ${action}`,
+    quiet: DID_USUAL,
   }
 }
 
@@ -135,14 +142,11 @@ export const policy: Teller = (t) => {
   const rule = t.reason.trigger === undefined ? 'the policy' : `rule ${nameText(t.reason.trigger)}`
   return {
     did: takeText(t, ` against ${rule}`),
-    never: `never ${t.act.past}`,
-    usually:
-      t.reason.typical === undefined || t.reason.typical.value <= 0
-        ? undefined
-        : `usually ${t.act.past} ${amountText(t.reason.typical)}${perWindow(t.reason.typical)}`,
+    never: `never ${touched(t)}`,
+    usually: usualShare(t, `touched ${t.thing}`),
     why: t.facts.outcome === 'success' ? 'the rule was broken and nothing stopped it' : 'the rule held, but somebody tried',
     step: grantStep(t),
-    quiet: `had ${rule} allowed it, or an exception named it`,
+    quiet: `had ${rule} allowed it`,
   }
 }
 

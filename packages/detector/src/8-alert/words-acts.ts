@@ -81,31 +81,6 @@ const SPOKEN: Readonly<Record<string, string>> = {
   signin: 'the console',
   payment: 'payments',
 }
-/** What one thing of a class is called; anything else is a resource. */
-const PIECES: Readonly<Record<string, string>> = {
-  hr: 'record',
-  payroll: 'record',
-  crm: 'record',
-  medical: 'record',
-  patients: 'record',
-  customers: 'record',
-  customer: 'record',
-  pii: 'record',
-  finance: 'record',
-  invoices: 'invoice',
-  files: 'file',
-  file: 'file',
-  documents: 'document',
-  web: 'page',
-  messaging: 'message',
-  email: 'e-mail',
-  tickets: 'ticket',
-  secrets: 'secret',
-  secretsmanager: 'secret',
-  payments: 'payment',
-  calendar: 'entry',
-}
-
 /** `hr` → `HR`, `hr_records` → `HR records`, `web` → `the web`. */
 export const classText = (resourceClass: string): string => {
   const spoken = SPOKEN[resourceClass.toLowerCase()]
@@ -120,29 +95,12 @@ export const classText = (resourceClass: string): string => {
   )
 }
 
-/** `214 HR records`, `1 file`; for classes we have no word for, `3 ec2 resources`. */
-export const piecesText = (resourceClass: string, amount: string): string => {
-  const key = resourceClass.toLowerCase()
-  const piece = PIECES[key]
-  const one = amount === '1'
-  const noun = piece ?? 'resource'
-  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`
-  const named =
-    piece !== undefined && (piece === 'record' || key === 'calendar')
-      ? `${key === 'calendar' ? 'calendar' : classText(resourceClass)} `
-      : piece === undefined
-        ? `${classText(resourceClass)} `
-        : ''
-  return `${amount} ${named}${one ? noun : plural}`
-}
-
 export interface Act {
   /** `read HR`: follows "tried to" and "to". */
   readonly base: string
   /** `read HR`, `sent data to evil.test`: follows the name. */
   readonly past: string
-  /** The verb alone, in the past, for "read 214 HR records"; undefined when the verb takes no plain object. */
-  readonly verbPast: string | undefined
+  /** The verb alone, for "grant to read HR"; undefined when it takes no plain object. */
   readonly verbBase: string | undefined
   readonly write: boolean
   /** `HR`, `the web`, `evil.test`: what it was done to. */
@@ -159,7 +117,6 @@ const usedAct = (facts: AlertFacts, thing: string, write: boolean): Act => {
   return {
     base: `use ${action}${on}${at}`,
     past: `used ${action}${on}${at}`,
-    verbPast: undefined,
     verbBase: undefined,
     write,
     object: on === '' ? action : thing,
@@ -178,7 +135,6 @@ export const actOf = (facts: AlertFacts): Act => {
     return {
       base: `send data to ${to}${through}`,
       past: `sent data to ${to}${through}`,
-      verbPast: undefined,
       verbBase: undefined,
       write,
       object: to,
@@ -191,7 +147,6 @@ export const actOf = (facts: AlertFacts): Act => {
     base: `${forms[0]} ${thing}${at}`,
     past: `${forms[1]} ${thing}${at}`,
     verbBase: direct ? forms[0].replace(/ from$/, '') : undefined,
-    verbPast: direct ? forms[1].replace(/ from$/, '') : undefined,
     write,
     object: thing,
   }

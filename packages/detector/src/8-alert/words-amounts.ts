@@ -1,151 +1,193 @@
+import type { Quantity } from '@plumbline/schemas'
 import { nameText } from './words-names.ts'
-import { atMost, grantStep, lastAct, outcomeOf, possessive, takeText, type Teller } from './words-tools.ts'
-import { amountText, durationText, inWindow, numberText, perWindow } from './words-units.ts'
+import {
+  grantStep,
+  lastAct,
+  latest,
+  likeUsual,
+  outcomeOf,
+  possessive,
+  takeText,
+  type Phrases,
+  type Teller,
+  type Telling,
+  told,
+  usualAmount,
+} from './words-tools.ts'
+import { amountText, bytesText, durationText, inWindow, numberText, perWindow } from './words-units.ts'
+
+/** What moves: tokens, bytes out or bytes in. */
+const DIRECTIONS = {
+  tokens: { base: 'use', past: 'used', why: 'a loop or a hijacked task costs money and hides other work' },
+  out: { base: 'send', past: 'sent', why: 'data that has left cannot be called back' },
+  in: { base: 'read', past: 'read', why: 'much read at once is how data is gathered before it leaves' },
+} as const
+type Direction = keyof typeof DIRECTIONS
+
+const directionOf = (t: Telling): Direction => {
+  const { feature, observed } = t.reason
+  if (observed.unit === 'tokens' || feature.startsWith('tokens')) return 'tokens'
+  return feature.startsWith('bytes_out') || (!feature.startsWith('bytes_in') && t.act.write) ? 'out' : 'in'
+}
+
+const placeOf = (t: Telling, direction: Direction): string => {
+  if (direction === 'out') return t.facts.destination === undefined ? '' : ` to ${nameText(t.facts.destination)}`
+  return direction === 'in' ? ` of ${t.thing}` : ''
+}
+
+/** `sent 4.1 GB in 24 h, the last 30 MB of it to drop.evil.test`: a total is of everything, only its last part has a place. */
+const totalText = (t: Telling, direction: Direction): string => {
+  const { observed, part } = t.reason
+  const all = `${amountText(observed)}${inWindow(observed)}`
+  const place = placeOf(t, direction)
+  if (part === undefined || place === '') return `${all}${lastAct(t)}`
+  return part.value >= observed.value
+    ? `${amountText(observed)}${place}${inWindow(observed)}`
+    : `${all}, the last ${amountText(part)} of it${direction === 'in' ? ` from ${t.thing}` : place}`
+}
+
+/** `30 MB to drop.evil.test in one go`, and what the group sent there before. */
+const singleText = (t: Telling, direction: Direction): string => {
+  const { group } = t
+  const one = `${amountText(t.reason.observed)}${placeOf(t, direction)} in one go`
+  if (!group.alike || group.count <= 1) return one + latest(t)
+  const all = direction === 'out' && group.bytesOut > 0 ? `${bytesText(group.bytesOut)} ` : ''
+  return `${one}, ${all}in ${numberText(group.count)} such acts in ${durationText(Math.abs(group.lastSeen - group.firstSeen))}`
+}
 
 export const volume: Teller = (t) => {
-  const { feature, observed, typical } = t.reason
-  const tokens = observed.unit === 'tokens' || feature.startsWith('tokens')
-  const out = feature.startsWith('bytes_out') || (!feature.startsWith('bytes_in') && t.act.write)
-  const [base, past] = tokens ? ['use', 'used'] : out ? ['send', 'sent'] : ['read', 'read']
-  const place =
-    t.facts.destination !== undefined && out ? ` to ${nameText(t.facts.destination)}` : tokens ? '' : out ? '' : ` of ${t.thing}`
-  const amount = `${amountText(observed)}${place}${observed.perMs === undefined ? ' in one go' : inWindow(observed)}`
+  const { observed } = t.reason
+  const direction = directionOf(t)
+  const { base, past, why } = DIRECTIONS[direction]
+  const known = observed.unit === 'bytes' || observed.unit === 'tokens'
+  const total = observed.perMs !== undefined
+  const text = total ? totalText(t, direction) : singleText(t, direction)
   return {
-    did: outcomeOf(t, `${base} ${amount}`, `${past} ${amount}`),
-    never: `never ${past} this much`,
-    usually:
-      typical === undefined
-        ? undefined
-        : `usually ${past} ${amountText(typical)}${typical.perMs === undefined ? ' at a time' : perWindow(typical)}`,
-    why: tokens
-      ? 'a loop or a hijacked task costs money and hides other work'
-      : out
-        ? 'data that has left cannot be called back'
-        : 'much read at once is how data is gathered before it leaves',
-    step: tokens
-      ? 'cap its tokens and look for a loop'
-      : out
-        ? `pause ${possessive(t)} sending${t.facts.destination === undefined ? '' : ` to ${nameText(t.facts.destination)}`}`
-        : grantStep(t),
-    quiet: atMost(t, 'at amounts it has shown before'),
+    did: known ? outcomeOf(t, `${base} ${text}`, `${past} ${text}`) : takeText(t),
+    never: `never ${past} this much${total ? '' : ' at once'}`,
+    usually: usualAmount(t, past),
+    why,
+    step:
+      direction === 'tokens'
+        ? 'cap its tokens and look for a loop'
+        : direction === 'out'
+          ? `pause ${possessive(t)} sending${placeOf(t, 'out')}`
+          : grantStep(t),
+    quiet: `had the amounts been usual${likeUsual(t)}`,
   }
+}
+
+const RATE = {
+  why: 'a loop, a script or a stolen credential works like this',
+  step: 'throttle it, then look for a loop or a second user of its credential',
+  usually: undefined,
+}
+
+const PACE_USUAL = 'had the pace and the length of the session been usual'
+
+/** Of one act: how soon after the last, or how long it took. */
+const paced = (t: Telling, observed: Quantity): Phrases => {
+  const gap = t.reason.feature === 'gap_own'
+  const how = gap ? ` only ${amountText(observed)} after its last act` : ` for ${amountText(observed)}`
+  const text = outcomeOf(t, `${t.act.base}${how}`, `${t.act.past}${how}`) + latest(t)
+  return gap
+    ? { ...RATE, did: text, never: 'never acted this fast', quiet: PACE_USUAL }
+    : {
+        ...RATE,
+        did: text,
+        never: 'never took this long',
+        why: 'an act that takes this long does more than it used to',
+        quiet: PACE_USUAL,
+      }
 }
 
 export const rate: Teller = (t) => {
-  const { feature, observed, typical } = t.reason
-  const usual = (text: string) => (typical === undefined ? undefined : `usually ${text}`)
-  const common = {
-    why: 'a loop, a script or a stolen credential works like this',
-    step: 'throttle it, then look for a loop or a second user of its credential',
-  }
-  if (feature === 'gap_own' && observed.unit === 'ms')
+  const { observed, typical } = t.reason
+  if (observed.unit === 'ms') return paced(t, observed)
+  if (observed.perMs === undefined)
     return {
-      ...common,
-      did: outcomeOf(
-        t,
-        `${t.act.base} only ${amountText(observed)} after its last act`,
-        `${t.act.past} only ${amountText(observed)} after its last act`,
-      ),
-      never: 'never acted this fast',
-      usually: usual(`waited ${typical === undefined ? '' : amountText(typical)} between acts`),
-      quiet: 'at its usual pace',
-    }
-  if (observed.unit === 'ms')
-    return {
-      ...common,
-      did: outcomeOf(t, `${t.act.base} for ${amountText(observed)}`, `${t.act.past} for ${amountText(observed)}`),
-      never: 'never took this long',
-      usually: usual(`took ${typical === undefined ? '' : amountText(typical)}`),
-      why: 'an act that takes this long does more than it used to',
-      quiet: 'at its usual duration',
-    }
-  if (feature === 'session_length' && observed.perMs === undefined)
-    return {
-      ...common,
+      ...RATE,
       did: `made ${numberText(observed.value)} calls in one session${lastAct(t)}`,
       never: 'never had a session this long',
-      usually: usual(`made ${typical === undefined ? '' : numberText(typical.value)} calls in a session`),
-      quiet: 'in a session of its usual length',
+      usually: typical === undefined ? undefined : `usually made ${numberText(typical.value)} calls in a session`,
+      quiet: PACE_USUAL,
     }
-  const much = `${amountText(observed)}${inWindow(observed)}`
   return {
-    ...common,
-    did: `acted ${much}${lastAct(t)}`,
+    ...RATE,
+    did: `acted ${amountText(observed)}${inWindow(observed)}${lastAct(t)}`,
     never: 'never acted this often',
-    usually: typical === undefined ? undefined : `usually acted ${amountText(typical)}${perWindow(typical)}`,
-    quiet: atMost(t, 'at rates it has shown before'),
+    usually: usualAmount(t, 'acted'),
+    quiet: `${PACE_USUAL}${likeUsual(t)}`,
   }
 }
 
+const back = (t: Telling): Phrases => ({
+  did: takeText(t, ` after ${amountText(t.reason.observed)} of silence`),
+  never: 'was never silent this long',
+  usually: undefined,
+  why: 'forgotten identities are taken over because nobody misses them',
+  step: 'disable it unless somebody can say why it came back',
+  quiet: 'had it been in use all along',
+})
+
 export const drift: Teller = (t) => {
-  const { reason } = t
-  if (reason.feature === 'silence' && reason.observed.unit === 'ms')
-    return {
-      did: `${takeText(t)} after ${amountText(reason.observed)} of silence`,
-      never: 'was never silent this long',
-      usually: reason.typical === undefined ? undefined : `usually came back after ${amountText(reason.typical)}`,
-      why: 'forgotten identities are taken over because nobody misses them',
-      step: 'disable it unless somebody can say why it came back',
-      quiet: 'had it been in use all along',
-    }
-  const bytes = reason.observed.unit === 'bytes'
+  const { observed, typical } = t.reason
+  if (observed.unit === 'ms') return back(t)
+  const bytes = observed.unit === 'bytes'
   const did = bytes ? 'sent' : 'acted'
-  const usual = reason.typical?.unit === reason.observed.unit ? reason.typical.value : 0
-  if (reason.observed.value <= usual)
+  const usual = typical === undefined ? undefined : `usually ${did} ${amountText(typical)}${perWindow(typical)} over the long run`
+  const quiet = 'had nothing changed over the long run'
+  if (observed.perMs === undefined || observed.value <= (typical?.value ?? 0))
     return {
       did: takeText(t),
       never: `never ${did} like this over the long run`,
-      usually: `usually ${did} ${amountText({ ...reason.observed, value: usual })}${perWindow(reason.observed)} over the long run`,
+      usually: usual,
       why: 'a change over the long run stays under every daily limit',
       step: 'ask what changed in what it is used for',
-      quiet: 'without the change over the long run',
+      quiet,
     }
   return {
-    did: `has grown to ${bytes ? 'sending ' : 'acting '}${amountText(reason.observed)}${perWindow(reason.observed)}${lastAct(t)}`,
+    did: `has grown to ${bytes ? 'sending ' : 'acting '}${amountText(observed)}${perWindow(observed)}${lastAct(t)}`,
     never: `never ${did} this much over the long run`,
-    usually:
-      reason.typical === undefined
-        ? undefined
-        : `usually ${did} ${amountText(reason.typical)}${perWindow(reason.typical)} over the long run`,
+    usually: usual,
     why: 'growth in small steps stays under every daily limit; only the long run shows it',
     step: 'ask whether this growth is intended, and set a limit if not',
-    quiet: atMost(t, 'without the growth'),
+    quiet,
   }
 }
 
+const letIn = (t: Telling): Phrases => ({
+  did: told(
+    t,
+    t.act.base,
+    t.act.past,
+    `${t.reason.sinceMs === undefined ? '' : ` ${durationText(t.reason.sinceMs)}`} after being denied it`,
+  ),
+  never: 'was never denied and then let in like this',
+  usually: undefined,
+  why: 'somebody tried until a way in was found',
+  step: `close the way in: ${grantStep(t)}`,
+  quiet: 'had it not been denied before',
+})
+
 export const probing: Teller = (t) => {
-  const { reason } = t
-  if (reason.feature === 'denied_then_allowed') {
-    const since = reason.sinceMs === undefined ? '' : ` ${durationText(reason.sinceMs)}`
-    return {
-      did: `${t.act.past}${since} after being denied it`,
-      never: 'was never denied and then let in like this',
-      usually: undefined,
-      why: 'somebody tried until a way in was found',
-      step: `close the way in: ${grantStep(t)}`,
-      quiet: 'had the denial been the end of it',
-    }
-  }
-  const denied = reason.observed.unit === 'denials'
-  const counts = (denied || reason.observed.unit === 'failures') && reason.observed.value > 0
-  if (!counts)
+  const { feature, observed } = t.reason
+  if (feature === 'denied_then_allowed') return letIn(t)
+  const quiet = `had ${possessive(t)} acts ended as they usually do`
+  if (observed.perMs === undefined)
     return {
       did: takeText(t),
-      never: `never had this outcome with ${t.thing}`,
+      never: 'never had an act end this way',
       why: 'how an act ends shows whether it is allowed what it tries',
       step: `look at what was asked of ${t.thing}, and ${grantStep(t)} if nobody can explain it`,
-      quiet: 'with the outcome it usually has',
+      quiet,
     }
-  const many = `${amountText(reason.observed)}${inWindow(reason.observed)}`
   return {
-    did: `ran into ${many}${lastAct(t)}`,
-    never: denied ? 'was never denied this often' : 'never failed like this',
-    usually:
-      reason.typical === undefined || reason.typical.value <= 0
-        ? undefined
-        : `usually ran into ${amountText(reason.typical)}${perWindow(reason.typical)}`,
+    did: `ran into ${amountText(observed)}${inWindow(observed)}${lastAct(t)}`,
+    never: observed.unit === 'denials' ? 'was never denied this often' : 'never failed this often',
+    usually: usualAmount(t, 'ran into'),
     why: 'repeated refusals show somebody trying doors',
     step: `read the refused requests, and ${grantStep(t)} until they are explained`,
-    quiet: atMost(t, 'without the refusals'),
+    quiet,
   }
 }

@@ -1,20 +1,30 @@
 import { nameText } from './words-names.ts'
-import { lastAct, objectOf, outcomeOf, personally, repeats, takeText, type Teller, type Telling } from './words-tools.ts'
+import {
+  isFirst,
+  lastAct,
+  objectOf,
+  ownAndPeers,
+  personally,
+  possessive,
+  takeText,
+  type Teller,
+  type Telling,
+  told,
+} from './words-tools.ts'
 import { amountText, clockInSentence, durationText, inWindow, perWindow } from './words-units.ts'
 
 export const offHours: Teller = (t) => ({
-  did: takeText(t, ` on ${clockInSentence(t.facts.time)}`),
-  peers: 'are',
+  did: takeText(t, `${t.group.alike && t.group.count > 1 ? ', last' : ''} on ${clockInSentence(t.facts.time)}`),
   never: 'was never active at this hour of the week',
   usually: undefined,
   why: 'misuse prefers hours when nobody looks',
   step: personally(t) ? 'ask them by another channel whether this was them' : 'check whether work was planned for this hour',
-  quiet: 'at an hour of the week it is used to',
+  quiet: `had this been a usual hour for ${ownAndPeers(t)}`,
 })
 
 const SOURCE_KIND: Readonly<Record<string, string>> = { country_own: 'country', user_agent_own: 'program', source_own: 'network' }
 
-/** What kind of source the object names: by its look, for one address can be told for a new country or program. */
+/** What kind of source the object names: by its look where it has one. */
 const sourceKind = (t: Telling): string => {
   const { object, feature } = t.reason
   if (object !== undefined && /^[A-Z]{2}$/.test(object)) return 'country'
@@ -24,20 +34,17 @@ const sourceKind = (t: Telling): string => {
 
 export const source: Teller = (t) => {
   const kind = sourceKind(t)
-  const news = SOURCE_KIND[t.reason.feature]
   const named = t.reason.object === undefined ? `another ${kind}` : `${kind} ${nameText(t.reason.object)}`
-  const other = kind === 'address' && news !== undefined && news !== 'network' ? ` and another ${news}` : ''
   const before = t.reason.previous === undefined ? '' : `, last seen from ${nameText(t.reason.previous)}`
-  const here = other === '' ? (t.reason.object === undefined ? `this ${kind}` : named) : `this ${news}`
   return {
-    did: `${takeText(t)} from ${named}${other}${before}`,
-    never: `never came from ${here}`,
+    did: takeText(t, ` from ${named}${before}`),
+    never: `never came from ${t.reason.object === undefined ? `this ${kind}` : named}`,
     usually: undefined,
     why: 'a stolen credential shows first in where it is used from',
     step: personally(t)
       ? `ask them whether ${named} is theirs; if not, end their sessions`
       : `check whether ${named} is its own; if not, renew its credential`,
-    quiet: `from a ${other === '' ? kind : news} it is used to`.replace('a address', 'an address'),
+    quiet: 'had it come from a network, country and program it usually comes from',
   }
 }
 
@@ -47,36 +54,37 @@ export const travel: Teller = (t) => {
   const since = t.reason.sinceMs === undefined ? '' : `, ${durationText(t.reason.sinceMs)} after acting from ${from}`
   const speed = t.reason.observed.unit === 'km/h' && t.reason.observed.value > 0 ? `: that would take ${amountText(t.reason.observed)}` : ''
   return {
-    did: `${takeText(t)} from ${to}${since === '' ? `, last seen in ${from}` : since}${speed}`,
+    did: takeText(t, ` from ${to}${since === '' ? `, last seen in ${from}` : since}${speed}`),
     never: `never moved this fast between countries`,
     usually: undefined,
     why: 'one holder cannot be in both places; a second one, or a new VPN, can',
     step: personally(t) ? 'end their sessions and have them sign in again' : 'renew its credential and end its sessions',
-    quiet: `had it kept acting from ${from}`,
+    quiet: `had there been time to get there from ${from}`,
   }
 }
 
 export const sharedCredential: Teller = (t) => {
-  if (t.reason.observed.unit === 'sources' && t.reason.feature !== 'delegation_own') {
+  const quiet = 'had the networks it came from, and whom it acted for, been usual'
+  if (t.reason.observed.unit === 'sources') {
     const networks = `${amountText(t.reason.observed)}${inWindow(t.reason.observed)}`
     return {
-      did: `was used from ${networks}${lastAct(t)}`,
+      did: `was used from at least ${networks}${lastAct(t)}`,
       never: 'was never used from so many networks at once',
       usually:
         t.reason.typical === undefined ? undefined : `was usually used from ${amountText(t.reason.typical)}${perWindow(t.reason.typical)}`,
       why: 'a credential in several hands belongs to nobody',
       step: 'renew its credential and find who else holds it',
-      quiet: 'from one network at a time',
+      quiet,
     }
   }
   const whom = t.facts.onBehalfOf === undefined ? objectOf(t, 'somebody else') : nameText(t.facts.onBehalfOf, 80, 2)
   return {
-    did: `${takeText(t)} acting for ${whom}`,
+    did: takeText(t, ` acting for ${whom}`),
     never: `never acted for ${whom}`,
     usually: undefined,
     why: 'whose authority is used decides what may be done; this one is new here',
     step: `ask ${whom} whether they gave this task`,
-    quiet: `had it acted for ${whom} before`,
+    quiet,
   }
 }
 
@@ -84,25 +92,24 @@ export const lateralMovement: Teller = (t) => {
   const to = objectOf(t, t.thing)
   const from = t.reason.previous === undefined ? '' : `from segment ${nameText(t.reason.previous)} `
   return {
-    did: `${outcomeOf(t, `reach ${from}into segment ${to} to ${t.act.base}`, `reached ${from}into segment ${to} and ${t.act.past}`)}${repeats(t)}`,
+    did: told(t, `reach ${from}into segment ${to} to ${t.act.base}`, `reached ${from}into segment ${to} and ${t.act.past}`),
     never: `never went ${from}into segment ${to}`,
     usually: undefined,
     why: 'crossing segments is how an intruder gets from where they came in to what they want',
     step: `block its way ${from}into segment ${to}`,
-    quiet: 'within the segments it is used to',
+    quiet: `had it stayed within ${possessive(t)} usual segments`,
   }
 }
 
 export const versionChange: Teller = (t) => {
-  const { object, previous } = t.reason
-  const from = previous === undefined ? '' : ` from ${nameText(previous)}`
+  const { object } = t.reason
   const now = object === undefined ? 'a version not seen before' : nameText(object)
   return {
-    did: `changed${from} to ${now} and ${takeText(t)}`,
+    did: isFirst(t.reason) ? `changed to ${now} and ${takeText(t)}` : takeText(t),
     never: `never ran ${object === undefined ? 'this version' : now}`,
     usually: undefined,
     why: 'a changed model, prompt or tool can change what it does without anybody deciding so',
-    step: `compare with the record of deploys${previous === undefined ? '' : `, and go back to ${nameText(previous)} if nobody planned it`}`,
-    quiet: 'had the deploy been announced, or the version been seen before',
+    step: 'compare with the record of deploys, and go back if nobody planned it',
+    quiet: 'had this version been seen before',
   }
 }

@@ -1,7 +1,7 @@
-import type { AlertFacts, Quantity, Reason } from '@plumbline/schemas'
-import { type Act, piecesText } from './words-acts.ts'
+import type { AlertFacts, Reason } from '@plumbline/schemas'
+import type { Act } from './words-acts.ts'
 import { nameText } from './words-names.ts'
-import { amountText, durationText, inWindow, numberText, perWindow } from './words-units.ts'
+import { amountText, bytesText, durationText, numberText, perWindow } from './words-units.ts'
 
 /** How often and how long the group of an alert has been going on; times in epoch milliseconds. */
 export interface AlertGroup {
@@ -11,6 +11,10 @@ export interface AlertGroup {
   readonly suppressed: number
   /** It has gone on for so long that it is learned now. */
   readonly adopting?: boolean
+  /** All of them did the same to the same, so they may be told as "n times". */
+  readonly alike: boolean
+  /** What they sent altogether, 0 where nothing is known of it. */
+  readonly bytesOut: number
 }
 
 export interface Telling {
@@ -24,25 +28,25 @@ export interface Telling {
 
 /** The parts of a text that depend on the kind of departure. No capital at the start, no full stop at the end. */
 export interface Phrases {
-  /** Follows the name: `read 214 HR records in 6 min`. */
+  /** Follows the name: `read HR 214 times in 6 min`. */
   readonly did: string
   /** Follows "it": `never read HR`; said as `hardly ever read HR` where a first time is not certain. */
   readonly never: string
-  /** Follows "it", where a usual amount is known: `usually read 3 HR records an hour`. */
+  /** Follows "it", where a usual amount is known: `usually sent 3 MB an hour`. */
   readonly usually?: string | undefined
-  /** How peers are said to do it too: `none of its 11 peers do`, `… do this`, `… are`. */
-  readonly peers?: 'do' | 'do this' | 'are'
+  /** How peers are said to do it too: `none of its 11 peers do`, `… do this`. */
+  readonly peers?: 'do' | 'do this'
   readonly why: string
   /** What to do first: starts with a verb in the imperative. */
   readonly step: string
-  /** Follows "It would have stayed quiet": `had it read HR before`. */
+  /** Follows "It would have stayed quiet" and "It would have alerted even": all signs of the family as they usually are. */
   readonly quiet: string
 }
 
 export type Teller = (t: Telling) => Phrases
 
 /** Features that are themselves the statement that something happened for the first time. */
-const SAYS_FIRST: ReadonlySet<string> = new Set(['sensitive_first', 'destination_first', 'version_changed', 'travel_speed'])
+const SAYS_FIRST: ReadonlySet<string> = new Set(['sensitive_first', 'destination_first', 'version_changed'])
 
 /** "Never" is said only where that is known; rare things are "hardly ever". */
 export const isFirst = (r: Reason): boolean => r.first ?? SAYS_FIRST.has(r.feature)
@@ -54,51 +58,61 @@ export const outcomeOf = (t: Telling, base: string, past: string): string => {
 }
 
 const span = (t: Telling): string => {
-  const ms = t.group.lastSeen - t.group.firstSeen
+  const ms = Math.abs(t.group.lastSeen - t.group.firstSeen)
   return ms < 1000 ? ' within a second' : ` in ${durationText(ms)}`
 }
 
-/** ` 214 times in 6 min`: from the reason's own window, or from the group when that has seen more. */
-export const repeats = (t: Telling): string => {
-  const q = t.reason.observed
-  const own = (q.unit === 'events' || q.unit === 'times') && q.perMs !== undefined ? q.value : 0
-  if (own > 1 && own >= t.group.count) return ` ${amountText(q)}${inWindow(q)}`
-  return t.group.count > 1 ? ` ${numberText(t.group.count)} times${span(t)}` : ''
+/** ` 214 times in 6 min`, where the group says so: its own count, of events that are all like this one. */
+const repeats = (t: Telling): string => (t.group.alike && t.group.count > 1 ? ` ${numberText(t.group.count)} times${span(t)}` : '')
+
+/** `, the latest of 3 events of this kind in 6 min`: they count together, but did not all do what this one did. */
+export const latest = (t: Telling): string =>
+  t.group.alike || t.group.count <= 1 ? '' : `, the latest of ${numberText(t.group.count)} events of this kind${span(t)}`
+
+const resourceText = (t: Telling): string =>
+  (t.group.alike && t.group.count > 1) || t.facts.resource.id === undefined || t.act.write ? '' : ` (${nameText(t.facts.resource.id)})`
+
+/** `, 60 kB in all` of what the group sent. */
+const sentText = (t: Telling): string =>
+  t.act.write && t.group.alike && t.group.bytesOut > 0 && t.facts.outcome === 'success'
+    ? `, ${bytesText(t.group.bytesOut)}${t.group.count > 1 ? ' in all' : ''}`
+    : ''
+
+/** An act with its outcome, how often and how much; `more` says from where or against what. */
+export const told = (t: Telling, base: string, past: string, more = ''): string => {
+  const tail = `${repeats(t)}${resourceText(t)}${more}`
+  return `${outcomeOf(t, base + tail, past + tail)}${sentText(t)}${latest(t)}`
 }
 
-/** `read 214 HR records in 6 min` when distinct resources were counted, else `read HR 214 times in 6 min`. */
-export const takeText = (t: Telling, more = ''): string => {
-  const { act, reason, facts } = t
-  if (reason.observed.unit === 'resources' && act.verbPast !== undefined && act.verbBase !== undefined) {
-    const what = `${piecesText(facts.resource.class, amountOf(reason.observed))}${inWindow(reason.observed)}${more}`
-    return outcomeOf(t, `${act.verbBase} ${what}`, `${act.verbPast} ${what}`)
-  }
-  const one = t.group.count <= 1 && facts.resource.id !== undefined && !act.write ? ` (${nameText(facts.resource.id)})` : ''
-  const tail = `${repeats(t) || one}${more}`
-  return outcomeOf(t, `${act.base}${tail}`, `${act.past}${tail}`)
-}
+/** `read HR (employees/1)`, `read HR 214 times in 6 min`. */
+export const takeText = (t: Telling, more = ''): string => told(t, t.act.base, t.act.past, more)
 
-export const amountOf = (q: Quantity): string =>
-  q.value > 0 && q.value < 0.95 ? 'less than 1' : numberText(q.value < 10 ? q.value : Math.floor(q.value + 0.5))
+/** Below this share of its acts, "hardly ever" is the better word. */
+const SELDOM = 0.02
+/** The act is no rare one here; another part of it is. */
+export const isHabit = (r: Reason): boolean => r.typical?.unit === 'share' && r.typical.value >= SELDOM
 
-/** `usually read 3 HR records an hour` or `usually read HR 3 times an hour`. */
-export const usualTake = (t: Telling): string | undefined => {
+/** `read HR in 34 % of its acts`, where it is done often enough to say so. */
+export const usualShare = (t: Telling, past: string): string | undefined =>
+  isHabit(t.reason) ? `${past} in ${amountText(t.reason.typical!)} of ${possessive(t)} acts` : undefined
+
+/** `usually sent 3 MB an hour`. */
+export const usualAmount = (t: Telling, past: string): string | undefined => {
   const { typical } = t.reason
-  if (typical === undefined) return undefined
-  if (typical.unit === 'resources' && t.act.verbPast !== undefined)
-    return `usually ${t.act.verbPast} ${piecesText(t.facts.resource.class, amountOf(typical))}${perWindow(typical)}`
-  return typical.value <= 0 ? undefined : `usually ${t.act.past} ${amountText(typical)}${perWindow(typical)}`
+  return typical === undefined || typical.value <= 0 ? undefined : `usually ${past} ${amountText(typical)}${perWindow(typical)}`
 }
 
-export const atMost = (t: Telling, fallback: string): string =>
-  t.reason.typical === undefined || (t.reason.typical.unit !== 'bytes' && t.reason.typical.value < 0.95)
-    ? fallback
-    : `near the usual amount: ${amountText(t.reason.typical)}${perWindow(t.reason.typical)}`
+/** `, like 20 MB an hour`: what usual would have been, where it is known. */
+export const likeUsual = (t: Telling): string => {
+  const { typical } = t.reason
+  return typical === undefined || typical.value < 0.95 ? '' : `, like ${amountText(typical)}${perWindow(typical)}`
+}
 
 export const sensitivityText = (t: Telling): string => {
   const level = t.facts.resource.sensitivity ?? 1
   if (level >= 3) return `this is restricted data: ${t.thing}`
-  return level === 2 ? `this is confidential data: ${t.thing}` : `nothing in its past explains a need for ${t.thing}`
+  if (level === 2) return `this is confidential data: ${t.thing}`
+  return isHabit(t.reason) ? `what it does with ${t.thing} is unusual here` : `nothing in its past explains a need for ${t.thing}`
 }
 
 export const grantStep = (t: Telling): string =>
@@ -110,5 +124,7 @@ export const lastAct = (t: Telling): string => ` (last act: ${outcomeOf(t, t.act
 export const personally = (t: Telling): boolean => t.facts.identity.kind === 'user'
 /** `their` for a person, `its` for anything else. */
 export const possessive = (t: Telling): string => (personally(t) ? 'their' : 'its')
+/** `it and its peers`: whom a habit is compared with. */
+export const ownAndPeers = (t: Telling): string => (personally(t) ? 'them and their peers' : 'it and its peers')
 /** Name of what the reason is about, else of what the event was about. */
 export const objectOf = (t: Telling, otherwise: string): string => (t.reason.object === undefined ? otherwise : nameText(t.reason.object))

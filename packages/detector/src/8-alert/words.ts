@@ -1,9 +1,10 @@
 import type { AlertFacts, AlertText, Reason } from '@plumbline/schemas'
 import { actOf, classText, outsideText } from './words-acts.ts'
+import { alsoText } from './words-also.ts'
 import { asWritten, labelText, nameText, proseText, sentence } from './words-names.ts'
 import { TELLERS } from './words-tellers.ts'
 import { type AlertGroup, isFirst, type Phrases, personally, possessive, type Telling } from './words-tools.ts'
-import { amountText, clockText, counted, durationText, inWindow, numberText, perWindow, timesText } from './words-units.ts'
+import { counted, durationText, numberText, timesText } from './words-units.ts'
 
 export type { AlertGroup } from './words-tools.ts'
 
@@ -24,17 +25,24 @@ export const wordsOf = (facts: AlertFacts, group: AlertGroup): AlertText => {
   }
 }
 
-/** What would have kept it quiet, in words. Approximate by nature: names the strongest reason's way out. */
-export const counterfactualOf = (facts: AlertFacts): string => {
-  const reason = primaryOf(facts)
-  const t = tellingOf(facts, reason, { count: 1, firstSeen: facts.time, lastSeen: facts.time, suppressed: 0 })
-  const others = facts.reasons.length - 1
-  const rest =
-    others > 0 && reason.weight < 0.6 && reason.family !== 'combination'
-      ? `, though ${counted(others, 'other sign')} would have remained`
-      : ''
-  return sentence(`it would have stayed quiet ${TELLERS[reason.family](t).quiet}${rest}`)
+/**
+ * What would have kept it quiet, in words; undefined where no reason can be taken away by itself.
+ * @param enough how many of the reasons, heaviest first, would have had to be usual, as computed; 0 when all are not enough
+ */
+export const counterfactualOf = (facts: AlertFacts, enough: number): string | undefined => {
+  const group = { count: 1, firstSeen: facts.time, lastSeen: facts.time, suppressed: 0, alike: true, bytesOut: 0 }
+  const ways = removable(facts.reasons).map((r) => TELLERS[r.family](tellingOf(facts, r, group)).quiet)
+  if (ways.length === 0) return undefined
+  if (enough === 0) return sentence(`it would have alerted even ${listed(ways)}`)
+  const first = enough > 1 ? '; the first of these alone would not have been enough' : ''
+  return sentence(`it would have stayed quiet ${listed(ways.slice(0, enough))}${first}`)
 }
+
+/** The reasons that can be thought away: a mixture has no features of its own. */
+export const removable = (reasons: readonly Reason[]): readonly Reason[] => reasons.filter((r) => r.family !== 'combination')
+
+const listed = (parts: readonly string[]): string =>
+  parts.length <= 1 ? parts.join('') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 
 /** The whole text as one paragraph, as it goes to a terminal or a chat. */
 export const paragraphOf = (text: AlertText): string => {
@@ -72,18 +80,16 @@ const forWhom = (facts: AlertFacts, phrases: Phrases): string => {
 }
 
 /** `none of its 11 peers do`; undefined when nothing is known about peers. */
-const peersText = (t: Telling, how: 'do' | 'do this' | 'are'): string | undefined => {
+const peersText = (t: Telling, how: 'do' | 'do this'): string | undefined => {
   const { peers } = t.reason
   if (peers === undefined) return undefined
   const { count, doing } = peers
   const its = possessive(t)
-  const one = how === 'are' ? 'is' : 'does'
-  const many = how === 'are' ? 'are' : 'do'
   const rest = how === 'do this' ? ' this' : ''
   if (count <= 0) return 'no peers are known'
-  if (count === 1) return `${its} only peer ${doing > 0 ? `${one}${rest}` : how === 'do this' ? 'does not do this' : `${one} not`}`
+  if (count === 1) return `${its} only peer ${doing > 0 ? `does${rest}` : `does not${how === 'do this' ? ' do this' : ''}`}`
   const share = doing <= 0 ? 'none' : doing >= count ? 'all' : numberText(doing)
-  return `${share} of ${its} ${numberText(count)} peers ${doing === 1 ? one : many}${rest}`
+  return `${share} of ${its} ${numberText(count)} peers ${doing === 1 ? 'does' : 'do'}${rest}`
 }
 
 const DAY_MS = 86_400_000
@@ -94,7 +100,8 @@ const normalText = (t: Telling, phrases: Phrases): string => {
   const times = typical === undefined ? undefined : timesText(observed, typical)
   const subject = personally(t) ? 'they' : 'it'
   const past = (verb: string) => `${subject} ${personally(t) ? verb.replace(/^was /, 'were ') : verb}`
-  const rarely = isFirst(t.reason) ? phrases.never : phrases.never.replace('never', 'hardly ever')
+  // Of a group that did several things, an earlier event may have done the same.
+  const rarely = isFirst(t.reason) && t.group.alike ? phrases.never : phrases.never.replace('never', 'hardly ever')
   const compared = times === undefined ? '' : `; this is ${times} that`
   const habit = phrases.usually === undefined ? past(rarely) : `${past(phrases.usually)}${compared}`
   const peers = peersText(t, phrases.usually !== undefined ? 'do this' : (phrases.peers ?? 'do'))
@@ -118,77 +125,35 @@ const comparedWith = (facts: AlertFacts): string => {
   return `, so compared with ${facts.identity.kind === 'user' ? 'their' : 'its'} ${counted(peers, 'peer')}${peerGroup === undefined ? '' : ` in group ${nameText(peerGroup)}`}`
 }
 
-/** Reasons whose own words already say what came before and when. */
-const SAID_ELSEWHERE: ReadonlySet<string> = new Set(['denied_then_allowed', 'travel', 'policy'])
+/** Reasons whose own words already say what came before and when, or whose trigger is a rule. */
+const SAID_ELSEWHERE: ReadonlySet<string> = new Set(['probing', 'policy'])
 
 const whyText = (t: Telling, phrases: Phrases): string => {
   const { facts } = t
   const said: string[] = []
-  const began = facts.reasons.find(
-    (r) => r.sinceMs !== undefined && r.trigger !== undefined && !SAID_ELSEWHERE.has(r.feature) && !SAID_ELSEWHERE.has(r.family),
-  )
+  const began = facts.reasons.find((r) => r.sinceMs !== undefined && r.trigger !== undefined && !SAID_ELSEWHERE.has(r.family))
   if (began?.sinceMs !== undefined && began.trigger !== undefined) {
-    const what = began.family === 'probing' ? `being denied ${classText(began.trigger)}` : `reading ${outsideText(began.trigger)}`
-    said.push(`began ${durationText(began.sinceMs)} after ${what}`)
+    const what = `reading ${outsideText(began.trigger)}`
+    // What set it off may have come after the group began: then it is told of the latest event, which it is measured from.
+    const startMs = began.sinceMs - (facts.time - t.group.firstSeen)
+    said.push(
+      startMs >= 0 ? `began ${durationText(startMs)} after ${what}` : `the latest came ${durationText(began.sinceMs)} after ${what}`,
+    )
   }
   said.push(phrases.why)
   const purpose = proseText(facts.identity.purpose ?? '')
   if (purpose !== '') said.push(`its stated purpose: ${purpose}`)
   if (facts.identity.criticality >= 3) said.push('this identity is rated highly critical')
-  const also = alsoText(t)
+  const also = alsoText(facts, t.reason)
   if (also !== '') said.push(also)
-  if (facts.change !== undefined) said.push(`this follows a change: ${labelText(facts.change, 120)}`)
+  if (facts.change !== undefined) said.push(changeText(facts.change))
   return said.map(sentence).join(' ')
 }
 
-/** A measured reason whose amount is nothing, or no more than usual, counts in the score but would only puzzle a reader. */
-const saysMore = (r: Reason): boolean => {
-  if (!MEASURED.has(r.family)) return true
-  const usual = r.typical?.unit === r.observed.unit && r.typical.perMs === r.observed.perMs ? r.typical.value : -1
-  return r.observed.value > 0 && r.observed.value > usual
-}
-
-/** The next reasons in a few words each; whatever more there is, is counted. */
-const alsoText = (t: Telling): string => {
-  const others = t.facts.reasons.slice(1).filter((r) => (r.family !== t.reason.family || r.feature !== t.reason.feature) && saysMore(r))
-  const clauses = others.slice(0, 2).map((r) => shortOf(t.facts, r))
-  if (clauses.length === 0) return ''
-  const more = others.length - clauses.length
-  return `also: ${clauses.join('; ')}${more > 0 ? `; and ${counted(more, 'smaller sign')}` : ''}`
-}
-
-/** Said of a further reason; after the bar what is said when it never happened before. */
-const SHORT: Readonly<Record<Reason['family'], string>> = {
-  sensitive_access: 'a kind of data rare here|a kind of data new here',
-  toxic_flow: 'a flow from outside text to sensitive data or out',
-  new_destination: 'a rare destination|a new destination',
-  volume: 'an unusual amount',
-  rate: 'an unusual pace',
-  enumeration: 'many different resources',
-  new_behaviour: 'a rare act|a new act',
-  off_hours: 'an unusual hour',
-  source: 'a rare source|a new source',
-  travel: 'impossible travel',
-  shared_credential: 'a credential in several places',
-  lateral_movement: 'a rare way between segments|a new way between segments',
-  probing: 'refusals or failures',
-  drift: 'growth over the long run',
-  version_change: 'a changed version',
-  policy: 'a rule against it',
-  combination: 'an unusual mix of small things',
-}
-const shortText = (r: Reason): string => {
-  const [rare = '', first] = SHORT[r.family].split('|')
-  return isFirst(r) ? (first ?? rare) : rare
-}
-const MEASURED: ReadonlySet<string> = new Set(['volume', 'rate', 'enumeration', 'probing', 'drift'])
-
-const shortOf = (facts: AlertFacts, r: Reason): string => {
-  const object = r.object === undefined ? '' : ` (${r.family === 'sensitive_access' ? classText(r.object) : nameText(r.object)})`
-  if (r.family === 'off_hours') return `${shortText(r)} (${clockText(facts.time)})`
-  if (!MEASURED.has(r.family) || r.observed.unit === 'share') return `${shortText(r)}${object}`
-  const usual = r.typical === undefined || r.typical.value <= 0 ? '' : `, usually ${amountText(r.typical)}${perWindow(r.typical)}`
-  return `${shortText(r)}: ${amountText(r.observed)}${inWindow(r.observed)}${usual}`
+const changeText = ({ version, sinceMs }: NonNullable<AlertFacts['change']>): string => {
+  const parts = Object.entries(version).flatMap(([part, name]) => (name === undefined ? [] : [`${part} ${nameText(name)}`]))
+  const when = sinceMs < 1000 ? 'with this act' : `${durationText(sinceMs)} before`
+  return `this follows a change of version ${when}: now ${parts.join(', ')}`
 }
 
 const HIDDEN: Readonly<Record<AlertFacts['notVisible'][number], string>> = {

@@ -61,5 +61,6 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
     resolution: log10(Math.max(100, header.metrics.rows ?? 0)) - 0.3,
     fleet: Math.max(0, log10(Math.max(1, header.metrics.eventsPerDay ?? 0) / USUAL_EVENTS_PER_DAY)),
     typical,
+    mean: parameters?.mean ?? null,
   }
 }

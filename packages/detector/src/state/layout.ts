@@ -145,9 +145,11 @@ export const LABEL_BYTES = 16
 export const GROUPS = 3776
 export const GROUP_COUNT = 4
 export const GROUP_BYTES = 48
+/** again: it was told of the same before. adopting: it has gone on for so long that it is learned. */
+export const GROUP_FLAGS = { again: 1, adopting: 2 } as const
 export const G = {
   key: 0, // u32 fingerprint of family and session or hour
-  adopting: 4, // u8 1 once it has gone on for so long that it is learned
+  flags: 4, // u8, see GROUP_FLAGS
   severity: 5, // u8
   revision: 6, // u16
   firstOffset: 8, // f64
@@ -155,8 +157,9 @@ export const G = {
   lastS: 24, // u32
   count: 28, // u32; 0 when the group is closed
   published: 32, // u32 count at the last published revision
-  maxScore: 36, // f32
+  act: 36, // u32 what its events did to what, 0 once they differ
   pattern: 40, // u32 family and object: the same thing again within a day joins the group
+  bytesOut: 44, // f32 what its events sent altogether
 } as const
 
 /** Eight patterns that an analyst called safe: fingerprint of family and object, and expiry. */
@@ -178,4 +181,7 @@ export const FLOWS = 4056 // f32
 export const HISTOGRAM_TOTALS = 4060
 /** When the last source country was seen; 0 before the first. */
 export const COUNTRY_AT = 4080 // u32 seconds
-export const SLOT_USED = 4084
+/** The version met last that was new to the identity, and when it first was. */
+export const VERSION = 4084 // u32 fingerprint
+export const VERSION_AT = 4088 // u32 seconds
+export const SLOT_USED = 4092

@@ -11,6 +11,7 @@ import {
   HOURS,
   HOURS_TOTAL,
   TAINTED,
+  VERSION,
   W,
   W_DAY,
   W_HOUR,
@@ -105,6 +106,7 @@ export const startAnew = (seg: Segment, base: number, timeMs: number): void => {
   seg.u32[(base + ANCHOR + A.lastSourceSet) >> 2] = 0
   seg.u32[(base + ANCHOR + A.lastDeniedClass) >> 2] = 0
   seg.u32[(base + COUNTRY_AT) >> 2] = 0
+  seg.u32[(base + VERSION) >> 2] = 0
   // A millisecond ahead of the first event: its gap is unknown, that of the next is right.
   seg.f64[(base + H.lastTime) >> 3] = timeMs + 1
 }

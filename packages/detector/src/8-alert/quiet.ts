@@ -1,0 +1,47 @@
+import { FEATURE_COUNT, FEATURES, type Reason, type ReasonFamily } from '@plumbline/schemas'
+import type { GroupStats } from '../state/groups.ts'
+import type { Work } from '../work.ts'
+import { ruleOf } from './rules.ts'
+import { removable } from './words.ts'
+
+/**
+ * How many of the reasons, heaviest first, would have had to be usual for the event to stay quiet: it is scored again with
+ * their features at what is typical, and the rules are asked again. 0 when it would have alerted even without all of them.
+ */
+export const reasonsEnough = (
+  w: Work,
+  group: GroupStats,
+  reasons: readonly Reason[],
+  threshold: number,
+  score: (w: Work) => void,
+): number => {
+  const families = removable(reasons).map((r) => r.family)
+  for (let enough = 1; enough <= families.length; enough++) {
+    const other = without(w, families.slice(0, enough))
+    score(other)
+    if (other.tailLog10 < threshold && ruleOf(other, group) === null) return enough
+  }
+  return 0
+}
+
+/** The sheet with the signs of some families as they usually are; reads through to the real one, writes to itself. */
+const without = (w: Work, families: readonly ReasonFamily[]): Work => {
+  const typical = w.tenant.release?.mean ?? null
+  const features = w.features.map((x, i) => (families.includes(FEATURES[i]!.family) && isHabit(i) ? Math.min(x, typical?.[i] ?? 0) : x))
+  const other = Object.assign(Object.create(w) as Work, { features, contributions: new Float32Array(FEATURE_COUNT) })
+  for (const family of families) Object.assign(other, FACTS[family])
+  return other
+}
+
+/** Sizes and all that compares with a habit can be usual; what the event is, like how sensitive its data are, stays. */
+const isHabit = (i: number): boolean => FEATURES[i]!.source !== 'event' || FEATURES[i]!.unit === 'log'
+
+/** What rules look at beside the features. */
+const FACTS: Partial<Readonly<Record<ReasonFamily, Partial<Work>>>> = {
+  sensitive_access: { newClass: false },
+  new_destination: { newDestination: false },
+  new_behaviour: { newAction: false },
+  toxic_flow: { flowStep: 0 },
+  travel: { travelKmh: 0 },
+  policy: { deniedBy: null },
+}
