@@ -153,6 +153,9 @@ export const ReplayCoordinates = z.strictObject({
 
 export type ReplayCoordinates = z.infer<typeof ReplayCoordinates>
 
+/** Events that an alert names; `count` says how many there are. */
+export const MOST_EVIDENCE = 32
+
 /** One revision of one alert. `id` never changes; consumers keep the highest `revision` (contracts C6). */
 export const Alert = z
   .strictObject({
@@ -180,7 +183,10 @@ export const Alert = z
       .optional()
       .meta({ description: 'It has gone on for so long without a verdict that it is being learned as normal.' }),
     suppressed: z.number().int().meta({ description: 'Events of this group not published one by one.', unit: 'events' }),
-    evidence: z.array(Position).max(32),
+    evidence: z
+      .array(Position)
+      .max(MOST_EVIDENCE)
+      .meta({ description: 'Events of this group: the first ones, and the one this revision was made from.' }),
     counterfactual: z.string().optional().meta({ description: 'What would have kept it quiet.' }),
     replay: ReplayCoordinates,
   })

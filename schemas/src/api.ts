@@ -65,7 +65,7 @@ export const EventView = z.strictObject({
 })
 export type EventView = z.infer<typeof EventView>
 
-/** Answer of GET /v1/alerts/{id}: the alert and the events that made it, oldest first. */
+/** Answer of GET /v1/alerts/{id}: the alert and the events it names, oldest first; `alert.count` says of how many. */
 export const AlertDetail = z.strictObject({
   alert: AlertView,
   events: z.array(EventView),

@@ -140,7 +140,7 @@ test('shows the alerts, and one in five parts with what is usual, its timeline a
   assert.equal(await page.locator('.detail h2').innerText(), FIRST.text.headline)
   const text = await page.locator('.text').innerText()
   for (const part of [FIRST.text.normal, FIRST.text.why, FIRST.text.certainty, FIRST.text.firstStep]) assert.ok(text.includes(part), part)
-  assert.match(await page.locator('.observed').innerText(), /214 records in 6 min.*never before.*none of 11 peers/s)
+  assert.match(await page.locator('.observed').innerText(), /Data: hr.*1 event.*never before.*none of 11 peers/s)
   await page.waitForSelector('.events tbody tr')
   assert.match(await page.locator('.events').innerText(), /hr\.read/)
   await page.waitForSelector('.timeline canvas')

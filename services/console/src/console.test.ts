@@ -12,6 +12,7 @@ import {
   type Alert,
   type AlertView,
   type ConnectView,
+  type EventView,
   type IngestNotice,
   type StatusView,
   type Verdict,
@@ -230,6 +231,20 @@ test('any text is refused or accepted as a cursor, never an error of ours', () =
     }),
     { seed: 1 },
   )
+})
+
+test('an alert comes with all the events it names, and says of how many', async (t) => {
+  const evidence = Array.from({ length: 32 }, (_, offset) => ({ topic: 'events', shard: 3, offset }))
+  const eventAt = ({ shard, offset }: { shard: number; offset: number }): EventView => ({
+    ...{ time: 1, eventId: `e${offset}`, shard, offset, session: 's', action: 'hr.read', resourceClass: 'hr', resource: '' },
+    ...{ destination: '', sourceIp: '', outcome: 'success', bytesIn: 0, bytesOut: 0, score: 90, flags: ['alerted'] },
+  })
+  const { app, stored } = await start(t, {
+    events: { at: async (_tenant, _identity, positions) => positions.map(eventAt), newest: async () => [], deadLetters: async () => [] },
+  })
+  stored.push({ ...view(sampleAlert({ id: 'one' })), evidence, count: 214 })
+  const detail = AlertDetail.parse((await app.inject({ url: '/v1/alerts/one', headers: AUTH })).json())
+  assert.deepEqual([detail.events.length, detail.alert.count, detail.eventsPending], [32, 214, false])
 })
 
 test('a verdict is answered once it is recorded, and shows at once', async (t) => {

@@ -8,7 +8,7 @@ import { type ServerEvent, eventParser } from '../web/src/sse.ts'
 test('amounts have units that people use', () => {
   assert.equal(quantity({ value: 3.2e9, unit: 'bytes' }), '3.2 GB')
   assert.equal(quantity({ value: 40e6, unit: 'bytes', perMs: 3_600_000 }), '40 MB an hour')
-  assert.equal(quantity({ value: 214, unit: 'resources', perMs: 360_000 }), '214 records in 6 min')
+  assert.equal(quantity({ value: 214, unit: 'resources', perMs: 360_000 }), '214 resources in 6 min')
   assert.equal(quantity({ value: 1, unit: 'denials', perMs: 86_400_000 }), '1 denial a day')
   assert.equal(quantity({ value: 0.125, unit: 'share' }), '12.5 %')
   assert.equal(quantity({ value: 9240, unit: 'km/h' }), '9,240 km/h')
@@ -36,7 +36,12 @@ test('a row of observed against typical names no feature', () => {
     weight: 1,
   }
   assert.equal(subject(reason), 'Flow after email → drop.example')
-  assert.equal(typical(reason), 'never before')
+  assert.equal(typical(reason), 'not known')
+  assert.equal(typical({ ...reason, first: true }), 'never before')
+  assert.equal(typical({ ...reason, typical: { value: 0.34, unit: 'share' } }), '34 % of its acts')
+  const total: Reason = { ...reason, family: 'volume', observed: { value: 4e9, unit: 'bytes', perMs: 86_400_000 } }
+  delete total.object
+  assert.equal(subject(total), 'Amount of data in all')
   assert.equal(peers({ ...reason, peers: { count: 11, doing: 0 } }), 'none of 11 peers')
   assert.equal(subject({ ...reason, family: 'travel', previous: 'DE', object: 'BR' }), 'Travel DE → BR')
 })

@@ -41,7 +41,8 @@ export function sampleAlert(options: SampleOptions): Alert {
           family: 'sensitive_access',
           feature: 'own_class_surprise',
           object: 'hr',
-          observed: { value: 214, unit: 'events', perMs: 360_000 },
+          observed: { value: 1, unit: 'events' },
+          first: true,
           peers: { count: 11, doing: 0 },
           weight: 0.7,
         },
@@ -51,7 +52,7 @@ export function sampleAlert(options: SampleOptions): Alert {
       notVisible: ['arguments'],
     },
     text: {
-      headline: 'support-bot (owner CX Platform) read 214 HR records in 6 min for user u-4821.',
+      headline: 'support-bot (owner CX Platform) read HR 214 times in 6 min for user u-4821.',
       normal: 'In 41 days it never read HR; none of its 11 peers do.',
       why: 'HR records are restricted.',
       certainty: 'Very sure. Not visible: tool arguments.',

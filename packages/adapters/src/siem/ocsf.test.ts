@@ -54,6 +54,7 @@ const DetectionFinding = z.object({
     analytic: z.object({ type_id: z.literal(4), name: z.string(), uid: z.string() }),
     attacks: z.array(z.object({ technique: z.object({ uid: z.string().regex(/^(AML\.)?T\d{4}/), name: z.string() }) })),
     related_events: z.array(z.object({ uid: z.string() })),
+    related_events_count: z.number().int().min(1),
   }),
   anomaly_analyses: z
     .array(
@@ -90,7 +91,7 @@ test('id, revision, observed against usual and technique stand where a SIEM look
   const analysis = finding.anomaly_analyses[0]
   assert.deepEqual(
     analysis?.anomalies.map((a) => a.observations[0]?.value),
-    ['214 resources: hr', '9000000 bytes'],
+    ['1 events: hr', '9000000 bytes'],
   )
   assert.deepEqual(
     analysis?.baselines.map((a) => a.observations[0]?.value),
@@ -99,6 +100,7 @@ test('id, revision, observed against usual and technique stand where a SIEM look
   assert.equal(analysis?.baselines[0]?.observations[1]?.value, '0 of 11 peers')
   assert.equal(finding.evidences[0]?.actor.user.uid, 'support-bot')
   assert.equal(finding.unmapped.suppressed, 190)
+  assert.deepEqual([finding.finding_info.related_events_count, finding.finding_info.related_events.length], [214, 1])
 })
 
 const hostile = fc.string({ unit: 'binary', maxLength: 60 })
@@ -134,6 +136,6 @@ test('a CEF value comes back as it went in', () => {
 test('the human line says when, how bad and who, in one line', () => {
   assert.equal(
     humanLine(alertFor(0)),
-    '2026-11-22T03:06:00.000Z HIGH [default] support-bot (agent, owner CX Platform) read 214 HR records in 6 min, on behalf of u-4821. In 41 days it never read HR; none of its 11 peers do. This is restricted data: HR. Not visible: tool arguments. First: pause its grant to read HR. Alert 00000000-0000-5000-8000-000000000000.',
+    '2026-11-22T03:06:00.000Z HIGH [default] support-bot (agent, owner CX Platform) read HR 214 times in 6 min, on behalf of u-4821. In 41 days it never read HR; none of its 11 peers do. This is restricted data: HR. Not visible: tool arguments. First: pause its grant to read HR. Alert 00000000-0000-5000-8000-000000000000.',
   )
 })

@@ -105,7 +105,7 @@ const findingInfo = (alert: Alert): Record<string, unknown> => ({
     version: alert.replay.detectorVersion,
   },
   attacks: alert.techniques.map((t) => ({ technique: { uid: t.uid, name: t.name }, version: t.framework })),
-  related_events_count: alert.evidence.length,
+  related_events_count: Math.max(1, alert.count),
   related_events: alert.evidence.map((p) => ({ uid: `${p.topic}/${p.shard}/${p.offset}` })),
 })
 
@@ -117,16 +117,16 @@ const anomalyAnalysis = (alert: Alert): Record<string, unknown> => {
     anomalies: facts.reasons.map((r) => ({
       observation_parameter: parameterOf(r),
       observation_type: ANALYSIS[r.family][0],
-      observed_pattern: r.typical === undefined ? ANALYSIS[r.family][1] : ANALYSIS[r.family][2],
+      observed_pattern: isNew(r) ? ANALYSIS[r.family][1] : ANALYSIS[r.family][2],
       observations: [{ value: valueOf(r.observed, r.object), count: Math.max(1, alert.count), timespan: spanOf(r.observed, alert) }],
     })),
     baselines: facts.reasons.map((r) => ({
       observation_parameter: parameterOf(r),
       observation_type: ANALYSIS[r.family][0],
-      observed_pattern: r.typical === undefined ? 'UNSEEN' : 'NORMAL',
+      observed_pattern: isNew(r) ? 'UNSEEN' : 'NORMAL',
       observations: [
         {
-          value: r.typical === undefined ? 'never' : valueOf(r.typical, undefined),
+          value: r.typical === undefined ? (isNew(r) ? 'never' : 'not known') : valueOf(r.typical, undefined),
           count: Math.max(0, Math.round(facts.baseline.events)),
           timespan: { type_id: 5, type: 'Days', duration_days: days },
         },
@@ -135,6 +135,9 @@ const anomalyAnalysis = (alert: Alert): Record<string, unknown> => {
     })),
   }
 }
+
+/** Only what is known never to have happened is new; where the usual amount is not known, nothing is said. */
+const isNew = (r: Reason): boolean => r.first === true
 
 const TARGET = { agent: 'AI Agent', user: 'User Account', service: 'Service Account' } as const
 

@@ -39,7 +39,8 @@ export const alertFor = (
           family: 'sensitive_access',
           feature: 'sensitive_first',
           object: 'hr',
-          observed: { value: 214, unit: 'resources', perMs: 360_000 },
+          observed: { value: 1, unit: 'events' },
+          first: true,
           peers: { count: 11, doing: 0 },
           weight: 0.7,
         },
@@ -56,7 +57,7 @@ export const alertFor = (
       notVisible: ['arguments'],
     },
     text: {
-      headline: 'support-bot (agent, owner CX Platform) read 214 HR records in 6 min, on behalf of u-4821.',
+      headline: 'support-bot (agent, owner CX Platform) read HR 214 times in 6 min, on behalf of u-4821.',
       normal: 'In 41 days it never read HR; none of its 11 peers do.',
       why: 'This is restricted data: HR.',
       certainty: 'Not visible: tool arguments.',
@@ -68,7 +69,7 @@ export const alertFor = (
     count: 214,
     suppressed: 190,
     evidence: [{ topic: 'events', shard: 3, offset: 1000 + n }],
-    counterfactual: 'It would have stayed quiet had it done this regularly before.',
+    counterfactual: 'It would have stayed quiet had this much use of HR been usual for it and its peers.',
     replay: {
       position: { topic: 'events', shard: 3, offset: 1000 + n },
       releaseId: 'r0',

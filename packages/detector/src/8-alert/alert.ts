@@ -1,4 +1,13 @@
-import { type Alert, type AlertCapsule, type ReasonFamily, type ReplayCoordinates, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
+import {
+  type Alert,
+  type AlertCapsule,
+  MOST_EVIDENCE,
+  type Position,
+  type ReasonFamily,
+  type ReplayCoordinates,
+  SCORED_FLAGS,
+  type Severity,
+} from '@plumbline/schemas'
 import { S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { A, ANCHOR, H, SLOT_FLAGS, SLOT_VERSION } from '../state/layout.ts'
@@ -135,7 +144,9 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const adoptAfterMs = byRule || NEVER_ADOPTED.includes(family) || isFrozen(w) ? Number.POSITIVE_INFINITY : ctx.adoptAfterMs
   const state = joinGroup(w, family, severity, ctx.groupWindowMs, adoptAfterMs, pattern, (at) => closeGroup(w, w.seg, at, ctx))
   if (state?.adopting === true) w.flags = (w.flags & ~SCORED_FLAGS.withheld) | SCORED_FLAGS.adopting
+  const position: Position = { topic: ctx.topic, shard: w.shard, offset: w.offset }
   if (state === null || !state.publish) {
+    if (state !== null) w.tenant.open.note(state.firstOffset, position)
     ctx.quiet('grouped')
     return
   }
@@ -144,7 +155,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const risk = ctx.raiseRisk(w, 25 * (severityRank(severity) + 1), facts.identity.criticality)
   const groupKey = `${family}:${state.key.toString(16).padStart(8, '0')}`
   const replay: ReplayCoordinates = {
-    position: { topic: ctx.topic, shard: w.shard, offset: w.offset },
+    position,
     releaseId: w.tenant.releaseId,
     stateVersion: SLOT_VERSION,
     configHash: ctx.configHash,
@@ -153,8 +164,6 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     catalogueHash: CATALOGUE_HASH,
   }
   const id = alertId(facts.tenant, facts.identity.id, groupKey, ctx.topic, w.shard, state.firstOffset)
-  const { adopting } = state
-  const first = { topic: ctx.topic, shard: w.shard, offset: state.firstOffset }
   const alert: Alert = {
     v: 1,
     id,
@@ -174,8 +183,8 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     lastSeen: w.timeMs,
     count: state.count,
     suppressed: state.suppressed,
-    ...(adopting ? { adopting } : {}),
-    evidence: state.firstOffset === w.offset ? [first] : [first, replay.position],
+    ...(state.adopting ? { adopting: true } : {}),
+    evidence: evidenceOf(w, state.firstOffset, position),
     ...(counterfactual === undefined ? {} : { counterfactual }),
     replay,
   }
@@ -193,14 +202,23 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   })
 }
 
-const tellingOf = (w: Work, { firstTime, count, suppressed, alike, bytesOut }: GroupState): AlertGroup => ({
+const tellingOf = (w: Work, { firstTime, count, suppressed, alike, bytesOut, adopting }: GroupState): AlertGroup => ({
   firstSeen: firstTime,
   lastSeen: w.timeMs,
   count,
   suppressed,
   alike,
   bytesOut,
+  adopting,
 })
+
+/** The group's first events and the one at hand; of a group that is known only by its slot, the first. */
+const evidenceOf = (w: Work, firstOffset: number, position: Position): Position[] => {
+  if (firstOffset === position.offset) return [position]
+  const known = w.tenant.open.evidenceOf(firstOffset)
+  const first = known.length > 0 ? known : [{ ...position, offset: firstOffset }]
+  return [...first.slice(0, MOST_EVIDENCE - 1), position]
+}
 
 const severityRank = (severity: Severity): number => ['low', 'medium', 'high', 'critical'].indexOf(severity)
 

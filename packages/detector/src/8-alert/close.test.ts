@@ -30,9 +30,14 @@ test("a group is closed by its identity's next record a day after its last event
   ])
   const [, , update, close] = rig.alerts
   assert.deepEqual(
-    { ...close, activity: '', revision: 0, count: 0, suppressed: 0, lastSeen: 0, text: null },
-    { ...update, activity: '', revision: 0, count: 0, suppressed: 0, lastSeen: 0, text: null },
+    { ...close, activity: '', revision: 0, count: 0, suppressed: 0, lastSeen: 0, text: null, evidence: null },
+    { ...update, activity: '', revision: 0, count: 0, suppressed: 0, lastSeen: 0, text: null, evidence: null },
     'it says all that the last one said',
+  )
+  assert.deepEqual(
+    close!.evidence.map((p) => p.offset),
+    [1, 2, 3, 4, 5, 6, 7],
+    'and names the events that joined since',
   )
   assert.equal(close!.lastSeen, last)
   assert.match(close!.text.certainty, /3 more events/)

@@ -1,6 +1,6 @@
-import type { Alert } from '@plumbline/schemas'
+import { type Alert, MOST_EVIDENCE, type Position } from '@plumbline/schemas'
 
-/** The last published revision of a group that is not closed, and the key of its identity's slot. */
+/** The last published revision of a group that is not closed, with the events that joined since, and the key of its identity's slot. */
 export interface OpenAlert {
   readonly alert: Alert
   readonly lo: number
@@ -42,6 +42,21 @@ export class OpenAlerts {
     const free = known ?? this.#places.indexOf(null)
     const place = free < 0 ? this.#places.length : free
     this.restore(place, open)
+    this.changed.add(place)
+  }
+
+  /** Positions known of the group that begins at `first`. */
+  evidenceOf(first: number): readonly Position[] {
+    const place = this.#byFirst.get(first)
+    return place === undefined ? [] : this.at(place)!.alert.evidence
+  }
+
+  /** Notes an event that joined a group without a revision of its own, as long as there is room for it. */
+  note(first: number, position: Position): void {
+    const place = this.#byFirst.get(first)
+    const open = place === undefined ? null : this.at(place)
+    if (place === undefined || open === null || open.alert.evidence.length >= MOST_EVIDENCE) return
+    this.#places[place] = { ...open, alert: { ...open.alert, evidence: [...open.alert.evidence, position] } }
     this.changed.add(place)
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AlertDetail, type EventView, PlumblineError, ReplayAnswer } from '@plumbline/schemas'
+import { AlertDetail, type EventView, PlumblineError, type Reason, ReplayAnswer } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import type { InstanceFlags } from '../instance/access.ts'
@@ -76,7 +76,7 @@ const wordsOf = ({ alert, events, eventsPending }: AlertDetail): string => {
     `${Math.round(r.weight * 100)} %`,
     r.family.replaceAll('_', ' '),
     r.object ?? '',
-    `${quantityWords(r.observed)}${r.typical === undefined ? ', never before' : `, usually ${quantityWords(r.typical)}`}`,
+    `${quantityWords(r.observed)}${usualWords(r)}`,
   ])
   return [
     alertWords(alert),
@@ -86,9 +86,17 @@ const wordsOf = ({ alert, events, eventsPending }: AlertDetail): string => {
     'Reasons, heaviest first',
     columns(reasons.map((row) => ['', ...row])),
     '',
-    `Events${eventsPending ? ' (some are not in the store yet)' : ''}`,
+    `Events${listedWords(events.length, alert.count)}${eventsPending ? ' (some are not in the store yet)' : ''}`,
     columns(events.map((e) => ['', ...eventRow(e)])),
   ].join('\n')
+}
+
+/** An alert names its first events and the newest; how many there are, is counted. */
+const listedWords = (listed: number, count: number): string => (listed < count ? `, ${listed} of ${count}` : '')
+
+const usualWords = ({ typical, first }: Reason): string => {
+  if (typical === undefined) return first === true ? ', never before' : ''
+  return `, usually ${quantityWords(typical)}${typical.unit === 'share' ? ' of its acts' : ''}`
 }
 
 const eventRow = (e: EventView): string[] => [

@@ -58,8 +58,6 @@ function bare(quantity: Quantity): string {
       return `${WEEKDAYS[Math.floor(value / 24) % 7] ?? ''} ${String(Math.floor(value) % 24).padStart(2, '0')}:00 UTC`
     case 'times':
       return `${amount(value)} ×`
-    case 'resources':
-      return plural(value, 'record', 'records')
     case 'events':
       return plural(value, 'event', 'events')
     default:
@@ -73,46 +71,51 @@ export function quantity(q: Quantity): string {
   return `${bare(q)} ${NAMED_WINDOWS.get(q.perMs) ?? `in ${duration(q.perMs)}`}`
 }
 
-/** The usual amount, or that there is none. */
-export const typical = (reason: Reason): string => (reason.typical === undefined ? 'never before' : quantity(reason.typical))
+/** The usual amount; "never before" only where that is known. */
+export function typical({ typical, first }: Reason): string {
+  if (typical === undefined) return first === true ? 'never before' : 'not known'
+  return typical.unit === 'share' ? `${quantity(typical)} of its acts` : quantity(typical)
+}
 
 /** What a row of "observed against typical" is about, without names of features. */
 export function subject(reason: Reason): string {
   const object = reason.object ?? ''
   const named = (words: string): string => (object === '' ? words : `${words}: ${object}`)
+  const total = reason.observed.perMs !== undefined
+  const fresh = (words: string): string => named(reason.first === true ? `New ${words}` : words.slice(0, 1).toUpperCase() + words.slice(1))
   switch (reason.family) {
     case 'sensitive_access':
-      return named('Sensitive data')
+      return total ? 'Sensitive data asked for' : named('Data')
     case 'toxic_flow':
       return reason.trigger === undefined
         ? named('Flow to the outside')
         : `Flow after ${reason.trigger}${object === '' ? '' : ` → ${object}`}`
     case 'new_destination':
-      return named('New destination')
+      return total ? 'Outside destinations addressed' : fresh('destination')
     case 'volume':
-      return named('Amount of data')
+      return total ? 'Amount of data in all' : named('Amount of data')
     case 'rate':
       return named('Pace')
     case 'enumeration':
-      return named('Different records')
+      return total ? 'Different resources' : named('Resource')
     case 'new_behaviour':
-      return named('New activity')
+      return reason.observed.unit === 'times' ? 'Uses of something new to it' : fresh('activity')
     case 'off_hours':
       return named('Time of the week')
     case 'source':
-      return named('New source')
+      return fresh('source')
     case 'travel':
       return reason.previous === undefined ? named('Travel') : `Travel ${reason.previous} → ${object}`
     case 'shared_credential':
-      return named('Sources at the same time')
+      return total ? 'Networks at the same time' : named('Acting for')
     case 'lateral_movement':
-      return reason.previous === undefined ? named('New segment') : `Segment ${reason.previous} → ${object}`
+      return reason.previous === undefined ? fresh('segment') : `Segment ${reason.previous} → ${object}`
     case 'probing':
-      return named('Refused attempts')
+      return total ? 'Refusals and failures in all' : named('Outcome')
     case 'drift':
       return named('Slow change')
     case 'version_change':
-      return reason.previous === undefined ? named('New version') : `Version ${reason.previous} → ${object}`
+      return fresh('version')
     case 'policy':
       return named('Rule')
     case 'combination':

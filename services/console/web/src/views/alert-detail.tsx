@@ -99,7 +99,7 @@ function Evidence({ events, pending, alert }: { events: readonly EventView[] | n
       {pending && events !== null && events.length > 0 && <p class="note">Some are still on their way into the store.</p>}
       {alert.count > alert.evidence.length && (
         <p class="note">
-          {alert.evidence.length} of {alert.count.toLocaleString('en-US')} events are kept as evidence.
+          {alert.evidence.length} of {alert.count.toLocaleString('en-US')} events are listed: the first ones and the newest.
         </p>
       )}
     </section>
