@@ -237,5 +237,17 @@ export const StatusView = z.strictObject({
     .max(STATUS_TENANTS)
     .meta({ description: 'Of the tenants with the most events; `tenants` counts all.' }),
   demo: z.boolean(),
+  sinks: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        delivered: z.number().int(),
+        refused: z.number().int().meta({ description: 'Alerts that the receiver will never take; they were passed over.' }),
+        failures: z.number().int().meta({ description: 'Tries that failed and were repeated.' }),
+        waiting: z.boolean().meta({ description: 'The last try failed: alerts wait for the next one.' }),
+        problem: z.string().nullable().meta({ description: 'What is, or was last, in the way; null when nothing ever was.' }),
+      }),
+    )
+    .meta({ description: 'Where alerts go besides the page; numbers since this start.' }),
 })
 export type StatusView = z.infer<typeof StatusView>

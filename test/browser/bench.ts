@@ -64,6 +64,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       tenants: 0,
       model: [{ tenant: 'default', releaseId: 'r1', trained: true }],
       demo: options.demo !== undefined,
+      sinks: [],
     } satisfies StatusView as StatusView,
   }
   const console = createConsole({

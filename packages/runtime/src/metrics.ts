@@ -46,6 +46,11 @@ export const METRICS = {
     help: 'Alertable events folded into an existing alert or held back by the budget',
     labels: ['reason'],
   },
+  plumbline_deliveries_total: {
+    kind: 'counter',
+    help: 'What receivers did: alerts delivered, alerts refused for ever and passed over, tries that failed and are repeated',
+    labels: ['sink', 'outcome'],
+  },
   plumbline_commit_seconds: { kind: 'histogram', help: 'Time of one chunk commit', buckets: SECONDS },
   plumbline_chunk_events: { kind: 'histogram', help: 'Events per committed chunk', buckets: [1, 10, 50, 100, 250, 500, 1000, 2000, 5000] },
   plumbline_lag_events: { kind: 'gauge', help: 'Records in the log not yet scored' },

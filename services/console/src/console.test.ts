@@ -38,6 +38,7 @@ const STATUS: StatusView = {
   tenants: 0,
   model: [],
   demo: false,
+  sinks: [],
 }
 
 interface Bench {

@@ -8,6 +8,7 @@ import {
   type Delivery,
   type Forwarder,
   outboxPorts,
+  type SinkReport,
 } from '@plumbline/adapters/siem'
 import type { Alert } from '@plumbline/schemas'
 import type { StandaloneConfig } from './config.ts'
@@ -21,15 +22,12 @@ export interface DeliveryOptions {
   /** Its alerts go to the page and the terminal, never to a SIEM. */
   readonly demoTenant: string
   readonly onDecision: (alert: Alert, delivery: Delivery) => void
+  readonly onSink?: (report: SinkReport) => void
 }
 
-/** Hands on what is not the demo's. */
 const withoutDemo = (sink: AlertSink, demoTenant: string): AlertSink => ({
   ...sink,
-  deliver: async (alerts) => {
-    const real = alerts.filter((alert) => alert.facts.tenant !== demoTenant)
-    if (real.length > 0) await sink.deliver(real)
-  },
+  takes: (alert) => alert.facts.tenant !== demoTenant,
 })
 
 const sinksOf = ({ config, alertsFile, demoTenant }: DeliveryOptions): AlertSink[] => {
@@ -50,12 +48,13 @@ const sinksOf = ({ config, alertsFile, demoTenant }: DeliveryOptions): AlertSink
 
 /** Carries alerts from the outbox to the terminal, the findings file, the webhook and the page. */
 export const startDelivery = async (options: DeliveryOptions): Promise<{ readonly forwarder: Forwarder; stop(): Promise<void> }> => {
-  const { log, config } = options
+  const { log, config, onDecision, onSink } = options
   const forwarder = await createForwarder({
     ...outboxPorts(log.outbox, log.kv),
     sinks: sinksOf(options),
     budgetPerDay: config.alertBudgetPerDay,
-    onDecision: options.onDecision,
+    onDecision,
+    ...(onSink === undefined ? {} : { onSink }),
   })
   const unsubscribe = log.outbox.onEntries((topics) => {
     if (topics.includes('alerts')) forwarder.wake()

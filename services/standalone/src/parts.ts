@@ -11,6 +11,7 @@ import { createDetection, type Detection, pinnedConfig } from './detection.ts'
 import { createHousekeeping } from './housekeeping.ts'
 import { createPolicyLoader } from './policy.ts'
 import { signingKeyPath } from './secrets.ts'
+import { createSinkWatch, sinksDetail } from './sinks.ts'
 import { createStorage } from './storage.ts'
 import { createVerdicts } from './verdicts.ts'
 
@@ -85,7 +86,7 @@ export const deliveryPart = (context: Context): Part => {
   return {
     name: 'delivery',
     async start() {
-      const { config, dataDir, metrics } = context
+      const { config, dataDir, metrics, health, logger } = context
       const delivery = await startDelivery({
         log: logOf(context),
         config,
@@ -96,8 +97,11 @@ export const deliveryPart = (context: Context): Part => {
           if (alert.revision === 1 && decision !== 'historic') context.status?.countAlert()
           context.console?.publish(alert, decision)
         },
+        onSink: createSinkWatch(metrics, logger),
       })
       context.forwarder = delivery.forwarder
+      // A receiver that is away stops nothing here, so it is told of and does not make the process unready.
+      health.register('alerts', () => ({ ok: true, detail: sinksDetail(delivery.forwarder.status().sinks) || 'delivered' }))
       stop = delivery.stop
     },
     stop: () => stop(),

@@ -2,6 +2,7 @@ import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
 import type { Context } from './context.ts'
 import type { Detection } from './detection.ts'
+import { sinksView } from './sinks.ts'
 import type { Storage } from './storage.ts'
 
 export interface StatusTracker {
@@ -118,6 +119,7 @@ export const createStatus = (parts: Context): StatusTracker => {
       tenants: known.tenants,
       model: known.models,
       demo: parts.demo?.present() ?? false,
+      sinks: sinksView(parts.forwarder?.status().sinks ?? []),
     }),
     countAlert: () => {
       alerts++

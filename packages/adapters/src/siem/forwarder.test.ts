@@ -201,6 +201,36 @@ test('an alert the receiver will never take is counted and passed over, the othe
   await forwarder.close()
 })
 
+test('what a sink does is told once per alert, also when a batch with a refusal has to be sent again', async () => {
+  let down = 2
+  const picky = collecting('picky', (batch) => {
+    if (batch.some((a) => a.id.endsWith('1'))) throw new PlumblineError('WEBHOOK_REFUSED', 'no')
+    if (batch.some((a) => a.id.endsWith('2')) && down-- > 0) throw new PlumblineError('DOWN', 'down', { retryable: true })
+  })
+  const told: string[] = []
+  const forwarder = await createForwarder({
+    source: sourceOf(Array.from({ length: 4 }, (_, n) => alertFor(n))),
+    sinks: [{ ...picky.sink, takes: (alert) => !alert.id.endsWith('3') }],
+    store: memoryStore(),
+    budgetPerDay: 50,
+    retryPauseMs: 1,
+    onSink: (r) => void told.push(r.outcome === 'delivered' ? `${r.alerts} delivered` : `${r.outcome} ${r.error.code}`),
+  })
+  await forwarder.drain()
+  assert.deepEqual(told, ['failed DOWN', 'failed DOWN', '2 delivered', 'refused WEBHOOK_REFUSED'])
+  const { cursor: _cursor, ...status } = forwarder.status().sinks[0]!
+  assert.deepEqual(status, {
+    name: 'picky',
+    delivered: 2,
+    refused: 1,
+    failures: 2,
+    waiting: null,
+    lastRefusal: { code: 'WEBHOOK_REFUSED', message: 'no' },
+  })
+  assert.ok(picky.got.every((alert) => !alert.id.endsWith('3')))
+  await forwarder.close()
+})
+
 test('what becomes of each alert is told in order, and alerts that come later are taken up', async () => {
   const alerts: Alert[] = [alertFor(1), alertFor(2, { historic: true })]
   const told: string[] = []

@@ -1,5 +1,6 @@
-import { type Alert, PlumblineError } from '@plumbline/schemas'
-import { AlertBudget, type BudgetDay, type BudgetState, type Delivery } from './budget.ts'
+import type { Alert } from '@plumbline/schemas'
+import type { BudgetDay, Delivery } from './budget.ts'
+import { startPump } from './pump.ts'
 import type { AlertSink } from './sink.ts'
 
 /** Published alerts in the order they entered the outbox. Cursors grow; 0 is before the first. */
@@ -27,11 +28,25 @@ export interface ForwarderOptions {
   readonly budgetPerDay: number | ((tenant: string) => number)
   /** Called for each alert with what became of it, in order, at least once: what the page and the store show. */
   readonly onDecision?: (alert: Alert, delivery: Delivery) => void | Promise<void>
+  /** Told what a sink did with alerts, after it is saved, and of each failed try. Must not throw. */
+  readonly onSink?: (report: SinkReport) => void
   /** Pause before a failing sink is tried again, doubled up to 64 times this. Unit: ms. Default 1,000. */
   readonly retryPauseMs?: number
   /** Alerts read at once. Default 200. */
   readonly batch?: number
 }
+
+/** Without secrets; the message may name a host or a file. */
+export interface SinkError {
+  readonly code: string
+  readonly message: string
+}
+
+/** `refused`: the receiver will never take this alert, it is passed over. `failed`: a try that is repeated, nothing is lost. */
+export type SinkReport =
+  | { readonly sink: string; readonly outcome: 'delivered'; readonly alerts: number }
+  | { readonly sink: string; readonly outcome: 'refused'; readonly alert: Alert; readonly error: SinkError }
+  | { readonly sink: string; readonly outcome: 'failed'; readonly error: SinkError }
 
 export interface SinkStatus {
   readonly name: string
@@ -39,7 +54,9 @@ export interface SinkStatus {
   readonly delivered: number
   readonly refused: number
   readonly failures: number
-  readonly lastError: string | null
+  /** Why alerts wait for this sink now; null when they do not. */
+  readonly waiting: SinkError | null
+  readonly lastRefusal: SinkError | null
 }
 
 export interface ForwarderStatus {
@@ -61,29 +78,15 @@ export interface Forwarder {
   close(): Promise<void>
 }
 
-interface Counts {
-  delivered: number
-  held: number
-  historic: number
-}
-
-interface Saved {
-  readonly v: 1
-  readonly cursor: number
-  readonly budget: BudgetState
-  readonly counts: Counts
-}
-
 /**
  * Reads the alerts topic once per sink and hands on what the budget lets through, at least once and in order. Each sink has
  * its own cursor, so a slow one holds up no other; all come to the same decisions, which depend on the order of alerts alone.
  * Cursor and budget are saved together after each delivered batch.
  */
 export const createForwarder = async (options: ForwarderOptions): Promise<Forwarder> => {
-  const decided: AlertSink = { name: DECISIONS, deliver: async () => undefined, close: async () => undefined }
-  const pumps: Pump[] = []
-  for (const sink of [decided, ...options.sinks])
-    pumps.push(await startPump(sink, options, sink === decided ? options.onDecision : undefined))
+  const { onDecision, onSink } = options
+  const pumps = [await startPump(DECISIONS, options, { onDecision })]
+  for (const sink of options.sinks) pumps.push(await startPump(sink, options, { onSink }))
   return {
     wake: () => pumps.forEach((p) => p.wake()),
     drain: async () => void (await Promise.all(pumps.map((p) => p.drain()))),
@@ -96,138 +99,5 @@ export const createForwarder = async (options: ForwarderOptions): Promise<Forwar
   }
 }
 
-const DECISIONS = 'decisions'
-
-interface Pump {
-  wake(): void
-  drain(): Promise<void>
-  counts(): Counts
-  days(): readonly BudgetDay[]
-  status(): SinkStatus
-  close(): Promise<void>
-}
-
-const startPump = async (sink: AlertSink, options: ForwarderOptions, onDecision: ForwarderOptions['onDecision']): Promise<Pump> => {
-  const { source, store, batch = 200, retryPauseMs = 1000 } = options
-  const perDay = typeof options.budgetPerDay === 'number' ? () => options.budgetPerDay as number : options.budgetPerDay
-  const name = `forwarder:${sink.name}`
-  const saved = savedOf(await store.load(name))
-  let cursor = saved?.cursor ?? 0
-  let budget = new AlertBudget(perDay, saved?.budget)
-  let counts: Counts = saved?.counts ?? { delivered: 0, held: 0, historic: 0 }
-  const stats = { delivered: 0, refused: 0, failures: 0, lastError: null as string | null }
-  let closed = false
-  let wanted = true
-  let signal = Promise.withResolvers<void>()
-  let waiting: (() => void)[] = []
-
-  /** Refused alerts are counted and passed over, one by one, so that one bad alert costs no other its delivery. */
-  const send = async (alerts: readonly Alert[]): Promise<void> => {
-    try {
-      await sink.deliver(alerts)
-      stats.delivered += alerts.length
-    } catch (error) {
-      if (!(error instanceof PlumblineError) || error.retryable) throw error
-      stats.lastError = error.message
-      if (alerts.length === 1) stats.refused++
-      else for (const alert of alerts) await send([alert])
-    }
-  }
-
-  /** One batch, all or nothing: decisions are taken on a copy and kept only when delivered and saved. */
-  const step = async (): Promise<boolean> => {
-    const entries = await source.read(cursor, batch)
-    const last = entries.at(-1)
-    if (last === undefined) return false
-    const trial = new AlertBudget(perDay, budget.state())
-    const next = { ...counts }
-    const decisions = entries.map(({ alert }) => ({ alert, delivery: trial.decide(alert) }))
-    for (const { delivery } of decisions) next[delivery]++
-    const through = decisions.filter((d) => d.delivery === 'delivered').map((d) => d.alert)
-    if (through.length > 0) await send(through)
-    for (const { alert, delivery } of decisions) await onDecision?.(alert, delivery)
-    await store.save(name, bytesOf({ v: 1, cursor: last.cursor, budget: trial.state(), counts: next }), last.cursor)
-    cursor = last.cursor
-    budget = trial
-    counts = next
-    return true
-  }
-
-  const settled = (): void => {
-    const done = waiting
-    waiting = []
-    for (const resolve of done) resolve()
-  }
-
-  const run = async (): Promise<void> => {
-    let pause = retryPauseMs
-    while (!closed) {
-      try {
-        wanted = false
-        while (!closed && (await step())) {
-          pause = retryPauseMs
-          stats.lastError = stats.refused > 0 ? stats.lastError : null
-        }
-        if (wanted || closed) continue
-        settled()
-        await signal.promise
-      } catch (error) {
-        stats.failures++
-        stats.lastError = error instanceof Error ? error.message : 'unknown error'
-        await waitOrClose(pause)
-        pause = Math.min(pause * 2, retryPauseMs * 64)
-      }
-    }
-    settled()
-  }
-
-  let stopWaiting = () => {}
-  const waitOrClose = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      stopWaiting = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-
-  const wake = (): void => {
-    wanted = true
-    signal.resolve()
-    signal = Promise.withResolvers<void>()
-  }
-  const running = run()
-
-  return {
-    wake,
-    drain: () =>
-      new Promise((resolve) => {
-        if (closed) return resolve()
-        waiting.push(resolve)
-        wake()
-      }),
-    counts: () => counts,
-    days: () => budget.days(),
-    status: () => ({ name: sink.name, cursor, ...stats }),
-    close: async () => {
-      closed = true
-      stopWaiting()
-      wake()
-      await running
-      await sink.close()
-    },
-  }
-}
-
-const bytesOf = (saved: Saved): Uint8Array => new TextEncoder().encode(JSON.stringify(saved))
-
-const savedOf = (bytes: Uint8Array | undefined): Saved | undefined => {
-  if (bytes === undefined) return undefined
-  const saved = JSON.parse(new TextDecoder().decode(bytes)) as Saved
-  if (saved.v !== 1)
-    throw new PlumblineError(
-      'FORWARDER_STATE_VERSION',
-      `The forwarder's saved state is of version ${String(saved.v)}; this build reads version 1.`,
-    )
-  return saved
-}
+/** Takes every alert and does nothing with it: decisions are told of even where no sink is. */
+const DECISIONS: AlertSink = { name: 'decisions', deliver: async () => undefined, close: async () => undefined }

@@ -8,6 +8,7 @@ export {
   type Forwarder,
   type ForwarderOptions,
   type ForwarderStatus,
+  type SinkReport,
   type SinkStatus,
   type SourcedAlert,
 } from './forwarder.ts'

@@ -7,6 +7,8 @@ import type { Alert } from '@plumbline/schemas'
  */
 export interface AlertSink {
   readonly name: string
+  /** Alerts that are not for this sink are passed by; absent: all are. */
+  readonly takes?: (alert: Alert) => boolean
   deliver(alerts: readonly Alert[]): Promise<void>
   close(): Promise<void>
 }
