@@ -131,12 +131,14 @@ test('a block refused as data is split: good rows are stored, bad ones are dead 
   await scored('cut', 10, (bytes) => bytes.subarray(0, bytes.length - 3))
   await scored('after', 20)
   await log.publish('alerts', [JSON.parse('{"id":"no facts"}') as never])
-  const running = recorder()
+  const refused: Record<string, number> = {}
+  const running = recorder({ onRefused: (topic, rows) => void (refused[topic] = (refused[topic] ?? 0) + rows) })
   await running.start()
   await running.drained()
   await running.drained()
   assert.equal(await count('scored_events'), 20 + 10 + 9 + 20)
   assert.equal(running.health().refusedRows, 3)
+  assert.deepEqual(refused, { scored: 2, alerts: 1 })
   assert.equal(running.health().state, 'ok')
   const letters = await owner.rows<{ stage: string; code: string; topic: string }>(
     'SELECT stage, code, topic FROM plumbline.dead_letters ORDER BY topic',

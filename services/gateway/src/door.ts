@@ -45,7 +45,7 @@ export interface DoorOptions {
   readonly shards: number
   /** Arrival time; see createIngestClock. */
   readonly clock: () => number
-  readonly metrics: Pick<Metrics, 'plumbline_ingest_events_total' | 'plumbline_ingest_rejected_total'>
+  readonly metrics: Pick<Metrics, 'plumbline_ingest_events_total' | 'plumbline_ingest_rejected_total' | 'plumbline_dead_letters_total'>
   readonly onAccepted?: IngestListener | undefined
   /** Tenants that only a token bound to them may write to, like the demo's. */
   readonly reservedTenants?: readonly string[] | undefined
@@ -119,7 +119,12 @@ export const createDoor = (options: DoorOptions): Door => ({
     })
     if (repeated !== undefined) return { answer, repeated }
     options.metrics.plumbline_ingest_events_total.inc({ source: via }, records.length)
-    for (const { rejection: why } of refused) options.metrics.plumbline_ingest_rejected_total.inc({ code: why.code })
+    for (const {
+      rejection: { code },
+    } of refused) {
+      options.metrics.plumbline_ingest_rejected_total.inc({ code })
+      options.metrics.plumbline_dead_letters_total.inc({ stage: 'door', code })
+    }
     if (newest.size > 0) options.onAccepted?.([...newest.values()].map((event) => toNotice(event, ingestTimeMs, via)))
     return { answer }
   },

@@ -72,7 +72,7 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
   }) as unknown as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
   app.server.maxHeadersCount = MAX_HEADERS
-  const answerError = errorAnswers()
+  const answerError = errorAnswers(options.metrics)
   app.setErrorHandler(answerError)
   guardAll(app, options, answerError)
   app.setNotFoundHandler((_request, reply) => {
@@ -92,11 +92,12 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
 type ErrorAnswer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply
 
 /** An error as the answer to a request, and in the log when it is ours: what passes by itself once per burst, and without a stack. */
-const errorAnswers = (): ErrorAnswer => {
+const errorAnswers = (metrics: Pick<Metrics, 'plumbline_requests_refused_total'>): ErrorAnswer => {
   const logRefusal = createRefusalLog()
   return (error, request, reply) => {
     const problem = toProblem(error)
     const route = request.routeOptions.url
+    metrics.plumbline_requests_refused_total.inc({ code: problem.body.code })
     if (problem.status === 503) logRefusal(request.log, problem, error, route)
     else if (problem.status >= 500) request.log.error({ err: error, route }, 'request failed')
     return answerProblem(problem, request, reply)

@@ -19,6 +19,8 @@ export interface RecorderOptions {
   /** Decides the `delivery` column of alerts in their order, like the forwarder's budget; absent: all are delivered. */
   readonly makeDecider?: MakeDecider
   readonly onPoint?: (point: RecorderPoint) => void
+  /** Told of rows that ClickHouse refused for their content. */
+  readonly onRefused?: (topic: Topic, rows: number) => void
   readonly onFailure?: (failure: { readonly topic: Topic; readonly code: string; readonly message: string }) => void
 }
 
@@ -70,7 +72,10 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     blockBytes,
     onPoint,
     makeDecider: options.makeDecider,
-    onRefused: (_: Topic, rows: number) => void (totals.refusedRows += rows),
+    onRefused: (topic: Topic, rows: number) => {
+      totals.refusedRows += rows
+      options.onRefused?.(topic, rows)
+    },
   }
   const loops: TopicLoop[] = TOPICS.map((topic) => ({
     recorder: createTopicRecorder(context, topic),

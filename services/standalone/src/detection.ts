@@ -1,9 +1,9 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { Detector, type ShardLog, shardOf, TenantState } from '@plumbline/detector'
+import { Detector, shardOf, TenantState } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import { allShards, type ReleaseStore, type TenantProgress } from '@plumbline/trainer'
-import { createWorker, type Worker } from '@plumbline/worker'
+import { countedLog, createWorker, type Worker } from '@plumbline/worker'
 
 export interface Detection {
   readonly detector: Detector
@@ -55,22 +55,6 @@ export interface DetectionOptions {
   readonly metrics: Metrics
 }
 
-/** The log as the worker sees it, with what goes through it counted. */
-const counted = (log: EmbeddedLog, metrics: Metrics): ShardLog => ({
-  load: (...args) => log.load(...args),
-  acquire: (shard) => log.acquire(shard),
-  read: (...args) => log.read(...args),
-  async commit(commits) {
-    const stop = metrics.plumbline_commit_seconds.startTimer()
-    await log.commit(commits)
-    stop()
-    for (const { scored, deadLetters } of commits) {
-      metrics.plumbline_chunk_events.observe(scored?.rows ?? 0)
-      for (const { stage, code } of deadLetters) metrics.plumbline_dead_letters_total.inc({ stage, code })
-    }
-  },
-})
-
 export const createDetection = ({ log, releases, config, residentIdentities, logger, metrics }: DetectionOptions): Detection => {
   // The detector takes 16 bytes; the log's secret has 32.
   const masterKey = log.masterKey.subarray(0, 16)
@@ -78,7 +62,7 @@ export const createDetection = ({ log, releases, config, residentIdentities, log
   const shards = allShards(log.shards)
   const namers = new Map<string, TenantState>()
   const worker = createWorker({
-    log: counted(log, metrics),
+    log: countedLog(log, metrics, (found) => logger.error(found, 'records of the log are not accounted for: please report this')),
     processor: detector,
     shards,
     onRecords: (listener) => log.onRecords(listener),

@@ -50,7 +50,7 @@ const replaysOf = (context: Context) =>
   })
 
 const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof createIngestWatch>) => {
-  const { config, token } = context
+  const { config, token, metrics } = context
   const status = createStatus(context)
   context.status = status
   const held = (id: string): boolean =>
@@ -68,6 +68,11 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
       remove: async () => present(context.demo, 'The demo').remove(),
     },
     demoTenant: DEMO_TENANT,
+    observer: {
+      viewers: (count) => metrics.plumbline_console_viewers.set(count),
+      turnedAway: (why) => metrics.plumbline_console_turned_away_total.inc({ why }),
+      verdict: (verdict) => metrics.plumbline_verdicts_total.inc({ verdict }),
+    },
     endpoint,
     tenant: config.tenant ?? DEFAULT_TENANT,
     epoch: randomBytes(6).toString('base64url'),

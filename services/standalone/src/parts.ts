@@ -94,6 +94,7 @@ export const deliveryPart = (context: Context): Part => {
         demoTenant: DEMO_TENANT,
         onDecision: (alert, decision) => {
           metrics.plumbline_alerts_total.inc({ severity: alert.severity, delivery: decision })
+          if (decision === 'held') metrics.plumbline_alerts_suppressed_total.inc({ reason: 'budget' })
           if (alert.revision === 1 && decision !== 'historic') context.status?.countAlert()
           context.console?.publish(alert, decision)
         },

@@ -1,60 +1,26 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
-import { createLogger, createMetrics } from '@plumbline/runtime'
-import { Alert, type StatusView } from '@plumbline/schemas'
-import { loadStandaloneConfig, startStandalone, type Standalone } from './index.ts'
+import { createMetrics } from '@plumbline/runtime'
+import type { Alert, StatusView } from '@plumbline/schemas'
+import { alertOf, instanceWithAlerts, until } from './alerting.testkit.ts'
+import type { Standalone } from './index.ts'
 import { createSinkWatch } from './sinks.ts'
-
-const golden = JSON.parse(readFileSync(new URL('../../../schemas/fixtures/v1/alerts.json', import.meta.url), 'utf8')) as {
-  readonly accepted: readonly { readonly output: unknown }[]
-}
-const model = Alert.parse(golden.accepted[0]?.output)
-const alertOf = (n: number): Alert => ({ ...model, id: `00000000-0000-5000-8000-${String(n).padStart(12, '0')}`, historic: false })
 
 const SECRET_PATH = '/hooks/T0123/very-secret-part'
 
-/** An instance whose outbox holds alerts already, and what it logs. */
-const instance = async (t: TestContext, webhook: { readonly port: number }, alerts: readonly Alert[]) => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'plumbline-sinks-'))
-  const log = await openEmbeddedLog({ dir: join(dataDir, 'log'), shards: 2 })
-  await log.publish('alerts', alerts)
-  await log.close()
-  const lines: string[] = []
-  const logger = createLogger({ name: 'test', level: 'info', destination: { write: (line: string) => void lines.push(line) } })
-  const config = {
-    ...loadStandaloneConfig({ env: {} }).config,
-    httpPort: 0,
-    dataDir,
-    shards: 2,
-    demo: false,
-    alertsStdout: false,
-    policyFile: join(dataDir, 'policy.yaml'),
-    clickhouseUrl: 'http://127.0.0.1:9',
-    webhookUrl: `http://127.0.0.1:${webhook.port}${SECRET_PATH}`,
+const instance = (t: TestContext, port: number, alerts: readonly Alert[]) =>
+  instanceWithAlerts(t, alerts, {
+    webhookUrl: `http://127.0.0.1:${port}${SECRET_PATH}`,
     webhookSecret: 'a-secret-of-the-webhook',
     webhookAllowHttp: true,
     webhookAllowAddresses: ['127.0.0.1'],
-  }
-  const service = await startStandalone(config, { logger })
-  t.after(async () => {
-    await service.stop()
-    rmSync(dataDir, { recursive: true, force: true })
   })
-  return { service, lines }
-}
 
 /** A real receiver that answers each alert as told, always alike. */
-const receiver = async (
-  t: TestContext,
-  answer: (alertId: string) => number,
-): Promise<{ readonly port: number; readonly server: Server }> => {
+const receiver = async (t: TestContext, answer: (alertId: string) => number): Promise<number> => {
   const server = createServer((request, response) => {
     request.resume()
     const id = String(request.headers['idempotency-key']).split(':')[0] ?? ''
@@ -62,7 +28,7 @@ const receiver = async (
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => server.close())
-  return { port: (server.address() as AddressInfo).port, server }
+  return (server.address() as AddressInfo).port
 }
 
 interface Seen {
@@ -82,19 +48,16 @@ const look = async (service: Standalone): Promise<Seen> => {
 
 const hookOf = ({ status }: Seen): StatusView['sinks'][number] | undefined => status.sinks.find(({ name }) => name === 'webhook')
 
-/** Asks until the webhook is in a state, at most 20 s. */
-const until = async (service: Standalone, done: (hook: StatusView['sinks'][number]) => boolean): Promise<Seen> => {
-  for (let tries = 0; ; tries++) {
+/** What is to be seen once the webhook is in a state. */
+const seenOnce = (service: Standalone, done: (hook: StatusView['sinks'][number]) => boolean): Promise<Seen> =>
+  until(async () => {
     const seen = await look(service)
     const hook = hookOf(seen)
-    if (hook !== undefined && done(hook)) return seen
-    assert.ok(tries < 400, JSON.stringify(hook))
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
+    return hook !== undefined && done(hook) && seen
+  })
 
 const tellsNothing = (text: string): void => {
-  for (const secret of ['very-secret-part', 'a-secret-of-the-webhook', 'words of the receiver', model.text.headline])
+  for (const secret of ['very-secret-part', 'a-secret-of-the-webhook', 'words of the receiver', alertOf(0).text.headline])
     assert.ok(!text.includes(secret), secret)
 }
 
@@ -114,9 +77,13 @@ const warnings = (lines: readonly string[], words: string): Record<string, unkno
 test('alerts that a webhook refuses leave a trace in log, metrics, health and status; the others arrive', async (t) => {
   const refusals = [400, 409, 413, 415, 422]
   const statusOf = new Map(refusals.map((status, n) => [alertOf(n).id, status]))
-  const { port } = await receiver(t, (id) => statusOf.get(id) ?? 204)
-  const { service, lines } = await instance(t, { port }, [...refusals.keys(), 98, 99].map(alertOf))
-  const seen = await until(service, ({ delivered, refused }) => delivered + refused === 7)
+  const port = await receiver(t, (id) => statusOf.get(id) ?? 204)
+  const { service, lines } = await instance(
+    t,
+    port,
+    [...refusals.keys(), 98, 99].map((n) => alertOf(n)),
+  )
+  const seen = await seenOnce(service, ({ delivered, refused }) => delivered + refused === 7)
   assert.deepEqual(hookOf(seen), {
     name: 'webhook',
     delivered: 2,
@@ -139,8 +106,8 @@ test('alerts that a webhook refuses leave a trace in log, metrics, health and st
 })
 
 test('a webhook that cannot be reached is seen in log, metrics, health and status while alerts wait for it', async (t) => {
-  const { service, lines } = await instance(t, { port: await closedPort() }, [alertOf(1)])
-  const seen = await until(service, ({ failures }) => failures > 0)
+  const { service, lines } = await instance(t, await closedPort(), [alertOf(1)])
+  const seen = await seenOnce(service, ({ failures }) => failures > 0)
   const hook = hookOf(seen)
   assert.deepEqual([hook?.delivered, hook?.refused, hook?.waiting], [0, 0, true])
   assert.match(hook?.problem ?? '', /could not be reached in 4 tries: connect ECONNREFUSED/)

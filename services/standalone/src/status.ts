@@ -46,12 +46,9 @@ export const createStatus = (parts: Context): StatusTracker => {
     const events = grown('events', counters.events)
     rate = rate * 0.5 + events * 0.5
     scored += events
-    metrics.plumbline_events_scored_total.inc(events)
-    metrics.plumbline_events_read_total.inc({ kind: 'event' }, events)
-    metrics.plumbline_events_read_total.inc({ kind: 'control' }, grown('controls', counters.controls))
-    metrics.plumbline_events_read_total.inc({ kind: 'rejected' }, grown('rejected', counters.rejected))
     metrics.plumbline_events_late_total.inc(grown('late', counters.late))
     metrics.plumbline_events_duplicate_total.inc(grown('duplicates', counters.duplicates))
+    metrics.plumbline_sessions_overflow_total.inc(grown('sessionsOverflow', counters.sessionsOverflow))
     for (const [reason, total] of Object.entries(counters.quiet))
       metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
     metrics.plumbline_identities_resident.set(slots.resident)
@@ -81,7 +78,10 @@ export const createStatus = (parts: Context): StatusTracker => {
   const tick = (): void => {
     const { detection, storage } = parts
     if (detection !== null) observe(detection)
-    if (storage !== null) metrics.plumbline_recorder_lag_rows.set(recorderLag())
+    if (storage !== null) {
+      metrics.plumbline_recorder_lag_rows.set(recorderLag())
+      metrics.plumbline_recorder_rows_total.inc(grown('rows', storage.recorder.health().rows))
+    }
     ticks++
     if (storage === null || !storage.state().up || (countedAt >= 0 && (ticks % COUNT_EVERY_TICKS !== 0 || countedAt === known.events)))
       return

@@ -111,6 +111,12 @@ export const createStorage = (options: StorageOptions): Storage => {
     maxBackoffMs: 5000,
     // The same budget as the forwarder's, over the same alerts in the same order: rows say delivered or held as it happened.
     makeDecider: (state) => new AlertBudget(() => options.alertBudgetPerDay, state as BudgetState | undefined),
+    onRefused: (topic, rows) => {
+      options.metrics.plumbline_recorder_refused_rows_total.inc({ topic }, rows)
+      // Of a dead letter that is refused itself none is written.
+      if (topic !== 'dead-letters') options.metrics.plumbline_dead_letters_total.inc({ stage: 'recorder', code: 'STORE_REFUSED' }, rows)
+      logger.warn({ topic, rows }, 'the store refused rows for their content; they are in the dead letters')
+    },
     onFailure: (failure) => {
       options.metrics.plumbline_recorder_retries_total.inc()
       logger.warn(failure, 'rows wait for the store')

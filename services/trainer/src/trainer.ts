@@ -37,7 +37,7 @@ export interface TrainerOptions {
   recorded(): Promise<void>
   readonly clock: () => number
   readonly logger?: Pick<Logger, 'info' | 'warn'>
-  readonly metrics?: Pick<Metrics, 'plumbline_releases_total' | 'plumbline_training_seconds'>
+  readonly metrics?: Pick<Metrics, 'plumbline_releases_total' | 'plumbline_training_seconds' | 'plumbline_training_failures_total'>
   /** How often it looks whether something is due. Default 1,000 ms. */
   readonly intervalMs?: number
   /** Tests stop the process here. */
@@ -236,7 +236,9 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
         () => retryAt.delete(name),
         (error: unknown) => {
           retryAt.set(name, clock() + RETRY_MS)
-          if (!abort.signal.aborted) options.logger?.warn({ tenant: name, err: error }, 'training failed, will be tried again')
+          if (abort.signal.aborted) return
+          options.metrics?.plumbline_training_failures_total.inc()
+          options.logger?.warn({ tenant: name, err: error }, 'training failed, will be tried again')
         },
       )
     }
