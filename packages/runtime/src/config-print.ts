@@ -42,7 +42,7 @@ export const configDocs = (schema: z.ZodObject, title = 'Configuration'): string
     `# ${title}`,
     '',
     'Generated from the declaration; do not edit. Flags win over environment variables, those over the file (YAML or JSON), that over the default.',
-    'Unknown names are refused.',
+    'Unknown names are refused. Lists are separated by commas in variables and flags, and are lists in the file.',
   ]
   const sections = new Map<string, ConfigField[]>()
   for (const row of rows) {
@@ -60,6 +60,12 @@ export const configDocs = (schema: z.ZodObject, title = 'Configuration'): string
   return `${[...head, ...body].join('\n')}\n`
 }
 
+/** Lists as they are written in the environment and on the command line; in a file they are lists. */
+const exampleOf = (example: unknown): string => {
+  if (example === undefined) return ''
+  return `Example: \`${Array.isArray(example) ? example.join(',') : oneLine(example)}\`.`
+}
+
 const docsRow = (field: ConfigField): string => {
   const { meta } = field
   const meaning = [
@@ -67,7 +73,7 @@ const docsRow = (field: ConfigField): string => {
     field.choices.length > 0 ? `One of ${field.choices.map((c) => `\`${c}\``).join(', ')}.` : '',
     meta.unit === undefined ? '' : `Unit: ${meta.unit}.`,
     meta.interacts ?? '',
-    meta.example === undefined ? '' : `Example: \`${oneLine(meta.example)}\`.`,
+    exampleOf(meta.example),
     meta.secret === true ? 'Secret: hidden when printed.' : '',
   ]
   const fallback =

@@ -13,10 +13,12 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 const dir = mkdtempSync(join(tmpdir(), 'plumbline-cli-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
 
-const run = (...args: readonly string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { cwd: dir, encoding: 'utf8', maxBuffer: 1 << 28 })
+const runWith = (env: Readonly<Record<string, string>>, ...args: readonly string[]) => {
+  const options = { cwd: dir, encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, ...env } } as const
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], options)
   return { status, stdout, stderr }
 }
+const run = (...args: readonly string[]) => runWith({}, ...args)
 
 test('help shows every command with its exit codes; each command has examples', async () => {
   const help = run('--help')
@@ -153,6 +155,37 @@ test('doctor finds what this machine has and says how to fix what it has not', (
   assert.equal(of('data folder')?.status, 'ok')
   assert.equal(of('Kafka 127.0.0.1:1')?.status, 'fail')
   for (const finding of findings) assert.equal(finding.fix === undefined, finding.status === 'ok', finding.name)
+})
+
+test('doctor reads the configuration as up does: what is wrong is named with its remedy, and the rest is checked', () => {
+  const findingsOf = (env: Record<string, string>, ...args: readonly string[]) => {
+    const { status, stdout } = runWith(env, 'doctor', '--quick', '--json', ...args)
+    const { findings } = JSON.parse(stdout) as { findings: { name: string; status: string; found: string; fix?: string }[] }
+    return { status, findings, of: (name: string) => findings.filter((f) => f.name === name) }
+  }
+  const wrong = findingsOf({ PLUMBLINE_HTTP_PORT: 'abc', PLUMBLINE_DATA_DIR: join(dir, 'wrong') })
+  assert.equal(wrong.status, 1)
+  const [problem] = wrong.of('configuration')
+  assert.match(problem?.found ?? '', /^PLUMBLINE_HTTP_PORT: .*number/)
+  assert.match(problem?.fix ?? '', /^correct or unset PLUMBLINE_HTTP_PORT/)
+  assert.ok(wrong.findings.every(({ found }) => !found.includes('the check itself failed')))
+  assert.match(wrong.of('data folder')[0]?.found ?? '', /wrong, will be created$/, 'what is right still counts')
+
+  const file = join(dir, 'doctor.yaml')
+  writeFileSync(file, `dataDir: ${join(dir, 'from-file')}\nhttpPort: 0\n`)
+  const good = findingsOf({}, '--config', file)
+  assert.deepEqual(
+    good.of('configuration').map(({ status, found }) => [status, found]),
+    [['ok', `valid, with ${file}`]],
+  )
+  assert.match(good.of('data folder')[0]?.found ?? '', /from-file, will be created$/)
+  assert.equal(good.of('port 0').length, 1)
+
+  writeFileSync(file, 'htpPort: 1\n')
+  const misspelt = findingsOf({ PLUMBLINE_HTTP_PORT: '0' }, '--config', file)
+  assert.match(misspelt.of('configuration')[0]?.found ?? '', /^htpPort: unknown option; did you mean httpPort\?$/)
+  assert.match(misspelt.of('configuration')[0]?.fix ?? '', /doctor\.yaml/)
+  assert.match(findingsOf({}, '--config', join(dir, 'absent.yaml')).of('configuration')[0]?.found ?? '', /absent\.yaml: cannot be read/)
 })
 
 test('what only asks of a data folder makes none; arrival times are not for everybody to set', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { ConfigError, printConfig } from '@plumbline/runtime'
 import { loadStandaloneConfig } from './config.ts'
@@ -31,6 +32,34 @@ test('printed without secrets', () => {
   const text = printConfig(loaded)
   for (const secret of ['a-token-of-some-length', 'pass-word', 'hooks.example.com']) assert.ok(!text.includes(secret), secret)
   assert.match(text, /host +127\.0\.0\.1/)
+})
+
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    loadStandaloneConfig({ env })
+    return []
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    assert.ok(!error.message.includes('secret-part'), 'the URL of the webhook is a secret')
+    return error.problems.map(({ where, message }) => `${where}: ${message}`)
+  }
+}
+
+test('addresses and the URL of the webhook are checked as part of the configuration, as the docs write them', () => {
+  const addresses = (text: string): readonly string[] => problemsOf({ PLUMBLINE_WEBHOOK_ALLOW_ADDRESSES: text })
+  const docs = readFileSync(new URL('../../../docs/config.md', import.meta.url), 'utf8')
+  const example = /^\| `webhookAllowAddresses`.*Example: `([^`]+)`/m.exec(docs)?.[1]
+  assert.ok(example !== undefined)
+  assert.deepEqual(addresses(example), [])
+  assert.deepEqual(addresses('10.1.0.0/16,nonsense'), [
+    'PLUMBLINE_WEBHOOK_ALLOW_ADDRESSES: "nonsense" is no address range; write it like 10.1.0.0/16',
+  ])
+  assert.match(addresses('["10.1.0.0/16"]')[0] ?? '', /is no address range; write it like 10\.1\.0\.0\/16$/)
+  const url = (text: string, more = {}): readonly string[] => problemsOf({ PLUMBLINE_WEBHOOK_URL: text, ...more })
+  assert.match(url('http://hooks.example.com/secret-part')[0] ?? '', /^PLUMBLINE_WEBHOOK_URL: must start with https:\/\/.*webhookAllowHttp/)
+  assert.deepEqual(url('http://hooks.example.com/secret-part', { PLUMBLINE_WEBHOOK_ALLOW_HTTP: 'true' }), [])
+  assert.match(url('https://me:secret-part@hooks.example.com/')[0] ?? '', /must not carry a user name or password/)
+  assert.equal(url('nonsense').length, 1)
 })
 
 test('a wrong name is refused with the right one', () => {

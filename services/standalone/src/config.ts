@@ -1,9 +1,14 @@
 import { type ConfigSources, type LoadedConfig, loadConfig, LOG_LEVELS } from '@plumbline/runtime'
+import { addressRangeProblem, webhookUrlProblem } from '@plumbline/adapters/siem'
 import { TENANT_LIMITS } from '@plumbline/gateway'
 import { DEFAULT_DETECTION_CONFIG, TenantName } from '@plumbline/schemas'
 import { z } from 'zod'
 
 const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/
+
+const addressRange = z.string().refine((text) => addressRangeProblem(text) === undefined, {
+  error: ({ input }) => addressRangeProblem(String(input)),
+})
 
 const port = z.number().int().min(0).max(65_535)
 
@@ -101,11 +106,11 @@ export const StandaloneConfig = z
       .default(false)
       .meta({ description: 'Let the webhook be plain http.', interacts: 'Only with webhookUrl.' }),
     webhookAllowAddresses: z
-      .array(z.string().min(1))
+      .array(addressRange)
       .default([])
       .meta({
         description: 'Addresses or ranges that are not public but that the webhook may reach.',
-        example: ['10.1.0.0/16'],
+        example: ['10.1.0.0/16', '192.168.7.9'],
         interacts: 'Only with webhookUrl.',
       }),
     logRetentionDays: z.number().int().min(1).default(30).meta({
@@ -121,6 +126,11 @@ export const StandaloneConfig = z
       unit: 'events',
     }),
     logLevel: z.enum(LOG_LEVELS).default('info').meta({ description: 'How much is logged, as JSON lines on standard error.' }),
+  })
+  .superRefine(({ webhookUrl, webhookAllowHttp }, context) => {
+    // What is no URL at all was told of already.
+    const problem = webhookUrl !== undefined && URL.canParse(webhookUrl) ? webhookUrlProblem(webhookUrl, webhookAllowHttp) : undefined
+    if (problem !== undefined) context.addIssue({ code: 'custom', path: ['webhookUrl'], message: problem })
   })
   .meta({ id: 'PlumblineStandaloneConfig', title: 'Configuration of plumbline up' })
 export type StandaloneConfig = z.output<typeof StandaloneConfig>

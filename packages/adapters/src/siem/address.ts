@@ -22,15 +22,31 @@ const NOT_PUBLIC_V4 = [
 /** Inside 2000::/3, which is all that is routed: documentation, 6to4, Teredo and other special blocks. */
 const NOT_PUBLIC_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
 
+interface Range {
+  readonly address: string
+  readonly prefix: number
+  readonly family: 'ipv4' | 'ipv6'
+}
+
+/** An address or a range like `10.1.0.0/16`; undefined when it is neither. */
+const rangeOf = (text: string): Range | undefined => {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const family = isIP(address)
+  const longest = family === 6 ? 128 : 32
+  const prefix = bits === undefined ? longest : Number(bits)
+  return family === 0 || prefix > longest ? undefined : { address, prefix, family: family === 6 ? 'ipv6' : 'ipv4' }
+}
+
+/** Why this is no address and no range of addresses, or undefined. */
+export const addressRangeProblem = (text: string): string | undefined =>
+  rangeOf(text) === undefined ? `"${text}" is no address range; write it like 10.1.0.0/16` : undefined
+
 const listOf = (ranges: readonly string[]): BlockList => {
   const list = new BlockList()
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
-    const family = isIP(address)
-    const prefix = bits === undefined ? (family === 6 ? 128 : 32) : Number(bits)
-    if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > (family === 6 ? 128 : 32))
-      throw new PlumblineError('ADDRESS_RANGE_INVALID', `"${range}" is no address range; write it like 10.1.0.0/16.`)
-    list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
+  for (const text of ranges) {
+    const range = rangeOf(text)
+    if (range === undefined) throw new PlumblineError('ADDRESS_RANGE_INVALID', `${addressRangeProblem(text)}.`)
+    list.addSubnet(range.address, range.prefix, range.family)
   }
   return list
 }

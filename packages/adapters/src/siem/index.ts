@@ -1,4 +1,4 @@
-export { createAddressGuard } from './address.ts'
+export { addressRangeProblem } from './address.ts'
 export { AlertBudget, type BudgetDay, type BudgetState, type Delivery, type HeldAlert } from './budget.ts'
 export { createFileSink, type FileSinkOptions } from './file-sink.ts'
 export {
@@ -17,4 +17,4 @@ export { type AlertOutbox, type NamedValues, outboxPorts } from './outbox.ts'
 export type { AlertSink } from './sink.ts'
 export { createStdoutSink } from './stdout-sink.ts'
 export { humanLine, lineSafe, toCef } from './text.ts'
-export { createWebhookSink, signatureOf, type WebhookOptions } from './webhook.ts'
+export { createWebhookSink, signatureOf, type WebhookOptions, webhookUrlProblem } from './webhook.ts'

@@ -191,7 +191,8 @@ test('a URL that is not https, carries a password or has a short secret is refus
   assert.throws(made({ url: 'https://a:b@hooks.example/' }), { code: 'WEBHOOK_URL_INVALID' })
   assert.throws(made({ url: 'nonsense' }), { code: 'WEBHOOK_URL_INVALID' })
   assert.throws(made({ secret: 'short' }), { code: 'WEBHOOK_SECRET_SHORT' })
-  assert.throws(made({ allowAddresses: ['10.0.0.0/99'] }), { code: 'ADDRESS_RANGE_INVALID' })
+  for (const range of ['10.0.0.0/99', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/ 8', '::1/129', 'localhost', '["10.1.0.0/16"]', ''])
+    assert.throws(made({ allowAddresses: [range] }), { code: 'ADDRESS_RANGE_INVALID' }, range)
 })
 
 test('only public addresses and those named pass the guard', () => {

@@ -116,16 +116,22 @@ const retryAfterMs = (header: string | readonly string[] | undefined): number =>
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_AFTER_MS) : 0
 }
 
+/** Why alerts cannot be posted to this URL, or undefined; never repeats it. */
+export const webhookUrlProblem = (text: string, allowHttp: boolean): string | undefined => {
+  if (!URL.canParse(text)) return 'is not a URL'
+  const url = new URL(text)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && allowHttp))
+    return 'must start with https://, or with http:// where plain http is allowed (webhookAllowHttp)'
+  if (url.username !== '' || url.password !== '') return 'must not carry a user name or password; use the secret'
+  return undefined
+}
+
 const checkedUrl = (options: WebhookOptions): URL => {
-  const bad = (why: string) => new PlumblineError('WEBHOOK_URL_INVALID', `The webhook URL ${why}.`)
-  if (!URL.canParse(options.url)) throw bad('is not a URL')
-  const url = new URL(options.url)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && options.allowHttp === true))
-    throw bad('must start with https:// (or set allowHttp)')
-  if (url.username !== '' || url.password !== '') throw bad('must not carry a user name or password; use the secret')
+  const problem = webhookUrlProblem(options.url, options.allowHttp === true)
+  if (problem !== undefined) throw new PlumblineError('WEBHOOK_URL_INVALID', `The webhook URL ${problem}.`)
   if (options.secret !== undefined && options.secret.length < 16)
     throw new PlumblineError('WEBHOOK_SECRET_SHORT', 'The webhook secret needs at least 16 characters.')
-  return url
+  return new URL(options.url)
 }
 
 const blocked = (host: string): PlumblineError =>

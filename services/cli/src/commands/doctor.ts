@@ -4,6 +4,7 @@ import { columns, report } from '../output.ts'
 import { examples, type Register } from '../register.ts'
 
 interface Flags {
+  readonly config?: string
   readonly dataDir?: string
   readonly httpPort?: number
   readonly kafka?: string
@@ -15,20 +16,31 @@ export const registerDoctor: Register = (program, outputOf) => {
   program
     .command('doctor')
     .description('Check whether this machine can run Plumbline, and say how to fix what is in the way.')
-    .option('--data-dir <folder>', 'data folder (default: PLUMBLINE_DATA_DIR or data)')
-    .option('--http-port <n>', 'port of the service (default: PLUMBLINE_HTTP_PORT or 7070)', integer(0, 65_535))
+    .option('--config <file>', 'the file that up is given')
+    .option('--data-dir <folder>', 'data folder (default: as up would take it)')
+    .option('--http-port <n>', 'port of the service (default: as up would take it)', integer(0, 65_535))
     .option('--kafka <brokers>', 'also check these brokers, host:port separated by commas (default: KAFKA_BROKERS)')
-    .option('--clickhouse <url>', 'also check this server (default: CLICKHOUSE_URL)')
+    .option('--clickhouse <url>', 'also check this server (default: as up would take it)')
     .option('--quick', 'do not start the embedded engine and the training backend')
-    .addHelpText('after', examples('plumbline doctor', 'plumbline doctor --json --clickhouse http://localhost:8123'))
+    .addHelpText(
+      'after',
+      examples(
+        'plumbline doctor',
+        'plumbline doctor --config plumbline.yaml',
+        'plumbline doctor --json --clickhouse http://localhost:8123',
+      ),
+    )
     .action(async (flags: Flags, command) => {
       const { diagnose } = await import('../doctor/diagnose.ts')
-      const env = process.env
+      const { readConfiguration } = await import('../doctor/configuration.ts')
+      const { dataDir, httpPort } = flags
+      const { config, findings: configuration } = readConfiguration({ file: flags.config, env: process.env, flags: { dataDir, httpPort } })
       const findings = await diagnose({
-        dataDir: flags.dataDir ?? env['PLUMBLINE_DATA_DIR'] ?? 'data',
-        httpPort: flags.httpPort ?? Number(env['PLUMBLINE_HTTP_PORT'] ?? 7070),
-        kafkaBrokers: (flags.kafka ?? env['KAFKA_BROKERS'] ?? '').split(',').filter((b) => b !== ''),
-        clickhouseUrl: flags.clickhouse ?? env['CLICKHOUSE_URL'],
+        configuration,
+        dataDir: config.dataDir,
+        httpPort: config.httpPort,
+        kafkaBrokers: (flags.kafka ?? process.env['KAFKA_BROKERS'] ?? '').split(',').filter((b) => b !== ''),
+        clickhouseUrl: flags.clickhouse ?? config.clickhouseUrl,
         deep: flags.quick !== true,
       })
       const failed = findings.filter((f) => f.status === 'fail').length

@@ -11,6 +11,8 @@ export interface Finding {
 }
 
 export interface DoctorOptions {
+  /** What reading the configuration found. */
+  readonly configuration: readonly Finding[]
   readonly dataDir: string
   readonly httpPort: number
   readonly kafkaBrokers: readonly string[]
@@ -38,7 +40,7 @@ const CHECKS: readonly Check[] = [
 
 /** Runs every check; one that breaks is itself a finding and does not stop the others. */
 export const diagnose = async (options: DoctorOptions): Promise<readonly Finding[]> => {
-  const findings: Finding[] = []
+  const findings = [...options.configuration]
   for (const check of CHECKS) {
     try {
       findings.push(...(await check(options)))

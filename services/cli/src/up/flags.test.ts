@@ -26,6 +26,7 @@ test('each option has a flag with meaning, unit, default and variable', () => {
   const help = parse().command.helpInformation().replaceAll(/\s+/g, ' ')
   assert.match(help, /--http-port <n> Port of the door \(TCP; default 7070; PLUMBLINE_HTTP_PORT\)/)
   assert.match(help, /--no-demo Replay the demo/)
+  assert.match(help, /--addresses <a,b>/)
   assert.match(help, /--log-level <value> .*info, warn/)
 })
 

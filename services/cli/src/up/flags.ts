@@ -13,13 +13,16 @@ const describe = ({ meta, defaultValue, choices, env }: ConfigField): string => 
   return `${description.replace(/\.$/, '')} (${extra.join('; ')})`
 }
 
+/** What stands for the value in the help. */
+const VALUES: Partial<Record<ConfigField['kind'], string>> = { number: 'n', list: 'a,b' }
+
 /** One flag per option of a configuration, from its declaration. Values stay text: `loadConfig` reads and checks them. */
 export const addConfigFlags = (command: Command, schema: z.ZodObject): void => {
   for (const field of configFields(schema)) {
     if (field.kind === 'boolean') {
       command.addOption(new Option(field.defaultValue === true ? `--no-${field.flag}` : `--${field.flag}`, describe(field)))
     } else {
-      command.addOption(new Option(`--${field.flag} <${field.kind === 'number' ? 'n' : 'value'}>`, describe(field)))
+      command.addOption(new Option(`--${field.flag} <${VALUES[field.kind] ?? 'value'}>`, describe(field)))
     }
   }
 }
