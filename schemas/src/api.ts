@@ -81,7 +81,7 @@ const tenantName = z.string().min(1).max(EVENT_LIMITS.nameChars)
 const identityName = z.string().min(1).max(EVENT_LIMITS.identityChars)
 
 export const EventQuery = z.strictObject({
-  tenant: tenantName.default('default'),
+  tenant: tenantName.optional().meta({ description: "Default: the token's own, else `default`." }),
   identity: identityName,
   session: z.string().max(EVENT_LIMITS.idChars).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
@@ -225,8 +225,8 @@ export const StatusView = z.strictObject({
   progress: z.number().min(0).max(1).nullable(),
   eventsPerSecond: z.number(),
   events: z.number(),
-  alerts: z.number(),
-  held: z.number(),
+  alerts: z.number().meta({ description: 'Alert groups of this UTC day that were delivered.' }),
+  held: z.number().meta({ description: 'Alert groups of this UTC day that the budget held back.' }),
   deadLetters: z.number(),
   identities: z.number(),
   recorderLag: z.number().meta({ unit: 'rows not yet in ClickHouse' }),

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { type Store, connect, engineProblem, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { alertReader, eventReader, identityReader } from '@plumbline/adapters/clickhouse/read'
-import { type Console, type DemoControl, createConsole, tokenCheck } from '@plumbline/console'
+import { type Console, type DemoControl, createConsole } from '@plumbline/console'
 import { type Alert, type IngestNotice, PlumblineError, type StatusView } from '@plumbline/schemas'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
 
@@ -68,7 +68,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     } satisfies StatusView as StatusView,
   }
   const console = createConsole({
-    token: tokenCheck(TOKEN),
+    readers: [{ token: TOKEN }],
     alerts: alertReader(reader),
     events: eventReader(reader),
     identities: identityReader(reader),

@@ -243,6 +243,10 @@ test('killed while events come in and started again: nothing lost, nothing doubl
 
 test('the demo goes in one click, the real tenant stays; it stops cleanly', async () => {
   const real = (await up.alerts('tenant=default')).length
+  const today = new Date().toISOString().slice(0, 10)
+  const deliveredToday = (list: readonly AlertView[]): number =>
+    list.filter(({ firstSeen, delivery }) => delivery === 'delivered' && new Date(firstSeen).toISOString().startsWith(today)).length
+  assert.equal((await up.status()).alerts, deliveredToday(await up.alerts('')))
   assert.equal(await up.remove('/v1/demo'), 204)
   const store = await up.store()
   const [left] = await store.rows<{ demo: number; real: number }>(
@@ -255,6 +259,7 @@ test('the demo goes in one click, the real tenant stays; it stops cleanly', asyn
     const { demo, model } = await up.status()
     return !demo && model.length === 1 && model[0]?.tenant === 'default'
   })
+  assert.equal((await up.status()).alerts, deliveredToday(await up.alerts('tenant=default')))
   assert.equal((await send(later(life.slice(0, 10), 0, 'after'))).accepted, 10)
   await until('rows after the removal', 5000, async () => {
     const [row] = await store.rows<{ n: number }>(`SELECT count() AS n FROM plumbline.scored_events`)

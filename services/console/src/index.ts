@@ -1,6 +1,6 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Alert, AlertView } from '@plumbline/schemas'
-import { requireToken, type TokenCheck } from './auth.ts'
+import { createReaderGate, type Reader } from './auth.ts'
 import { LiveTail, withTail } from './live-tail.ts'
 import { answerProblem } from './problems.ts'
 import type {
@@ -19,16 +19,18 @@ import { connectRoutes } from './routes/connect.ts'
 import { demoRoutes } from './routes/demo.ts'
 import { readRoutes } from './routes/reads.ts'
 import { STREAM_LIMITS, streamRoute, type StreamLimits } from './routes/stream.ts'
+import { scopedReads, scopeOf, type View } from './scope.ts'
 import { WEB_DIR, staticRoutes } from './static.ts'
 
 export * from './ports.ts'
-export { tokenCheck, type TokenCheck } from './auth.ts'
+export { type Reader, tokenCheck, type TokenCheck } from './auth.ts'
 export { VERDICT_EFFECTS } from './routes/alerts.ts'
 export { STREAM_LIMITS, type StreamLimits } from './routes/stream.ts'
 export { PAGE_CSP, WEB_DIR } from './static.ts'
 
 export interface ConsoleDeps {
-  readonly token: TokenCheck
+  /** Tokens that open the API, and what each may see. */
+  readonly readers: readonly Reader[]
   readonly alerts: AlertStore
   readonly events: EventStore
   readonly identities: IdentityStore
@@ -42,7 +44,7 @@ export interface ConsoleDeps {
   readonly demoTenant?: string
   /** Where agents reach the door, like http://localhost:7070; shown to copy. */
   readonly endpoint: string
-  /** Tenant of events sent with the printed token; shown. */
+  /** Tenant of readers that are bound to none, where a request names none. */
   readonly tenant: string
   /** Distinguishes this start of the process from others, 1 to 64 of [A-Za-z0-9_-]. */
   readonly epoch: string
@@ -70,17 +72,26 @@ const ANSWER_HEADERS = {
 /** The read API and the page. Holds no state that matters: everything comes back from the ports. */
 export function createConsole(deps: ConsoleDeps): Console {
   const tail = new LiveTail(deps.epoch)
+  const { verdicts, replays, observer, demo, ingest, endpoint, demoTenant = 'demo' } = deps
+  const gate = createReaderGate(deps.readers)
+  const stores = { alerts: withTail(deps.alerts, tail), events: deps.events, identities: deps.identities, status: deps.status }
+  const views = new Map(
+    deps.readers.map((reader) => {
+      const scope = scopeOf(reader, deps.tenant, demoTenant)
+      return [reader, { scope, reads: scopedReads(stores, scope) }] as const
+    }),
+  )
+  const viewOf = (request: FastifyRequest): View => views.get(gate.readerOf(request)) as View
   const routes: FastifyPluginAsync = async (app: FastifyInstance) => {
     await app.register(async (api) => {
       api.addHook('onRequest', async (_request, reply) => void reply.headers(ANSWER_HEADERS))
-      api.addHook('onRequest', requireToken(deps.token))
+      api.addHook('onRequest', gate.onRequest)
       api.setErrorHandler(answerProblem)
-      streamRoute(api, { tail, status: deps.status, limits: { ...STREAM_LIMITS, ...deps.limits }, observer: deps.observer })
-      const { events, verdicts, replays, observer } = deps
-      alertRoutes(api, { alerts: withTail(deps.alerts, tail), events, verdicts, replays, tail, observer })
-      readRoutes(api, deps)
-      demoRoutes(api, { demo: deps.demo, tail, demoTenant: deps.demoTenant ?? 'demo' })
-      connectRoutes(api, { ingest: deps.ingest, tail, endpoint: deps.endpoint, tenant: deps.tenant })
+      streamRoute(api, { tail, viewOf, limits: { ...STREAM_LIMITS, ...deps.limits }, observer })
+      alertRoutes(api, { viewOf, verdicts, replays, tail, observer })
+      readRoutes(api, viewOf)
+      demoRoutes(api, { demo, tail, demoTenant })
+      connectRoutes(api, { viewOf, ingest, tail, endpoint })
     })
     await staticRoutes(app, deps.webDir ?? WEB_DIR)
   }

@@ -1,26 +1,21 @@
-import {
-  PlumblineError,
-  SEVERITIES,
-  type Alert,
-  type AlertView,
-  type IngestNotice,
-  type StatusView,
-  type Verdict,
-} from '@plumbline/schemas'
+import { PlumblineError, SEVERITIES, type Alert, type AlertView, type IngestNotice, type Verdict } from '@plumbline/schemas'
 import { compareKeys } from './cursor.ts'
 import type { AlertFilter, AlertKey, AlertStore } from './ports.ts'
 
-/** One message of the stream. `seq` is absent for messages that are not worth replaying (status, ingest). */
+/** One message of the stream. `seq` is absent for messages that are not worth replaying. */
 export type TailMessage =
   | { readonly kind: 'alert'; readonly seq: number; readonly alert: AlertView }
-  | { readonly kind: 'status'; readonly status: StatusView }
   | { readonly kind: 'ingest'; readonly notice: IngestNotice }
   | { readonly kind: 'removed'; readonly tenant: string }
+
+/** Tenant that a message speaks of. */
+export const tenantOf = (message: TailMessage): string =>
+  message.kind === 'alert' ? message.alert.facts.tenant : message.kind === 'ingest' ? message.notice.tenant : message.tenant
 
 const severityRank = (alert: AlertView): number => SEVERITIES.indexOf(alert.severity)
 
 export function matches(alert: AlertView, filter: AlertFilter): boolean {
-  if (filter.tenant !== undefined && alert.facts.tenant !== filter.tenant) return false
+  if (filter.tenants !== null && !filter.tenants.includes(alert.facts.tenant)) return false
   if (filter.identity !== undefined && alert.facts.identity.id !== filter.identity) return false
   if (filter.minSeverity !== undefined && severityRank(alert) < SEVERITIES.indexOf(filter.minSeverity)) return false
   if (filter.since !== undefined && alert.lastSeen < filter.since) return false
@@ -65,10 +60,6 @@ export class LiveTail {
     this.#verdicts.set(alert.id, verdict)
     dropOldest(this.#verdicts, this.#capacity)
     this.#put({ ...(this.#alerts.get(alert.id)?.alert ?? alert), verdict })
-  }
-
-  status(status: StatusView): void {
-    this.#emit({ kind: 'status', status })
   }
 
   ingest(notice: IngestNotice): void {

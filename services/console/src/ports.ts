@@ -20,9 +20,11 @@ export interface AlertKey {
   readonly id: string
 }
 
+/** Tenants that are asked for; null: every one. */
+export type Tenants = readonly string[] | null
+
 export interface AlertFilter {
-  /** Absent: every tenant. */
-  readonly tenant?: string
+  readonly tenants: Tenants
   readonly identity?: string
   /** This severity or worse. */
   readonly minSeverity?: Severity
@@ -51,13 +53,13 @@ export interface EventStore {
   /** The newest events of one identity (of one session when given), newest first. */
   newest(tenant: string, identity: string, session: string | undefined, limit: number): Promise<readonly EventView[]>
   /** Refused events that arrived before `before` (ms since epoch; absent: now), newest first. */
-  deadLetters(tenant: string | undefined, before: number | undefined, limit: number): Promise<readonly DeadLetterView[]>
+  deadLetters(tenants: Tenants, before: number | undefined, limit: number): Promise<readonly DeadLetterView[]>
 }
 
 /** What is known of identities. Owner and peer group come from the policy, where the deployment has one. */
 export interface IdentityStore {
   /** Identities by last activity, newest first; `search` matches a part of the id without case. */
-  list(tenant: string | undefined, search: string | undefined, limit: number): Promise<readonly IdentitySummary[]>
+  list(tenants: Tenants, search: string | undefined, limit: number): Promise<readonly IdentitySummary[]>
   /** The identity with its last seven days by the hour (ending with its newest event), or null when unknown. */
   find(tenant: string, identity: string): Promise<IdentityView | null>
 }
@@ -73,9 +75,9 @@ export interface ReplaySource {
   replay(alert: AlertView): Promise<ReplayAnswer>
 }
 
-/** How the deployment is doing. Called about once a second per process, not per viewer: cheap, never throws. */
+/** How the deployment is doing, in numbers of these tenants. Called about once a second, not per viewer: cheap, never throws. */
 export interface StatusSource {
-  now(): StatusView
+  now(tenants: Tenants): StatusView
 }
 
 /** The demo tenant, where there is one. Refuses with a PlumblineError whose code says why. */

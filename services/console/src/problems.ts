@@ -11,6 +11,7 @@ interface Known {
 export const KNOWN: Readonly<Record<string, Known>> = {
   REQUEST_INVALID: { status: 400, remedy: 'Correct the field that the message names.' },
   CURSOR_INVALID: { status: 400, remedy: 'Leave the cursor out and start from the first page.' },
+  TENANT_FORBIDDEN: { status: 403, remedy: 'Leave the tenant out, or use a token that reads it.' },
   NOT_FOUND: {
     status: 404,
     remedy: 'Check the id, and the tenant where the address has one. Very new things may take a second to appear.',

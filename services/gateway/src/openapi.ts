@@ -130,7 +130,7 @@ const ROUTES: readonly Route[] = [
     summary: 'Alerts, newest first.',
     query: AlertQuery,
     answer: json(ref('AlertPage')),
-    problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID'],
   },
   {
     method: 'get',
@@ -168,7 +168,7 @@ const ROUTES: readonly Route[] = [
     summary: 'The newest events of one identity.',
     query: EventQuery,
     answer: json(ref('EventPage')),
-    problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID'],
   },
   {
     method: 'get',
@@ -176,14 +176,14 @@ const ROUTES: readonly Route[] = [
     summary: 'Identities by last activity.',
     query: IdentityQuery,
     answer: json(ref('IdentityPage')),
-    problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID'],
   },
   {
     method: 'get',
     path: '/v1/identities/{id}',
     summary: 'What is normal for one identity.',
     answer: json(ref('IdentityView')),
-    problems: ['TOKEN_MISSING_OR_WRONG', 'NOT_FOUND'],
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'NOT_FOUND'],
   },
   {
     method: 'get',
@@ -191,7 +191,7 @@ const ROUTES: readonly Route[] = [
     summary: 'Refused events and why.',
     query: DeadLetterQuery,
     answer: json(ref('DeadLetterPage')),
-    problems: ['TOKEN_MISSING_OR_WRONG', 'REQUEST_INVALID'],
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID'],
   },
   {
     method: 'get',

@@ -31,7 +31,8 @@ export const StandaloneConfig = z
       secret: true,
     }),
     tenant: TenantName.optional().meta({
-      description: 'Tenant that every event sent with the token belongs to. Not set: the one the event names, else `default`.',
+      description:
+        'Tenant that every event sent with the token belongs to, and the only one besides the demo that the token reads. Not set: the one the event names, else `default`; the token then reads every tenant.',
     }),
     maxTenants: z.number().int().min(1).max(100_000).default(TENANT_LIMITS.perInstance).meta({
       description: 'Most tenants of this instance. Events of one more are refused (TENANT_LIMIT); those there are go on.',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, isIP } from 'node:net'
-import { createConsole, tokenCheck } from '@plumbline/console'
+import { createConsole } from '@plumbline/console'
 import { createGateway } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
@@ -56,7 +56,7 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
   const held = (id: string): boolean =>
     context.forwarder?.status().days.some(({ worst }) => worst.some((alert) => alert.id === id)) === true
   return createConsole({
-    token: tokenCheck(token),
+    readers: [{ token, ...(config.tenant === undefined ? {} : { tenant: config.tenant }) }],
     ...createConsoleStores(() => readerOf(context), held),
     verdicts: { record: (...args) => present(context.verdicts, 'The log').record(...args) },
     replays: { replay: (alert) => replaysOf(context).replay(alert) },

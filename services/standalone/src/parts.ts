@@ -95,7 +95,6 @@ export const deliveryPart = (context: Context): Part => {
         onDecision: (alert, decision) => {
           metrics.plumbline_alerts_total.inc({ severity: alert.severity, delivery: decision })
           if (decision === 'held') metrics.plumbline_alerts_suppressed_total.inc({ reason: 'budget' })
-          if (alert.revision === 1 && decision !== 'historic') context.status?.countAlert()
           context.console?.publish(alert, decision)
         },
         onSink: createSinkWatch(metrics, logger),

@@ -1,3 +1,5 @@
+import type { BudgetDay } from '@plumbline/adapters/siem'
+import type { StatusSource, Tenants } from '@plumbline/console'
 import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
 import type { Context } from './context.ts'
@@ -5,17 +7,34 @@ import type { Detection } from './detection.ts'
 import { sinksView } from './sinks.ts'
 import type { Storage } from './storage.ts'
 
-export interface StatusTracker {
-  now(): StatusView
-  /** An alert's first revision was decided. */
-  countAlert(): void
+export interface StatusTracker extends StatusSource {
   start(): void
   stop(): void
 }
 
 const TICK_MS = 1000
-/** Identities and earlier alerts are counted in the store this often, when something happened. */
+/** Identities and dead letters are counted in the store this often, when something happened. */
 const COUNT_EVERY_TICKS = 10
+
+/** Alert groups of this UTC day, of one tenant. */
+interface Today {
+  readonly delivered: number
+  readonly held: number
+}
+
+interface InStore {
+  readonly tenant: string
+  readonly identities: number
+  readonly letters: number
+}
+
+/** By tenant. */
+const todayOf = (days: readonly BudgetDay[], nowMs: number): ReadonlyMap<string, Today> => {
+  const today = new Date(nowMs).toISOString().slice(0, 10)
+  return new Map(days.filter(({ day }) => day === today).map(({ tenant, delivered, held }) => [tenant, { delivered, held }]))
+}
+
+const sum = <T>(items: Iterable<T>, of: (item: T) => number): number => [...items].reduce((total, item) => total + of(item), 0)
 
 /** Those that the status lists. */
 const busiest = (tenants: readonly TenantProgress[]): readonly TenantProgress[] =>
@@ -27,11 +46,11 @@ export const createStatus = (parts: Context): StatusTracker => {
   let timer: NodeJS.Timeout | undefined
   let ticks = 0
   let rate = 0
-  let scored = 0
-  let identities = 0
-  let alerts = 0
-  let countedAt = -1
-  let known: { events: number; tenants: number; models: StatusView['model'] } = { events: 0, tenants: 0, models: [] }
+  /** When the store was counted last: by events and dead letters then. */
+  let countedAt = ''
+  let known: readonly TenantProgress[] = []
+  let today: ReadonlyMap<string, Today> = new Map()
+  let inStore: readonly InStore[] = []
   const seen: Record<string, number> = {}
 
   /** Growth of a running total since the last look. */
@@ -45,7 +64,6 @@ export const createStatus = (parts: Context): StatusTracker => {
     const { counters, slots } = detection.detector
     const events = grown('events', counters.events)
     rate = rate * 0.5 + events * 0.5
-    scored += events
     metrics.plumbline_events_late_total.inc(grown('late', counters.late))
     metrics.plumbline_events_duplicate_total.inc(grown('duplicates', counters.duplicates))
     metrics.plumbline_sessions_overflow_total.inc(grown('sessionsOverflow', counters.sessionsOverflow))
@@ -54,25 +72,19 @@ export const createStatus = (parts: Context): StatusTracker => {
     metrics.plumbline_identities_resident.set(slots.resident)
     metrics.plumbline_identities_evicted_total.inc(grown('evictions', slots.evictions))
     metrics.plumbline_lag_events.set(detection.lag())
-    const tenants = detection.tenants()
-    known = {
-      events: tenants.reduce((sum, tenant) => sum + tenant.events, 0),
-      tenants: tenants.length,
-      models: busiest(tenants).map(({ name }) => {
-        const release = detection.releaseOf(name)
-        return { tenant: name, releaseId: release?.id ?? 'release-0', trained: release?.trained ?? false }
-      }),
-    }
+    known = detection.tenants()
+    today = todayOf(parts.forwarder?.status().days ?? [], Date.now())
   }
 
   const countInStore = async (storage: Storage): Promise<void> => {
     const store = storage.reader()
-    const [row] = await store.rows<{ identities: number; alerts: number }>(
-      `SELECT (SELECT uniqExact(tenant, identity) FROM ${store.database}.identities) AS identities,
-              (SELECT uniqExact(tenant, id) FROM ${store.database}.alerts WHERE historic = 0) AS alerts`,
+    const { database } = store
+    const rows = await store.rows<InStore>(
+      `SELECT tenant, sum(identities) AS identities, sum(letters) AS letters FROM (
+         SELECT tenant, uniqExact(identity) AS identities, 0 AS letters FROM ${database}.identities GROUP BY tenant
+         UNION ALL SELECT tenant, 0, count() FROM ${database}.dead_letters GROUP BY tenant) GROUP BY tenant`,
     )
-    identities = Number(row?.identities ?? 0)
-    alerts = Math.max(alerts, Number(row?.alerts ?? 0))
+    inStore = rows.map(({ tenant, identities, letters }) => ({ tenant, identities: Number(identities), letters: Number(letters) }))
   }
 
   const tick = (): void => {
@@ -83,46 +95,59 @@ export const createStatus = (parts: Context): StatusTracker => {
       metrics.plumbline_recorder_rows_total.inc(grown('rows', storage.recorder.health().rows))
     }
     ticks++
-    if (storage === null || !storage.state().up || (countedAt >= 0 && (ticks % COUNT_EVERY_TICKS !== 0 || countedAt === known.events)))
-      return
-    countedAt = known.events
+    const at = `${sum(known, ({ events }) => events)} ${deadLetters()}`
+    if (storage === null || !storage.state().up || (countedAt !== '' && (ticks % COUNT_EVERY_TICKS !== 0 || countedAt === at))) return
+    countedAt = at
     countInStore(storage).catch(() => {
-      countedAt = -1
+      countedAt = ''
     })
   }
 
+  /** All that were ever written, before they are stored. */
+  const deadLetters = (): number => parts.log?.outbox.head('dead-letters') ?? 0
+
   const recorderLag = (): number => Object.values(parts.storage?.recorder.health().topics ?? {}).reduce((sum, { rows }) => sum + rows, 0)
 
-  const phase = (): string => {
+  const modelOf = (name: string): StatusView['model'][number] => {
+    const release = parts.detection?.releaseOf(name)
+    return { tenant: name, releaseId: release?.id ?? 'release-0', trained: release?.trained ?? false }
+  }
+
+  const phase = (tenants: Tenants): string => {
     if (parts.log === null) return 'opening the log'
     if (parts.detection === null) return 'starting'
     const demo = parts.demo?.progress()
     if (demo !== null && demo !== undefined) return demo.doing
     const job = parts.trainer?.job()
-    if (job !== null && job !== undefined) return `learning what is normal for ${job.tenant}`
+    if (job !== null && job !== undefined)
+      return tenants === null || tenants.includes(job.tenant) ? `learning what is normal for ${job.tenant}` : 'learning what is normal'
     if (parts.storage?.state().up !== true) return 'starting the store'
     return 'waiting for events'
   }
 
   return {
-    now: () => ({
-      ready: parts.phase === 'ready',
-      phase: phase(),
-      progress: parts.demo?.progress()?.done ?? null,
-      eventsPerSecond: Math.round(rate * 10) / 10,
-      events: known.events,
-      alerts,
-      held: parts.forwarder?.status().held ?? 0,
-      deadLetters: parts.log?.outbox.head('dead-letters') ?? 0,
-      identities,
-      recorderLag: recorderLag(),
-      tenants: known.tenants,
-      model: known.models,
-      demo: parts.demo?.present() ?? false,
-      sinks: sinksView(parts.forwarder?.status().sinks ?? []),
-    }),
-    countAlert: () => {
-      alerts++
+    now: (tenants) => {
+      const mine = ({ tenant }: { readonly tenant: string }): boolean => tenants === null || tenants.includes(tenant)
+      // A tenant that was removed is not among them, so its alerts of today count no more.
+      const progress = known.filter(({ name }) => mine({ tenant: name }))
+      const days = progress.flatMap(({ name }) => today.get(name) ?? [])
+      const stored = inStore.filter(mine)
+      return {
+        ready: parts.phase === 'ready',
+        phase: phase(tenants),
+        progress: parts.demo?.progress()?.done ?? null,
+        eventsPerSecond: Math.round(rate * 10) / 10,
+        events: sum(progress, ({ events }) => events),
+        alerts: sum(days, ({ delivered }) => delivered),
+        held: sum(days, ({ held }) => held),
+        deadLetters: tenants === null ? deadLetters() : sum(stored, ({ letters }) => letters),
+        identities: sum(stored, ({ identities }) => identities),
+        recorderLag: recorderLag(),
+        tenants: progress.length,
+        model: busiest(progress).map(({ name }) => modelOf(name)),
+        demo: parts.demo?.present() ?? false,
+        sinks: sinksView(parts.forwarder?.status().sinks ?? []),
+      }
     },
     start() {
       timer = setInterval(tick, TICK_MS)

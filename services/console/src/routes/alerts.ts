@@ -1,21 +1,22 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import {
   AlertQuery,
   VerdictRequest,
   type AlertDetail,
   type AlertPage,
+  type AlertView,
   type ReplayAnswer,
   type Verdict,
   type VerdictAnswer,
 } from '@plumbline/schemas'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
-import { type LiveTail, type TailedAlerts, unlessAway } from '../live-tail.ts'
+import { type LiveTail, unlessAway } from '../live-tail.ts'
 import { notFound, parse } from '../problems.ts'
-import type { AlertFilter, ConsoleObserver, EventStore, ReplaySource, VerdictSink } from '../ports.ts'
+import type { ConsoleObserver, ReplaySource, VerdictSink } from '../ports.ts'
+import type { AskedFilter, ViewOf } from '../scope.ts'
 
 export interface AlertDeps {
-  readonly alerts: TailedAlerts
-  readonly events: EventStore
+  readonly viewOf: ViewOf
   readonly verdicts: VerdictSink
   readonly replays: ReplaySource
   readonly tail: LiveTail
@@ -29,7 +30,7 @@ export const VERDICT_EFFECTS: Readonly<Record<Verdict, string>> = {
   dismissed: 'Harmless this time. Nothing is learned, and the same act will be reported again.',
 }
 
-const toFilter = (query: AlertQuery): AlertFilter => ({
+const toFilter = (query: AlertQuery): AskedFilter => ({
   ...(query.tenant !== undefined && { tenant: query.tenant }),
   ...(query.identity !== undefined && { identity: query.identity }),
   ...(query.severity !== undefined && { minSeverity: query.severity }),
@@ -37,11 +38,19 @@ const toFilter = (query: AlertQuery): AlertFilter => ({
   historic: query.historic === 'true',
 })
 
+type OfAlert = { Params: { id: string } }
+
 export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
+  const alertOf = async (request: FastifyRequest<OfAlert>): Promise<AlertView> => {
+    const alert = await deps.viewOf(request as FastifyRequest).reads.alerts.find(request.params.id)
+    if (alert === null) throw notFound('alert')
+    return alert
+  }
+
   app.get('/v1/alerts', async (request): Promise<AlertPage> => {
     const query = parse(AlertQuery, request.query, 'query')
     const after = query.cursor === undefined ? null : decodeCursor(query.cursor)
-    const found = await deps.alerts.page(toFilter(query), after, query.limit + 1)
+    const found = await deps.viewOf(request).reads.alerts.page(toFilter(query), after, query.limit + 1)
     const alerts = found.alerts.slice(0, query.limit)
     const last = alerts.at(-1)
     // No place to read on from what memory holds: the store decides what comes next.
@@ -49,31 +58,25 @@ export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
     return { alerts, cursor: more ? encodeCursor(last) : null, partial: found.partial }
   })
 
-  app.get<{ Params: { id: string } }>('/v1/alerts/:id', async (request): Promise<AlertDetail> => {
-    const alert = await deps.alerts.find(request.params.id)
-    if (alert === null) throw notFound('alert')
-    const events = (await unlessAway(deps.events.at(alert.facts.tenant, alert.facts.identity.id, alert.evidence))) ?? []
+  app.get<OfAlert>('/v1/alerts/:id', async (request): Promise<AlertDetail> => {
+    const { reads } = deps.viewOf(request)
+    const alert = await alertOf(request)
+    const events = (await unlessAway(reads.events.at(alert.facts.tenant, alert.facts.identity.id, alert.evidence))) ?? []
     return { alert, events: [...events], eventsPending: events.length < alert.evidence.length }
   })
 
-  app.get<{ Params: { id: string } }>('/v1/alerts/:id/replay', async (request): Promise<ReplayAnswer> => {
-    const alert = await deps.alerts.find(request.params.id)
-    if (alert === null) throw notFound('alert')
+  app.get<OfAlert>('/v1/alerts/:id/replay', async (request): Promise<ReplayAnswer> => {
+    const alert = await alertOf(request)
     return deps.replays.replay(alert)
   })
 
-  app.post<{ Params: { id: string } }>(
-    '/v1/alerts/:id/verdict',
-    { bodyLimit: 16 * 1024 },
-    async (request, reply): Promise<VerdictAnswer> => {
-      const body = parse(VerdictRequest, request.body, 'body')
-      const alert = await deps.alerts.find(request.params.id)
-      if (alert === null) throw notFound('alert')
-      await deps.verdicts.record(alert, body.verdict, body.author, body.note)
-      deps.tail.setVerdict(alert, body.verdict)
-      deps.observer?.verdict(body.verdict)
-      void reply.code(202)
-      return { alertId: alert.id, verdict: body.verdict, effect: VERDICT_EFFECTS[body.verdict] }
-    },
-  )
+  app.post<OfAlert>('/v1/alerts/:id/verdict', { bodyLimit: 16 * 1024 }, async (request, reply): Promise<VerdictAnswer> => {
+    const body = parse(VerdictRequest, request.body, 'body')
+    const alert = await alertOf(request)
+    await deps.verdicts.record(alert, body.verdict, body.author, body.note)
+    deps.tail.setVerdict(alert, body.verdict)
+    deps.observer?.verdict(body.verdict)
+    void reply.code(202)
+    return { alertId: alert.id, verdict: body.verdict, effect: VERDICT_EFFECTS[body.verdict] }
+  })
 }

@@ -2,18 +2,18 @@ import type { FastifyInstance } from 'fastify'
 import type { ConnectView, IngestNotice } from '@plumbline/schemas'
 import type { LiveTail } from '../live-tail.ts'
 import type { IngestWatch } from '../ports.ts'
+import { sees, type ViewOf } from '../scope.ts'
 
 const RECENT = 10
 /** Viewers see a new event at most this often, however many arrive. Unit: ms. */
 const PACE_MS = 250
 
 export interface ConnectDeps {
+  readonly viewOf: ViewOf
   readonly ingest: IngestWatch
   readonly tail: LiveTail
   /** Where agents reach the door from outside, like http://localhost:7070. */
   readonly endpoint: string
-  /** Tenant that events of this token belong to. */
-  readonly tenant: string
 }
 
 /** Passes the newest on at once, then at most one each `everyMs`, the last one always. */
@@ -57,12 +57,9 @@ export function connectRoutes(app: FastifyInstance, deps: ConnectDeps): void {
     stream.stop()
   })
 
-  app.get(
-    '/v1/connect',
-    async (): Promise<ConnectView> => ({
-      endpoint: deps.endpoint,
-      tenant: deps.tenant,
-      recent: [...recent.values()].reverse(),
-    }),
-  )
+  app.get('/v1/connect', async (request): Promise<ConnectView> => {
+    const { scope } = deps.viewOf(request)
+    const seen = [...recent.values()].filter(({ tenant }) => sees(scope, tenant))
+    return { endpoint: deps.endpoint, tenant: scope.home, recent: seen.reverse() }
+  })
 }

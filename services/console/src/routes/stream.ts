@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { ApiError } from '@plumbline/schemas'
-import type { LiveTail, TailMessage } from '../live-tail.ts'
-import type { ConsoleObserver, StatusSource } from '../ports.ts'
+import { type LiveTail, type TailMessage, tenantOf } from '../live-tail.ts'
+import type { ConsoleObserver } from '../ports.ts'
+import { sees, type View, type ViewOf } from '../scope.ts'
 
 export interface StreamLimits {
   /** Viewers at the same time, across everyone. */
@@ -35,13 +36,15 @@ function resumePoint(tail: LiveTail, header: string | string[] | undefined): num
 function format(tail: LiveTail, message: TailMessage): string {
   // JSON has no raw line breaks, so one data line always suffices.
   if (message.kind === 'alert') return `id: ${eventId(tail, message.seq)}\nevent: alert\ndata: ${JSON.stringify(message.alert)}\n\n`
-  const data = message.kind === 'status' ? message.status : message.kind === 'ingest' ? message.notice : { tenant: message.tenant }
+  const data = message.kind === 'ingest' ? message.notice : { tenant: message.tenant }
   return `event: ${message.kind}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
+const statusEvent = ({ reads }: View): string => `event: status\ndata: ${JSON.stringify(reads.status())}\n\n`
+
 export interface StreamDeps {
   readonly tail: LiveTail
-  readonly status: StatusSource
+  readonly viewOf: ViewOf
   readonly limits: StreamLimits
   readonly observer: ConsoleObserver | undefined
 }
@@ -51,8 +54,9 @@ export interface StreamDeps {
  * missed is no longer in memory and it has to read GET /v1/alerts again.
  */
 export function streamRoute(app: FastifyInstance, deps: StreamDeps): void {
-  const { tail, status, limits, observer } = deps
-  const open = new Set<ServerResponse>()
+  const { tail, limits, observer } = deps
+  /** Who watches, and as which reader. */
+  const open = new Map<ServerResponse, View>()
 
   const send = (to: ServerResponse, text: string): void => {
     if (to.destroyed || to.writableEnded) return
@@ -64,31 +68,29 @@ export function streamRoute(app: FastifyInstance, deps: StreamDeps): void {
     to.destroy()
   }
 
-  let lastStatus = ''
+  let told = new Map<View, string>()
   const ticker = setInterval(() => {
-    if (open.size === 0) return
-    const now = status.now()
-    const text = JSON.stringify(now)
-    if (text === lastStatus) return
-    lastStatus = text
-    tail.status(now)
+    const before = told
+    told = new Map([...new Set(open.values())].map((view) => [view, statusEvent(view)]))
+    for (const [viewer, view] of open) if (told.get(view) !== before.get(view)) send(viewer, told.get(view) as string)
   }, limits.statusMs)
   const heartbeat = setInterval(() => {
-    for (const viewer of open) send(viewer, ': still here\n\n')
+    for (const viewer of open.keys()) send(viewer, ': still here\n\n')
   }, limits.heartbeatMs)
   ticker.unref()
   heartbeat.unref()
   const stopListening = tail.listen((message) => {
     if (open.size === 0) return
     const text = format(tail, message)
-    for (const viewer of open) send(viewer, text)
+    const tenant = tenantOf(message)
+    for (const [viewer, { scope }] of open) if (sees(scope, tenant)) send(viewer, text)
   })
 
   app.addHook('preClose', async () => {
     clearInterval(ticker)
     clearInterval(heartbeat)
     stopListening()
-    for (const viewer of open) viewer.end()
+    for (const viewer of open.keys()) viewer.end()
   })
 
   app.get('/v1/alerts/stream', (request, reply) => {
@@ -98,6 +100,7 @@ export function streamRoute(app: FastifyInstance, deps: StreamDeps): void {
       return
     }
     const viewer = reply.raw
+    const view = deps.viewOf(request)
     reply.hijack()
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) viewer.setHeader(name, value)
     viewer.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
@@ -109,15 +112,17 @@ export function streamRoute(app: FastifyInstance, deps: StreamDeps): void {
 
     const header = request.headers['last-event-id']
     const from = resumePoint(tail, header)
-    const later = from === null ? null : tail.since(from)
+    const later = (from === null ? null : tail.since(from))?.filter((message) => sees(view.scope, tenantOf(message))) ?? null
     // A long absence is read page by page instead of being pushed into one connection.
     const missed = later !== null && later.length <= MAX_RESUMED ? later : null
     viewer.write('retry: 2000\n\n')
     // Without a known point the viewer starts from GET /v1/alerts; the id tells it where the stream stands.
     if (missed === null) viewer.write(`id: ${eventId(tail, tail.seq)}\nevent: reset\ndata: {"resumed":false}\n\n`)
     else for (const message of missed) viewer.write(format(tail, message))
-    viewer.write(format(tail, { kind: 'status', status: status.now() }))
-    open.add(viewer)
+    const status = statusEvent(view)
+    viewer.write(status)
+    told.set(view, status)
+    open.set(viewer, view)
     observer?.viewers(open.size)
   })
 }

@@ -2,7 +2,8 @@ import { type Alert, type AlertView, SEVERITIES, type Severity, type Verdict } f
 import type { Store } from '../client.ts'
 
 export interface AlertSelection {
-  readonly tenant?: string
+  /** Null: every tenant. */
+  readonly tenants: readonly string[] | null
   readonly identity?: string
   readonly minSeverity?: Severity
   /** Last seen at or after this, ms since epoch. */
@@ -66,10 +67,10 @@ export function alertReader(store: Store) {
     /** Newest first by (firstSeen, id), strictly after `after`. */
     async page(selection: AlertSelection, after: AlertPlace | null, limit: number): Promise<readonly AlertView[]> {
       const where: string[] = []
-      if (selection.tenant !== undefined) where.push('tenant = {tenant:String}')
+      if (selection.tenants !== null) where.push('tenant IN {tenants:Array(String)}')
       if (selection.identity !== undefined) where.push('identity = {identity:String}')
       const rows = await store.rows<StoredAlert>(PAGE(store.database, where.join(' AND ')), {
-        ...(selection.tenant !== undefined && { tenant: selection.tenant }),
+        ...(selection.tenants !== null && { tenants: [...selection.tenants] }),
         ...(selection.identity !== undefined && { identity: selection.identity }),
         rank: selection.minSeverity === undefined ? 0 : SEVERITIES.indexOf(selection.minSeverity),
         historic: selection.historic ? 1 : 0,

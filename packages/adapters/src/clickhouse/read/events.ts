@@ -101,16 +101,16 @@ export function eventReader(store: Store) {
       )
       return rows.map(toEvent)
     },
-    /** Newest first. */
-    async deadLetters(tenant: string | undefined, before: number | undefined, limit: number): Promise<readonly DeadLetterView[]> {
+    /** Newest first; `tenants` null: of every tenant. */
+    async deadLetters(tenants: readonly string[] | null, before: number | undefined, limit: number): Promise<readonly DeadLetterView[]> {
       const where = ['1']
-      if (tenant !== undefined) where.push('tenant = {tenant:String}')
+      if (tenants !== null) where.push('tenant IN {tenants:Array(String)}')
       if (before !== undefined) where.push('ingest_time < fromUnixTimestamp64Milli({before:Int64})')
       const rows = await store.rows<LetterRow>(
         `SELECT toUnixTimestamp64Milli(ingest_time) AS time, tenant, stage, code, field, message, topic, shard, offset, payload
          FROM ${db}.dead_letters WHERE ${where.join(' AND ')}
          ORDER BY ingest_time DESC, sequence DESC LIMIT 1 BY stage, sequence, shard, offset LIMIT {limit:UInt32}`,
-        { limit, ...(tenant !== undefined && { tenant }), ...(before !== undefined && { before }) },
+        { limit, ...(tenants !== null && { tenants: [...tenants] }), ...(before !== undefined && { before }) },
       )
       return rows.map(toLetter)
     },

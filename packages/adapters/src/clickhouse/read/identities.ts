@@ -127,14 +127,14 @@ export function identityReader(store: Store, options: IdentityReaderOptions = {}
   }
 
   return {
-    /** By last activity, newest first. */
-    async list(tenant: string | undefined, search: string | undefined, limit: number): Promise<readonly IdentitySummary[]> {
+    /** By last activity, newest first; `tenants` null: of every tenant. */
+    async list(tenants: readonly string[] | null, search: string | undefined, limit: number): Promise<readonly IdentitySummary[]> {
       const where = ['1']
-      if (tenant !== undefined) where.push('tenant = {tenant:String}')
+      if (tenants !== null) where.push('tenant IN {tenants:Array(String)}')
       if (search !== undefined && search !== '') where.push('positionCaseInsensitiveUTF8(identity, {search:String}) > 0')
       const rows = await store.rows<SummaryRow>(SUMMARY(db, where.join(' AND ')), {
         limit,
-        ...(tenant !== undefined && { tenant }),
+        ...(tenants !== null && { tenants: [...tenants] }),
         ...(search !== undefined && search !== '' && { search }),
       })
       return rows.map((row) => ({

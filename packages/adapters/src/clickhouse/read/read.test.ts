@@ -95,7 +95,7 @@ test('alerts come in their highest revision, filtered, in order, page by page', 
   const seen: string[] = []
   let after: { firstSeen: number; id: string } | null = null
   for (;;) {
-    const page: Awaited<ReturnType<typeof alerts.page>> = await alerts.page({ tenant: 'pages', historic: false }, after, 5)
+    const page: Awaited<ReturnType<typeof alerts.page>> = await alerts.page({ tenants: ['pages'], historic: false }, after, 5)
     seen.push(...page.map((each) => each.id))
     const last = page.at(-1)
     if (last === undefined) break
@@ -103,13 +103,13 @@ test('alerts come in their highest revision, filtered, in order, page by page', 
   }
   const expected = all.toSorted((a, b) => b.firstSeen - a.firstSeen || (a.id < b.id ? 1 : -1)).map((each) => each.id)
   assert.deepEqual(seen, expected)
-  const critical = await alerts.page({ tenant: 'pages', historic: false, minSeverity: 'critical' }, null, 10)
+  const critical = await alerts.page({ tenants: ['pages'], historic: false, minSeverity: 'critical' }, null, 10)
   assert.deepEqual(
     critical.map((each) => [each.id, each.revision, each.text.headline]),
     [['p-03', 2, 'h p-03 r2']],
   )
-  assert.equal((await alerts.page({ tenant: 'pages', historic: false, since: START + HOUR }, null, 10)).length, 1)
-  assert.equal((await alerts.page({ tenant: 'pages', historic: true }, null, 10)).length, 0)
+  assert.equal((await alerts.page({ tenants: ['pages'], historic: false, since: START + HOUR }, null, 10)).length, 1)
+  assert.equal((await alerts.page({ tenants: ['pages'], historic: true }, null, 10)).length, 0)
 })
 
 test('one alert carries its delivery and its newest verdict', { skip }, async () => {
@@ -131,12 +131,12 @@ test('what callers pass is data, never SQL (B18)', { skip }, async () => {
   await seed.alerts(owner, [odd])
   const alerts = alertReader(reader)
   assert.deepEqual(
-    (await alerts.page({ tenant: hostile, identity: hostile, historic: false }, null, 10)).map((each) => each.id),
+    (await alerts.page({ tenants: [hostile], identity: hostile, historic: false }, null, 10)).map((each) => each.id),
     ['odd'],
   )
   assert.equal(await alerts.find(hostile), null)
   assert.equal(await identityReader(reader).find(hostile, hostile), null)
-  assert.deepEqual(await identityReader(reader).list(undefined, hostile, 10), [])
+  assert.deepEqual(await identityReader(reader).list(null, hostile, 10), [])
   assert.deepEqual(await eventReader(reader).newest(hostile, hostile, hostile, 10), [])
   await assert.rejects(reader.command('DROP TABLE plumbline.alerts'), 'the reader cannot change anything')
 })
@@ -213,7 +213,8 @@ test('an identity with its hours, what it usually does, and its alerts', { skip 
   assert.deepEqual([view.owner, view.peerGroup, view.risk, view.events], ['Research', 'research', 80, 4])
   const described = identityReader(reader, { describe: () => ({ owner: 'Someone else' }) })
   assert.equal((await described.find('who', 'team/agent-1'))?.owner, 'Someone else')
-  const list = await identities.list('who', 'AGENT', 10)
+  const list = await identities.list(['nobody', 'who'], 'AGENT', 10)
+  assert.deepEqual(await identities.list(['nobody'], 'AGENT', 10), [])
   assert.deepEqual(
     list.map((each) => [each.identity, each.events, each.alerts, each.maxScore]),
     [['team/agent-1', 4, 1, 30]],
@@ -238,12 +239,12 @@ test('refused events with a remedy and a readable start of what arrived', { skip
     { ...letter, ingestTime: START },
     { ...letter, ingestTime: START + 1 },
   ])
-  const found = await eventReader(reader).deadLetters('letters', undefined, 10)
+  const found = await eventReader(reader).deadLetters(['letters'], undefined, 10)
   assert.deepEqual(
     found.map((each) => each.ingestTime),
     [START + 1, START],
   )
   assert.equal(found[0]?.payloadStart, '{\ufffd\ufffd"')
   assert.match(found[0]?.remedy ?? '', /UTF-8/)
-  assert.equal((await eventReader(reader).deadLetters('letters', START + 1, 10)).length, 1)
+  assert.equal((await eventReader(reader).deadLetters(['letters'], START + 1, 10)).length, 1)
 })
