@@ -27,8 +27,15 @@ export const AlertQuery = z.strictObject({
   severity: z.enum(SEVERITIES).optional().meta({ description: 'This severity or worse.' }),
   since: z.coerce.number().int().optional().meta({ unit: 'ms since epoch' }),
   historic: z.enum(['true', 'false']).default('false'),
+  delivery: z
+    .enum(['delivered', 'held'])
+    .optional()
+    .meta({ description: 'What the budget of the day decided: `held` are those it held back. Not set: both.' }),
+  sort: z.enum(['time', 'score']).default('time').meta({
+    description: 'Newest first, or worst first. A score may change with a later revision: the alert then may come twice or not at all.',
+  }),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(256).optional(),
+  cursor: z.string().max(256).optional().meta({ description: 'Of the page before, asked with the same `sort`.' }),
 })
 export type AlertQuery = z.infer<typeof AlertQuery>
 

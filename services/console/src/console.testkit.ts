@@ -44,8 +44,8 @@ export async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}
     alerts: {
       page: async (filter, after, limit) =>
         stored
-          .filter((alert) => matches(alert, filter) && (after === null || compareKeys(after, alert) < 0))
-          .sort(compareKeys)
+          .filter((alert) => matches(alert, filter) && (after === null || compareKeys(after, alert, filter.sort) < 0))
+          .sort((a, b) => compareKeys(a, b, filter.sort))
           .slice(0, limit),
       find: async (id) => stored.find((alert) => alert.id === id) ?? null,
     },

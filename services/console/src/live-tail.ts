@@ -18,6 +18,7 @@ export function matches(alert: AlertView, filter: AlertFilter): boolean {
   if (filter.tenants !== null && !filter.tenants.includes(alert.facts.tenant)) return false
   if (filter.identity !== undefined && alert.facts.identity.id !== filter.identity) return false
   if (filter.minSeverity !== undefined && severityRank(alert) < SEVERITIES.indexOf(filter.minSeverity)) return false
+  if (filter.delivery !== undefined && alert.delivery !== filter.delivery) return false
   if (filter.since !== undefined && alert.lastSeen < filter.since) return false
   return alert.historic === filter.historic
 }
@@ -95,7 +96,7 @@ export class LiveTail {
   matching(filter: AlertFilter, after: AlertKey | null): AlertView[] {
     const found: AlertView[] = []
     for (const { alert } of this.#alerts.values()) {
-      if (matches(alert, filter) && (after === null || compareKeys(after, alert) < 0)) found.push(alert)
+      if (matches(alert, filter) && (after === null || compareKeys(after, alert, filter.sort) < 0)) found.push(alert)
     }
     return found
   }
@@ -158,7 +159,7 @@ export function withTail(store: AlertStore, tail: LiveTail): TailedAlerts {
         const view = newest(alert)
         if (matches(view, filter)) byId.set(view.id, view)
       }
-      return { alerts: [...byId.values()].sort(compareKeys).slice(0, limit), partial: stored === undefined }
+      return { alerts: [...byId.values()].sort((a, b) => compareKeys(a, b, filter.sort)).slice(0, limit), partial: stored === undefined }
     },
     async find(id) {
       const live = tail.get(id)

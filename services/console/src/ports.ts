@@ -1,4 +1,5 @@
 import type {
+  AlertQuery,
   AlertView,
   DeadLetterView,
   DemoOptions,
@@ -14,10 +15,14 @@ import type {
   Verdict,
 } from '@plumbline/schemas'
 
-/** Place in the list of alerts: newest first by `firstSeen`, then by id descending. Both never change for one alert. */
+/** Order of the list of alerts: newest first by `firstSeen`, or worst first by `score` and then so; last by id descending. */
+export type AlertSort = AlertQuery['sort']
+
+/** Place in the list of alerts. Time and id never change for one alert; its score may with a later revision. */
 export interface AlertKey {
   readonly firstSeen: number
   readonly id: string
+  readonly score: number
 }
 
 /** Tenants that are asked for; null: every one. */
@@ -32,11 +37,14 @@ export interface AlertFilter {
   readonly since?: number
   /** True: only those found in backfilled history; false: only the others. */
   readonly historic: boolean
+  /** What became of it at its newest revision. Absent: whatever did. */
+  readonly delivery?: AlertView['delivery']
+  readonly sort: AlertSort
 }
 
 /** Alerts as stored, each in its highest revision and with the newest verdict. */
 export interface AlertStore {
-  /** At most `limit` alerts that match, strictly after `after` in list order. May lag behind the log, never invents. */
+  /** At most `limit` alerts that match, strictly after `after` in the order of the filter. May lag behind the log, never invents. */
   page(filter: AlertFilter, after: AlertKey | null, limit: number): Promise<readonly AlertView[]>
   /** The alert, or null when the store does not know it (yet). Alert ids are unique across tenants. */
   find(id: string): Promise<AlertView | null>

@@ -53,11 +53,9 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
   const { config, token, metrics } = context
   const status = createStatus(context)
   context.status = status
-  const held = (id: string): boolean =>
-    context.forwarder?.status().days.some(({ worst }) => worst.some((alert) => alert.id === id)) === true
   return createConsole({
     readers: [{ token, ...(config.tenant === undefined ? {} : { tenant: config.tenant }) }],
-    ...createConsoleStores(() => readerOf(context), held),
+    ...createConsoleStores(() => readerOf(context)),
     verdicts: { record: (...args) => present(context.verdicts, 'The log').record(...args) },
     replays: { replay: (alert) => replaysOf(context).replay(alert) },
     status,

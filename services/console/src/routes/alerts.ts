@@ -36,6 +36,8 @@ const toFilter = (query: AlertQuery): AskedFilter => ({
   ...(query.severity !== undefined && { minSeverity: query.severity }),
   ...(query.since !== undefined && { since: query.since }),
   historic: query.historic === 'true',
+  ...(query.delivery !== undefined && { delivery: query.delivery }),
+  sort: query.sort,
 })
 
 type OfAlert = { Params: { id: string } }
@@ -49,13 +51,13 @@ export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
 
   app.get('/v1/alerts', async (request): Promise<AlertPage> => {
     const query = parse(AlertQuery, request.query, 'query')
-    const after = query.cursor === undefined ? null : decodeCursor(query.cursor)
+    const after = query.cursor === undefined ? null : decodeCursor(query.cursor, query.sort)
     const found = await deps.viewOf(request).reads.alerts.page(toFilter(query), after, query.limit + 1)
     const alerts = found.alerts.slice(0, query.limit)
     const last = alerts.at(-1)
     // No place to read on from what memory holds: the store decides what comes next.
     const more = !found.partial && found.alerts.length > query.limit && last !== undefined
-    return { alerts, cursor: more ? encodeCursor(last) : null, partial: found.partial }
+    return { alerts, cursor: more ? encodeCursor(last, query.sort) : null, partial: found.partial }
   })
 
   app.get<OfAlert>('/v1/alerts/:id', async (request): Promise<AlertDetail> => {

@@ -9,11 +9,16 @@ export interface AlertSelection {
   /** Last seen at or after this, ms since epoch. */
   readonly since?: number
   readonly historic: boolean
+  /** Absent: whatever became of it. */
+  readonly delivery?: AlertView['delivery']
+  /** Newest first, or worst first and newest first among equals. */
+  readonly sort: 'time' | 'score'
 }
 
 export interface AlertPlace {
   readonly firstSeen: number
   readonly id: string
+  readonly score: number
 }
 
 interface StoredAlert {
@@ -23,21 +28,24 @@ interface StoredAlert {
 }
 
 /** Alerts are searched on narrow columns first; their JSON is read for the rows of the page only. */
-const PAGE = (db: string, where: string) => `
+const PAGE = (db: string, where: string, sort: AlertSelection['sort']) => `
 SELECT id, alert, delivery FROM ${db}.alerts
 WHERE (tenant, id, revision) IN (
   SELECT tenant, id, newest FROM (
     SELECT tenant, id, max(revision) AS newest, argMax(severity_rank, revision) AS rank, argMax(first_seen, revision) AS first,
-           argMax(last_seen, revision) AS last, argMax(historic, revision) AS history
+           argMax(last_seen, revision) AS last, argMax(historic, revision) AS history,
+           argMax(delivery, revision) AS decided, argMax(score, revision) AS top
     FROM ${db}.alerts${where === '' ? '' : ` WHERE ${where}`}
     GROUP BY tenant, id)
   WHERE rank >= {rank:UInt8} AND history = {historic:UInt8} AND last >= fromUnixTimestamp64Milli({since:Int64})
-    AND (first, id) < (fromUnixTimestamp64Milli({afterTime:Int64}), {afterId:String})
-  ORDER BY first DESC, id DESC LIMIT {limit:UInt32})
-ORDER BY first_seen DESC, id DESC LIMIT 1 BY tenant, id`
+    AND ({delivery:String} = '' OR decided = {delivery:String})
+    AND (${sort === 'score' ? 'top, ' : ''}first, id) < (${sort === 'score' ? 'toFloat32({afterScore:Float64}), ' : ''}fromUnixTimestamp64Milli({afterTime:Int64}), {afterId:String})
+  ORDER BY ${sort === 'score' ? 'top DESC, ' : ''}first DESC, id DESC LIMIT {limit:UInt32})
+ORDER BY ${sort === 'score' ? 'score DESC, ' : ''}first_seen DESC, id DESC LIMIT 1 BY tenant, id`
 
 /** Later than any event the service accepts. */
 const END_OF_TIME_MS = Date.UTC(2200, 0, 1)
+const ABOVE_ALL_SCORES = 101
 
 const parseAlert = (row: StoredAlert, verdicts: ReadonlyMap<string, Verdict>): AlertView => ({
   ...(JSON.parse(row.alert) as Alert),
@@ -64,17 +72,19 @@ export function alertReader(store: Store) {
     return rows.map((row) => parseAlert(row, verdicts))
   }
   return {
-    /** Newest first by (firstSeen, id), strictly after `after`. */
+    /** In the order of the selection, strictly after `after`. */
     async page(selection: AlertSelection, after: AlertPlace | null, limit: number): Promise<readonly AlertView[]> {
       const where: string[] = []
       if (selection.tenants !== null) where.push('tenant IN {tenants:Array(String)}')
       if (selection.identity !== undefined) where.push('identity = {identity:String}')
-      const rows = await store.rows<StoredAlert>(PAGE(store.database, where.join(' AND ')), {
+      const rows = await store.rows<StoredAlert>(PAGE(store.database, where.join(' AND '), selection.sort), {
         ...(selection.tenants !== null && { tenants: [...selection.tenants] }),
         ...(selection.identity !== undefined && { identity: selection.identity }),
         rank: selection.minSeverity === undefined ? 0 : SEVERITIES.indexOf(selection.minSeverity),
         historic: selection.historic ? 1 : 0,
         since: selection.since ?? 0,
+        delivery: selection.delivery ?? '',
+        afterScore: after?.score ?? ABOVE_ALL_SCORES,
         afterTime: after?.firstSeen ?? END_OF_TIME_MS,
         afterId: after?.id ?? '',
         limit,

@@ -41,6 +41,7 @@ interface Made {
   readonly identity?: string
   readonly severity?: Severity
   readonly revision?: number
+  readonly score?: number
   readonly firstSeen?: number
   readonly lastSeen?: number
   readonly historic?: boolean
@@ -57,7 +58,7 @@ function alert(made: Made): Alert {
     family: 'volume',
     groupKey: made.id,
     severity: made.severity ?? 'high',
-    score: 90,
+    score: made.score ?? 90,
     risk: 80,
     critical: false,
     historic: made.historic ?? false,
@@ -93,9 +94,9 @@ test('alerts come in their highest revision, filtered, in order, page by page', 
   await seed.alerts(owner, [alert({ id: 'p-03', tenant: 'pages', revision: 2, severity: 'critical', lastSeen: START + HOUR })])
   const alerts = alertReader(reader)
   const seen: string[] = []
-  let after: { firstSeen: number; id: string } | null = null
+  let after: { firstSeen: number; id: string; score: number } | null = null
   for (;;) {
-    const page: Awaited<ReturnType<typeof alerts.page>> = await alerts.page({ tenants: ['pages'], historic: false }, after, 5)
+    const page: Awaited<ReturnType<typeof alerts.page>> = await alerts.page({ tenants: ['pages'], historic: false, sort: 'time' }, after, 5)
     seen.push(...page.map((each) => each.id))
     const last = page.at(-1)
     if (last === undefined) break
@@ -103,13 +104,43 @@ test('alerts come in their highest revision, filtered, in order, page by page', 
   }
   const expected = all.toSorted((a, b) => b.firstSeen - a.firstSeen || (a.id < b.id ? 1 : -1)).map((each) => each.id)
   assert.deepEqual(seen, expected)
-  const critical = await alerts.page({ tenants: ['pages'], historic: false, minSeverity: 'critical' }, null, 10)
+  const critical = await alerts.page({ tenants: ['pages'], historic: false, sort: 'time', minSeverity: 'critical' }, null, 10)
   assert.deepEqual(
     critical.map((each) => [each.id, each.revision, each.text.headline]),
     [['p-03', 2, 'h p-03 r2']],
   )
-  assert.equal((await alerts.page({ tenants: ['pages'], historic: false, since: START + HOUR }, null, 10)).length, 1)
-  assert.equal((await alerts.page({ tenants: ['pages'], historic: true }, null, 10)).length, 0)
+  assert.equal((await alerts.page({ tenants: ['pages'], historic: false, sort: 'time', since: START + HOUR }, null, 10)).length, 1)
+  assert.equal((await alerts.page({ tenants: ['pages'], historic: true, sort: 'time' }, null, 10)).length, 0)
+})
+
+test('what was held back is found worst first, page by page, by its newest revision', { skip }, async () => {
+  const tenants = ['ranked']
+  const scores = [71.3, 99.9, 71.3, 50, 99.9, 88.8, 12.34]
+  const made = scores.map((score, i) => alert({ id: `r-${i}`, tenant: 'ranked', firstSeen: START + i, score }))
+  await seed.alerts(owner, made, 'held')
+  await seed.alerts(owner, [alert({ id: 'sent', tenant: 'ranked', score: 100 })], 'delivered')
+  // The first critical of its kind later: let out. And one that became worse.
+  await seed.alerts(owner, [alert({ id: 'r-4', tenant: 'ranked', firstSeen: START + 4, score: 99.9, revision: 2 })], 'delivered')
+  await seed.alerts(owner, [alert({ id: 'r-3', tenant: 'ranked', firstSeen: START + 3, score: 90, revision: 2 })], 'held')
+  const alerts = alertReader(reader)
+  const seen: string[] = []
+  for (let after: Awaited<ReturnType<typeof alerts.page>>[number] | null = null; ; ) {
+    const page: Awaited<ReturnType<typeof alerts.page>> = await alerts.page(
+      { tenants, historic: false, delivery: 'held', sort: 'score' },
+      after,
+      2,
+    )
+    seen.push(...page.map(({ id, score }) => `${id} ${score}`))
+    after = page.at(-1) ?? null
+    if (after === null) break
+  }
+  assert.deepEqual(seen, ['r-1 99.9', 'r-3 90', 'r-5 88.8', 'r-2 71.3', 'r-0 71.3', 'r-6 12.34'])
+  const delivered = await alerts.page({ tenants, historic: false, delivery: 'delivered', sort: 'score' }, null, 10)
+  assert.deepEqual(
+    delivered.map(({ id }) => id),
+    ['sent', 'r-4'],
+  )
+  assert.equal((await alerts.page({ tenants, historic: false, sort: 'time' }, null, 10)).length, 8)
 })
 
 test('one alert carries its delivery and its newest verdict', { skip }, async () => {
@@ -131,7 +162,7 @@ test('what callers pass is data, never SQL (B18)', { skip }, async () => {
   await seed.alerts(owner, [odd])
   const alerts = alertReader(reader)
   assert.deepEqual(
-    (await alerts.page({ tenants: [hostile], identity: hostile, historic: false }, null, 10)).map((each) => each.id),
+    (await alerts.page({ tenants: [hostile], identity: hostile, historic: false, sort: 'time' }, null, 10)).map((each) => each.id),
     ['odd'],
   )
   assert.equal(await alerts.find(hostile), null)
