@@ -2,6 +2,9 @@ import type { Severity } from '@plumbline/schemas'
 
 export const SEVERITY_ORDER: readonly Severity[] = ['low', 'medium', 'high', 'critical']
 
+/** Budgets are per day, and days are those of UTC. */
+export const startOfDay = (nowMs: number): number => nowMs - (nowMs % 86_400_000)
+
 export interface AlertFilterState {
   /** Empty: every tenant. */
   readonly tenant: string
@@ -9,4 +12,6 @@ export interface AlertFilterState {
   readonly severity: Severity
   readonly search: string
   readonly historic: boolean
+  /** Only what the budget held back today, worst first. */
+  readonly heldBack: boolean
 }

@@ -1,4 +1,4 @@
-import { SEVERITY_ORDER, type AlertFilterState } from './filter.ts'
+import { SEVERITY_ORDER, type AlertFilterState, startOfDay } from './filter.ts'
 import type { AlertPage, AlertView, IngestNotice, StatusView } from '@plumbline/schemas'
 import { batch, computed, signal } from '@preact/signals'
 import { follow, get, refused, token, words } from './api.ts'
@@ -12,22 +12,25 @@ export const listError = signal('')
 /** The store is still away: older alerts are missing from the list. */
 export const partial = signal(false)
 export const cursor = signal<string | null>(null)
-export const filter = signal<AlertFilterState>({ tenant: '', severity: 'low', search: '', historic: false })
+export const filter = signal<AlertFilterState>({ tenant: '', severity: 'low', search: '', historic: false, heldBack: false })
 export const notices = signal<readonly IngestNotice[]>([])
 /** Alerts as they arrive, for whoever waits for one; the newest only. */
 export const arrived = signal<{ readonly at: number; readonly alert: AlertView } | null>(null)
 
 const byTime = (a: AlertView, b: AlertView): number => b.firstSeen - a.firstSeen || (a.id < b.id ? 1 : -1)
+const byScore = (a: AlertView, b: AlertView): number => b.score - a.score || byTime(a, b)
 
 export const shown = computed<readonly AlertView[]>(() => {
-  const { tenant, severity, search, historic } = filter.value
+  const { tenant, severity, search, historic, heldBack } = filter.value
+  const today = startOfDay(Date.now())
   const needle = search.trim().toLowerCase()
   return [...alerts.value.values()]
     .filter((alert) => alert.historic === historic)
+    .filter((alert) => !heldBack || (alert.delivery === 'held' && alert.firstSeen >= today))
     .filter((alert) => tenant === '' || alert.facts.tenant === tenant)
     .filter((alert) => SEVERITY_ORDER.indexOf(alert.severity) >= SEVERITY_ORDER.indexOf(severity))
     .filter((alert) => needle === '' || `${alert.facts.identity.id} ${alert.text.headline}`.toLowerCase().includes(needle))
-    .sort(byTime)
+    .sort(heldBack ? byScore : byTime)
 })
 
 export const tenants = computed<readonly string[]>(() => {
@@ -55,6 +58,11 @@ export function upsert(list: readonly AlertView[]): void {
 function queryOf(after: string | null): string {
   const query = new URLSearchParams({ limit: '100', historic: String(filter.value.historic), severity: filter.value.severity })
   if (filter.value.tenant !== '') query.set('tenant', filter.value.tenant)
+  if (filter.value.heldBack) {
+    query.set('delivery', 'held')
+    query.set('sort', 'score')
+    query.set('since', String(startOfDay(Date.now())))
+  }
   if (after !== null) query.set('cursor', after)
   return `/v1/alerts?${query.toString()}`
 }
@@ -80,6 +88,12 @@ export async function load(more: boolean): Promise<void> {
     clearTimeout(retry)
     if (partial.value) retry = setTimeout(() => void load(false), RETRY_MS)
   }
+}
+
+/** Shows only what the budget held back today, or everything again. */
+export function showHeldBack(on: boolean): void {
+  filter.value = { ...filter.value, heldBack: on, historic: on ? false : filter.value.historic }
+  void load(false)
 }
 
 /** Changes of the stream are drawn a few times a second, however many arrive. */

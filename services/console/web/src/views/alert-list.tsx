@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { Count, Empty, Marks, Name, Problem, SEVERITY_WORDS, SeverityTag, Time, Waiting } from '../parts/bits.tsx'
 import { alertLink, route } from '../route.ts'
 import { SEVERITY_ORDER } from '../filter.ts'
-import { cursor, filter, listError, load, loading, partial, shown, status } from '../state.ts'
+import { cursor, filter, listError, load, loading, partial, showHeldBack, shown, status } from '../state.ts'
 
 function Row({ alert, chosen }: { alert: AlertView; chosen: boolean }) {
   return (
@@ -59,9 +59,13 @@ function Filters() {
         <input
           type="checkbox"
           checked={filter.value.historic}
-          onChange={(event) => change({ historic: event.currentTarget.checked }, true)}
+          onChange={(event) => change({ historic: event.currentTarget.checked, heldBack: false }, true)}
         />
         History
+      </label>
+      <label class="check" title="Held back today by the alert budget, worst first">
+        <input type="checkbox" checked={filter.value.heldBack} onChange={(event) => showHeldBack(event.currentTarget.checked)} />
+        Held back
       </label>
     </div>
   )
@@ -78,8 +82,8 @@ function useHeld(list: readonly AlertView[]): {
   const current = useRef(list)
   current.current = list
   const hold = (on: boolean) => setHeld((old) => (on ? (old ?? new Set(current.current.map((alert) => alert.id))) : null))
-  const { historic, severity, tenant, search } = filter.value
-  useEffect(() => setHeld(null), [historic, severity, tenant, search])
+  const { historic, heldBack, severity, tenant, search } = filter.value
+  useEffect(() => setHeld(null), [historic, heldBack, severity, tenant, search])
   if (held === null || held.size === 0) return { rows: list, waiting: 0, hold, release: () => setHeld(null) }
   const oldest = list.findLast((alert) => held.has(alert.id))
   // Older ones that were loaded on purpose are below what is held and may show.
@@ -102,6 +106,7 @@ function Nothing() {
   if (filter.value.search !== '' || filter.value.severity !== 'low' || filter.value.tenant !== '') {
     return <Empty title="Nothing matches">Widen the filter to see more.</Empty>
   }
+  if (filter.value.heldBack) return <Empty title="Nothing was held back today">Every alert was within the budget of its day.</Empty>
   if (status.value?.ready !== true) return <Empty title="Starting">Alerts show here as soon as the first events are scored.</Empty>
   return <Empty title="All quiet">Nothing unusual so far. Try an attack above, or connect an agent.</Empty>
 }

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { call, words } from '../api.ts'
 import { amount } from '../format.ts'
-import { connected, dropTenant, everConnected, filter, load, status, tenants } from '../state.ts'
+import { connected, dropTenant, everConnected, filter, load, showHeldBack, status, tenants } from '../state.ts'
 
 type Theme = 'auto' | 'light' | 'dark'
 const THEMES: readonly Theme[] = ['auto', 'light', 'dark']
@@ -24,16 +24,19 @@ function ThemeSwitch() {
 }
 
 function DemoBadge() {
-  const [asking, ask] = useState(false)
+  const [removing, setRemoving] = useState(false)
   const [problem, say] = useState('')
   if (status.value?.demo !== true) return null
   const remove = async () => {
+    setRemoving(true)
     try {
       await call('DELETE', '/v1/demo')
       dropTenant('demo')
-      ask(false)
+      say('')
     } catch (error) {
       say(words(error))
+    } finally {
+      setRemoving(false)
     }
   }
   return (
@@ -41,20 +44,15 @@ function DemoBadge() {
       <span class="demo-badge" title="A generated company in a tenant of its own. It never touches what is learned from your events.">
         Demo data
       </span>
-      {asking ? (
-        <>
-          <button type="button" class="small danger" onClick={() => void remove()}>
-            Remove it all
-          </button>
-          <button type="button" class="small" onClick={() => ask(false)}>
-            Keep
-          </button>
-        </>
-      ) : (
-        <button type="button" class="small" onClick={() => ask(true)}>
-          Remove demo
-        </button>
-      )}
+      <button
+        type="button"
+        class="small danger"
+        disabled={removing}
+        title="At once and for good: the demo company's events, alerts and model. Yours are not touched."
+        onClick={() => void remove()}
+      >
+        {removing ? 'Removing…' : 'Remove demo for good'}
+      </button>
       {problem !== '' && <span role="alert">{problem}</span>}
     </span>
   )
@@ -65,16 +63,26 @@ const Figure = ({
   value,
   hint,
   href,
+  onOpen,
   warn = false,
 }: {
   label: string
   value: string
   hint: string
   href?: string
+  onOpen?: () => void
   warn?: boolean
 }) => (
   <div class={warn ? 'figure figure-warn' : 'figure'} title={hint}>
-    <dt>{href === undefined ? label : <a href={href}>{label}</a>}</dt>
+    <dt>
+      {href === undefined ? (
+        label
+      ) : (
+        <a href={href} onClick={onOpen}>
+          {label}
+        </a>
+      )}
+    </dt>
     <dd>{value}</dd>
   </div>
 )
@@ -85,8 +93,14 @@ function Figures() {
   return (
     <dl class="figures">
       <Figure label="Events/s" value={show(now?.eventsPerSecond)} hint="Events scored in the last second" />
-      <Figure label="Alerts today" value={show(now?.alerts)} hint="New alerts today" />
-      <Figure label="Held back" value={show(now?.held)} hint="Unusual, but beyond today's alert budget; ranked and kept" />
+      <Figure label="Alerts today" value={show(now?.alerts)} hint="New alerts since 00:00 UTC" />
+      <Figure
+        label="Held back today"
+        value={show(now?.held)}
+        hint="Unusual, but beyond the alert budget of the day, which begins at 00:00 UTC; opens them, worst first"
+        href="#/"
+        onOpen={() => showHeldBack(true)}
+      />
       <Figure label="Identities" value={show(now?.identities)} hint="Agents, people and services seen" href="#/identities" />
       <Figure
         label="Refused"
@@ -98,9 +112,14 @@ function Figures() {
       <Figure
         label="Recorder lag"
         value={show(now?.recorderLag)}
-        hint="Scored rows that are not in ClickHouse yet"
+        hint="Rows that are not in ClickHouse yet"
         warn={(now?.recorderLag ?? 0) > 100_000}
       />
+      {(now?.sinks ?? [])
+        .filter(({ waiting, refused }) => waiting || refused > 0)
+        .map(({ name, waiting, refused, problem }) => (
+          <Figure key={name} label={`Alerts to ${name}`} value={waiting ? 'waiting' : `${refused} refused`} hint={problem ?? ''} warn />
+        ))}
     </dl>
   )
 }
