@@ -202,6 +202,12 @@ export type ConnectView = z.infer<typeof ConnectView>
 export const ApiError = z.strictObject({ code: z.string(), message: z.string(), remedy: z.string() })
 export type ApiError = z.infer<typeof ApiError>
 
+/** Query of GET /v1/identities/{id}. */
+export const IdentityViewQuery = z.strictObject({
+  tenant: tenantName.optional().meta({ description: "Default: the token's own, else `default`." }),
+})
+export type IdentityViewQuery = z.infer<typeof IdentityViewQuery>
+
 export const IdentityView = z.strictObject({
   tenant: z.string(),
   identity: z.string(),

@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { PlumblineError, type ApiError } from '@plumbline/schemas'
 
-interface Known {
+export interface Known {
   readonly status: number
   readonly remedy: string
 }
@@ -16,6 +16,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     status: 404,
     remedy: 'Check the id, and the tenant where the address has one. Very new things may take a second to appear.',
   },
+  STREAMS_FULL: { status: 503, remedy: 'Close other pages that watch the alerts, or ask GET /v1/alerts now and then.' },
   REPLAY_PENDING: { status: 404, remedy: 'Try again in a few seconds; after the retention time there is none any more.' },
   REPLAY_INCOMPLETE: { status: 409, remedy: 'Ask the instance that made the alert, or restore its log from a backup.' },
   REPLAY_VERSION_UNSUPPORTED: { status: 409, remedy: 'Run the build that the message names on a copy of the data folder.' },

@@ -8,7 +8,7 @@ import { eventsRoute } from './events-route.ts'
 import { createHostCheck } from './host.ts'
 import { guardIntake, INTAKE_LIMITS, type IntakeLimits } from './intake.ts'
 import { answerNotHttp } from './not-http.ts'
-import { openApiDocument } from './openapi.ts'
+import { openApiDocument, type Refusals } from './openapi.ts'
 import type { IngestListener, IngestPort } from './ports.ts'
 import { type Problem, toProblem } from './problems.ts'
 import { createRefusalLog } from './refusals.ts'
@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly tenants?: TenantLedger
   /** Tokens that other routes on this app take: who has one is no stranger. */
   readonly otherTokens?: readonly string[]
+  /** Refusals of other routes on this app, for the OpenAPI document. */
+  readonly refusals?: Refusals
   /** Names besides localhost and addresses that requests may come for (Host header). */
   readonly hosts?: readonly string[]
   readonly version?: string
@@ -162,7 +164,7 @@ const ingestScope = async (app: FastifyInstance, options: GatewayOptions): Promi
 }
 
 const operationsScope = async (app: FastifyInstance, options: GatewayOptions): Promise<void> => {
-  const document = openApiDocument(options.version ?? '0.0.0')
+  const document = openApiDocument(options.version ?? '0.0.0', options.refusals)
   app.get('/healthz', async (_request, reply) => {
     const report = await options.health.live()
     return reply.code(report.ok ? 200 : 503).send(report)

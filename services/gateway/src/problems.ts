@@ -45,7 +45,6 @@ export const PROBLEMS: Readonly<Record<string, Known>> = {
   OVERLOADED: { status: 503, rpcCode: 14, remedy: 'Wait as long as Retry-After says and send the same request again.', retryAfterS: 1 },
   STORE_UNAVAILABLE: { status: 503, rpcCode: 14, remedy: 'Nothing was taken in. Send the same request again later.', retryAfterS: 5 },
   REQUEST_INVALID: { status: 400, rpcCode: 3, remedy: 'Correct the request as the message says.' },
-  TENANT_FORBIDDEN: { status: 403, rpcCode: 7, remedy: 'Leave the tenant out, or use a token that reads it.' },
   NOT_FOUND: { status: 404, rpcCode: 5, remedy: 'See /v1/openapi.json for what there is.' },
   INTERNAL: { status: 500, rpcCode: 13, remedy: 'See the log of the service.' },
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, isIP } from 'node:net'
-import { createConsole } from '@plumbline/console'
+import { createConsole, READ_REFUSALS } from '@plumbline/console'
 import { createGateway } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
@@ -77,8 +77,8 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
   })
 }
 
-/** The door, the read API and the page. First to come, so that it shows how the rest comes up. Errors: HTTP_PORT_TAKEN. */
-export const httpPart = (context: Context, onListening: () => void): Part => {
+/** The door, the read API with the page, and the operator's routes on one app that is not listening yet. */
+export const createApp = (context: Context): ReturnType<typeof createGateway> => {
   const { config, clock, metrics, health, logger, token } = context
   const watch = createIngestWatch()
   const app = createGateway({
@@ -94,17 +94,26 @@ export const httpPart = (context: Context, onListening: () => void): Part => {
     reservedTenants: [DEMO_TENANT],
     tenants: context.tenants,
     otherTokens: [context.operatorKey],
+    refusals: READ_REFUSALS,
     hosts: [...config.allowedHosts, ...(isIP(config.host) === 0 ? [config.host] : [])],
     version: VERSION,
   })
+  context.console = consoleOf(context, context.url, watch)
+  app.register(context.console.routes)
+  app.register(operatorRoutes(context.operatorKey, createOperator(context)))
+  return app
+}
+
+/** First to come, so that the page shows how the rest comes up. Errors: HTTP_PORT_TAKEN. */
+export const httpPart = (context: Context, onListening: () => void): Part => {
+  const { config } = context
+  let app: ReturnType<typeof createApp> | null = null
   return {
     name: 'http',
     async start() {
       const port = await portOf(config)
       context.url = endpointOf(config.host, port)
-      context.console = consoleOf(context, context.url, watch)
-      await app.register(context.console.routes)
-      await app.register(operatorRoutes(context.operatorKey, createOperator(context)))
+      app = createApp(context)
       try {
         await app.listen({ host: config.host, port })
       } catch (cause) {
@@ -118,7 +127,7 @@ export const httpPart = (context: Context, onListening: () => void): Part => {
     async stop() {
       context.stopping.abort()
       context.status?.stop()
-      await app.close()
+      await app?.close()
     },
   }
 }

@@ -39,9 +39,11 @@ interface Seen {
 
 const look = async (service: Standalone): Promise<Seen> => {
   const headers = { authorization: `Bearer ${service.token}` }
+  // The status first: what it shows, the others show as well.
+  const status = (await (await fetch(`${service.url}/v1/status`, { headers })).json()) as StatusView
   return {
+    status,
     ready: (await (await fetch(`${service.url}/readyz`)).json()) as Seen['ready'],
-    status: (await (await fetch(`${service.url}/v1/status`, { headers })).json()) as StatusView,
     metrics: await (await fetch(`${service.url}/metrics`)).text(),
   }
 }

@@ -3,6 +3,7 @@ import {
   DeadLetterQuery,
   EventQuery,
   IdentityQuery,
+  IdentityViewQuery,
   type DeadLetterPage,
   type EventPage,
   type IdentityPage,
@@ -31,8 +32,8 @@ export function readRoutes(app: FastifyInstance, viewOf: ViewOf): void {
   })
 
   // A wildcard, since identities may hold slashes and be longer than the router's limit for named parameters.
-  app.get<{ Params: { '*': string }; Querystring: { tenant?: string } }>('/v1/identities/*', async (request): Promise<IdentityView> => {
-    const tenant = typeof request.query.tenant === 'string' ? request.query.tenant : undefined
+  app.get<{ Params: { '*': string } }>('/v1/identities/*', async (request): Promise<IdentityView> => {
+    const { tenant } = parse(IdentityViewQuery, request.query, 'query')
     const view = await viewOf(request as FastifyRequest).reads.identities.find(tenant, request.params['*'])
     if (view === null) throw notFound('identity')
     return view

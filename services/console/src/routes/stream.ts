@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import type { ApiError } from '@plumbline/schemas'
+import { PlumblineError } from '@plumbline/schemas'
 import { type LiveTail, type TailMessage, tenantOf } from '../live-tail.ts'
 import type { ConsoleObserver } from '../ports.ts'
 import { sees, type View, type ViewOf } from '../scope.ts'
@@ -19,12 +19,6 @@ export interface StreamLimits {
 export const STREAM_LIMITS: StreamLimits = { maxStreams: 64, maxBufferedBytes: 1024 * 1024, heartbeatMs: 15_000, statusMs: 1000 }
 
 const MAX_RESUMED = 200
-
-const FULL: ApiError = {
-  code: 'STREAMS_FULL',
-  message: 'Too many viewers are connected.',
-  remedy: 'Close other pages that watch the alerts, or ask GET /v1/alerts now and then.',
-}
 
 const eventId = (tail: LiveTail, seq: number): string => `${tail.epoch}.${seq}`
 
@@ -96,8 +90,7 @@ export function streamRoute(app: FastifyInstance, deps: StreamDeps): void {
   app.get('/v1/alerts/stream', (request, reply) => {
     if (open.size >= limits.maxStreams) {
       observer?.turnedAway('full')
-      void reply.code(503).send(FULL)
-      return
+      throw new PlumblineError('STREAMS_FULL', 'Too many viewers are connected.')
     }
     const viewer = reply.raw
     const view = deps.viewOf(request)
