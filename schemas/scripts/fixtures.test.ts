@@ -4,7 +4,10 @@ import { test } from 'node:test'
 import type { z } from 'zod'
 import { Alert, ControlRecord, DeadLetter, Event, Policy, ReleaseEnvelope, ReleaseHeader } from '../src/index.ts'
 
-/** Goldens of version 1: never edited, only added to; later fields with defaults may appear beside them. A change that fails one breaks records already written. */
+/**
+ * Goldens of version 1: never edited, only added to; later fields with defaults may appear beside them. A change that fails an
+ * accepted one breaks records already written. A refusal may be lifted: its golden then moves to the accepted ones.
+ */
 interface Pair {
   readonly accepted: readonly { readonly name: string; readonly input: unknown; readonly output: unknown }[]
   readonly refused: readonly { readonly name: string; readonly input: unknown; readonly field: string }[]

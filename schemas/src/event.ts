@@ -94,7 +94,7 @@ export const EventTime = z
   )
   .meta({ description: 'When it happened. RFC 3339 with a zone, or epoch milliseconds.', unit: 'ms since epoch' })
 
-export const Principal = z.strictObject({
+export const Principal = z.object({
   id: name(EVENT_LIMITS.identityChars).meta({ description: 'Stable identifier of the agent, person or workload.' }),
   kind: z.enum(IDENTITY_KINDS).meta({ description: 'What the identity is.' }),
 })
@@ -105,7 +105,7 @@ export const Identity = Principal.extend({
     .optional()
     .meta({ description: 'How the identity was proven, or who relayed it; absent means the sender only claims it.' }),
   version: z
-    .strictObject({
+    .object({
       release: text(EVENT_LIMITS.nameChars).optional(),
       model: text(EVENT_LIMITS.nameChars).optional(),
       prompt: text(EVENT_LIMITS.nameChars).optional(),
@@ -116,14 +116,14 @@ export const Identity = Principal.extend({
     .meta({ description: 'Name or hash of each part that can change behaviour; absent means unknown.' }),
 })
 
-export const Resource = z.strictObject({
+export const Resource = z.object({
   id: text(EVENT_LIMITS.resourceChars).optional().meta({ description: 'What was acted on (table, path, URL, record).' }),
   class: text(EVENT_LIMITS.nameChars).meta({ description: 'Kind of resource, like hr, crm, messaging, files.' }),
   sensitivity: z.number().int().min(0).max(3).optional().meta({ description: '0 public, 1 internal, 2 confidential, 3 restricted.' }),
   segment: text(EVENT_LIMITS.nameChars).optional().meta({ description: 'Network or trust segment the resource lives in.' }),
 })
 
-export const Source = z.strictObject({
+export const Source = z.object({
   ip: z.union([z.ipv4(), z.ipv6()]).optional().meta({ description: 'Address the request came from.' }),
   userAgent: text(EVENT_LIMITS.userAgentChars).optional(),
   country: z
@@ -134,7 +134,7 @@ export const Source = z.strictObject({
 })
 
 /** Features of text, computed where the text is; never the text itself. */
-export const Content = z.strictObject({
+export const Content = z.object({
   untrusted: z.boolean().optional().meta({ description: 'The result read contains text from outside the organisation.' }),
   instructionLikeness: z
     .number()
@@ -153,6 +153,8 @@ export const Content = z.strictObject({
     .meta({ description: 'Keyed hashes of destination-like strings seen in the tool result.' }),
 })
 
+export const AttributeKey = text(EVENT_LIMITS.attributeKeyChars)
+
 export const AttributeValue = z.union([
   z
     .string()
@@ -161,6 +163,12 @@ export const AttributeValue = z.union([
   z.number(),
   z.boolean(),
 ])
+
+/** Attribute that the decoder adds to an event some of whose unknown fields fit no attribute: how many. Has a place of its own. */
+export const LEFT_OUT = 'plumbline.leftOut'
+
+const hasRoom = (attributes: object): boolean =>
+  Object.keys(attributes).length - (Object.hasOwn(attributes, LEFT_OUT) ? 1 : 0) <= EVENT_LIMITS.attributeCount
 
 const eventShape = {
   v: z.literal(1).default(1).meta({ description: 'Version of this schema.' }),
@@ -189,18 +197,34 @@ const eventShape = {
   source: Source.optional(),
   content: Content.optional(),
   attributes: z
-    .record(text(EVENT_LIMITS.attributeKeyChars), AttributeValue)
-    .refine((a) => Object.keys(a).length <= EVENT_LIMITS.attributeCount, `must have at most ${EVENT_LIMITS.attributeCount} entries`)
-    .optional(),
+    .record(AttributeKey, AttributeValue)
+    .refine(hasRoom, `must have at most ${EVENT_LIMITS.attributeCount} entries`)
+    .optional()
+    .meta({
+      description:
+        'Anything else. Fields that this version does not know are moved here under their path, lists and objects as JSON text; ' +
+        `\`${LEFT_OUT}\` counts those that fit no attribute.`,
+    }),
 }
 
 /**
- * One access event of an agent, person or workload, version 1. Unknown top-level fields are not refused:
- * the decoder moves scalars among them into `attributes` (additive within v1, contracts C15).
+ * One access event of an agent, person or workload, version 1. Unknown fields are not refused, wherever they stand:
+ * the decoder moves them into `attributes` (additive within v1, contracts C15).
  */
 export const Event = z.object(eventShape).meta({ id: 'PlumblineEventV1', title: 'Plumbline event, version 1' })
 
-export const EVENT_FIELDS: ReadonlySet<string> = new Set(Object.keys(eventShape))
+const namesOf = (object: { readonly shape: object }): ReadonlySet<string> => new Set(Object.keys(object.shape))
+
+/** Fields that version 1 knows, for each object in an event by its path; items of a list go by the path of the list. */
+export const EVENT_FIELDS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['', namesOf(Event)],
+  ['identity', namesOf(Identity)],
+  ['identity.version', namesOf(Identity.shape.version.unwrap())],
+  ['delegation', namesOf(Principal)],
+  ['resource', namesOf(Resource)],
+  ['source', namesOf(Source)],
+  ['content', namesOf(Content)],
+])
 
 /** What a sender may write. */
 export type EventInput = z.input<typeof Event>

@@ -82,7 +82,13 @@ const HOSTILE: readonly Hostile[] = [
   { title: 'B7 fifty years ahead', body: line('hostile', { time: NOW + 50 * 365 * 86_400_000 }), code: 'TIME_FUTURE', field: 'time' },
   { title: 'B7 the year 1970', body: line('hostile', { time: 0 }), code: 'TIME_INVALID', field: 'time' },
   { title: 'B7 no zone', body: line('hostile', { time: '2026-02-01T12:00:00' }), code: 'TIME_INVALID', field: 'time' },
-  { title: 'an unknown field that is no scalar', body: line('hostile', { extra: { a: 1 } }), code: 'FIELD_INVALID', field: 'extra' },
+  {
+    title: 'a prototype key inside an unknown field',
+    body: withRaw('extra', '{"a":{"__proto__":1}}'),
+    code: 'JSON_FORBIDDEN_KEY',
+    field: 'extra.a.__proto__',
+  },
+  { title: 'an unknown field nested too deeply', body: withRaw('extra', deep(8)), code: 'JSON_TOO_DEEP' },
   { title: 'an unknown version', body: line('hostile', { v: 9 }), code: 'VERSION_UNSUPPORTED', field: 'v' },
   { title: 'a key twice', body: line('hostile').replace('{', '{"id":"other",'), code: 'JSON_DUPLICATE_KEY' },
   { title: 'no object', body: '"text"', code: 'JSON_NOT_OBJECT' },
@@ -268,6 +274,32 @@ test('B10 a bound token cannot speak for another tenant or identity, and proof i
         [0, 'CREDENTIAL_MISMATCH', 'tenant'],
         [2, 'CREDENTIAL_MISMATCH', 'tenant'],
       ],
+    )
+  } finally {
+    await own.close()
+  }
+})
+
+test('unknown fields never cost the event: kept as attributes where they fit, else counted', async () => {
+  const own = await openDoor()
+  try {
+    const identity = { id: 'bot', kind: 'agent', badge: 7, claims: { team: 'cx' } }
+    const { answer } = await own.post(
+      `${line('later', { identity, tags: ['a'], prompt: 'x'.repeat(600), text: 'a\u0000b' })}\n${line('now')}`,
+    )
+    assert.deepEqual([answer.accepted, answer.rejected], [2, 0])
+    const later = (await own.events()).find((e) => e.id === 'later')
+    assert.deepEqual(later?.event['identity'], { id: 'bot', kind: 'agent' })
+    assert.deepEqual(later?.event['attributes'], {
+      'identity.badge': 7,
+      'identity.claims': '{"team":"cx"}',
+      'plumbline.leftOut': 2,
+      tags: '["a"]',
+    })
+    const { values } = await own.metrics.plumbline_ingest_fields_left_out_total.get()
+    assert.deepEqual(
+      values.map((v) => v.value),
+      [2],
     )
   } finally {
     await own.close()

@@ -31,6 +31,10 @@ export const METRICS = {
     help: 'Inputs that carry no event (like spans of other kinds), by reason',
     labels: ['reason'],
   },
+  plumbline_ingest_fields_left_out_total: {
+    kind: 'counter',
+    help: 'Fields of accepted events that this version does not know and that fitted no attribute',
+  },
   plumbline_ingest_bytes_total: { kind: 'counter', help: 'Bytes received at the door, as sent' },
   plumbline_ingest_seconds: { kind: 'histogram', help: 'Time from request to durable answer', labels: ['route'], buckets: SECONDS },
   plumbline_ingest_inflight_bytes: { kind: 'gauge', help: 'Bytes of requests accepted and not yet durable' },

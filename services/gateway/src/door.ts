@@ -45,7 +45,13 @@ export interface DoorOptions {
   readonly shards: number
   /** Arrival time; see createIngestClock. */
   readonly clock: () => number
-  readonly metrics: Pick<Metrics, 'plumbline_ingest_events_total' | 'plumbline_ingest_rejected_total' | 'plumbline_dead_letters_total'>
+  readonly metrics: Pick<
+    Metrics,
+    | 'plumbline_ingest_events_total'
+    | 'plumbline_ingest_rejected_total'
+    | 'plumbline_ingest_fields_left_out_total'
+    | 'plumbline_dead_letters_total'
+  >
   readonly onAccepted?: IngestListener | undefined
   /** Tenants that only a token bound to them may write to, like the demo's. */
   readonly reservedTenants?: readonly string[] | undefined
@@ -85,6 +91,7 @@ export const createDoor = (options: DoorOptions): Door => ({
     const records: AppendRecord[] = []
     const refused: Refused[] = []
     const newest = new Map<string, Event>()
+    let leftOut = 0
     const claim = options.tenants?.claim(credential.id)
     for (const { index, decoded, bytes } of candidates) {
       const judged = judge(decoded, credential, ingestTimeMs, claim, options.reservedTenants)
@@ -92,6 +99,7 @@ export const createDoor = (options: DoorOptions): Door => ({
         const key = eventKey(judged.event.tenant, judged.event.identity.id)
         const record = { shard: shardOfKey(key, options.shards), ingestTimeMs, key, value: judged.canonical }
         records.push(options.stamp?.(record, judged.event) ?? record)
+        if (decoded.ok) leftOut += decoded.leftOut ?? 0
         if (options.onAccepted !== undefined) newest.set(`${judged.event.tenant}\n${judged.event.identity.id}`, judged.event)
       } else refused.push({ index, rejection: judged.rejection, bytes })
     }
@@ -119,6 +127,7 @@ export const createDoor = (options: DoorOptions): Door => ({
     })
     if (repeated !== undefined) return { answer, repeated }
     options.metrics.plumbline_ingest_events_total.inc({ source: via }, records.length)
+    options.metrics.plumbline_ingest_fields_left_out_total.inc(leftOut)
     for (const {
       rejection: { code },
     } of refused) {

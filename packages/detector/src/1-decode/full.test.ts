@@ -125,7 +125,6 @@ test('B5: invalid UTF-8, lone surrogates, NUL and bidirectional controls are ref
   refused(bad, 'UTF8_INVALID')
   for (const s of ['\ud800', '\u0000', '\u202e', 'a\nb', '\u2028']) refused(encode({ ...base, action: `x${s}` }), 'FIELD_INVALID', 'action')
   refused(encode({ ...base, attributes: { 'a\ud800': 1 } }), 'FIELD_INVALID')
-  refused(encode({ ...base, 'new\u0000key': 1 }), 'FIELD_INVALID')
   refused('\ufeff{}', 'JSON_SYNTAX')
 })
 
@@ -145,14 +144,13 @@ test('B7: times that cannot be meant are refused with the likely reason', () => 
   }
 })
 
-test('missing, unknown and doubled fields are named', () => {
+test('missing, wrong and doubled fields are named', () => {
   for (const key of Object.keys(base))
     refused(encode(Object.fromEntries(Object.entries(base).filter(([k]) => k !== key))), 'FIELD_MISSING', key)
   refused(encode({ ...base, identity: { kind: 'agent' } }), 'FIELD_MISSING', 'identity.id')
-  refused(encode({ ...base, identity: { id: 'a', kind: 'agent', role: 'x' } }), 'FIELD_INVALID', 'identity.role')
-  refused(encode({ ...base, extra: { deep: 1 } }), 'FIELD_INVALID', 'extra')
-  refused(encode({ ...base, extra: null }), 'FIELD_INVALID', 'extra')
-  refused(encode({ ...base, extra: 1, attributes: { extra: 2 } }), 'FIELD_INVALID', 'extra')
+  refused(encode({ ...base, identity: ['bot'] }), 'FIELD_INVALID', 'identity')
+  refused(encode({ ...base, attributes: { deep: { a: 1 } } }), 'FIELD_INVALID', 'attributes.deep')
+  refused(encode({ ...base, extra: 1, attributes: [] }), 'FIELD_INVALID', 'attributes')
   refused(encode({ ...base, v: 2 }), 'VERSION_UNSUPPORTED', 'v')
   refused(encode({ ...base, source: { ip: 'AWS Internal' } }), 'FIELD_INVALID', 'source.ip')
   refused(JSON.stringify(base).replace('{', '{"id":"other",'), 'JSON_DUPLICATE_KEY')
@@ -170,8 +168,8 @@ test('a refusal never repeats the value, and a hostile key cannot forge a line',
     const out = decodeFull(encode(bad))
     assert.ok(!out.ok && !JSON.stringify(out.rejection).includes(secret))
   }
-  const out = decodeFull(encode({ ...base, [`a\nb\u202e${'k'.repeat(500)}`]: {} }))
-  assert.ok(!out.ok && /^[\w?…]{1,80}$/.test(out.rejection.field))
+  const out = decodeFull(encode({ ...base, attributes: { [`a\nb\u202e${'k'.repeat(500)}`]: 1 } }))
+  assert.ok(!out.ok && /^attributes\.[\w?…]{1,80}$/.test(out.rejection.field))
 })
 
 test('an event that fits but whose defaults push it over the size limit is refused, not cut', () => {

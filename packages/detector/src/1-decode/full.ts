@@ -1,12 +1,19 @@
-import { EVENT_FIELDS, EVENT_LIMITS, Event, type RejectCode, type Rejection, rejection } from '@plumbline/schemas'
+import { EVENT_LIMITS, Event, type RejectCode, type Rejection, rejection } from '@plumbline/schemas'
 import { canonicalEvent } from './canonical.ts'
 import { guardBytes } from './guard.ts'
 import { explainIssue, fieldName } from './issue.ts'
+import { foldUnknown } from './unknown.ts'
 
 export { canonicalEvent } from './canonical.ts'
 
 export type Decoded =
-  | { readonly ok: true; readonly event: Event; readonly canonical: Uint8Array }
+  | {
+      readonly ok: true
+      readonly event: Event
+      readonly canonical: Uint8Array
+      /** Unknown fields that fitted no attribute; absent when there are none. */
+      readonly leftOut?: number
+    }
   | { readonly ok: false; readonly rejection: Rejection }
 
 type JsonObject = Record<string, unknown>
@@ -22,6 +29,7 @@ const isObject = (value: unknown): value is JsonObject => typeof value === 'obje
 /**
  * Decodes one event from bytes by the full, slow and strict way. Never throws for data, never cuts or repairs:
  * what it cannot take as it is comes back as a Rejection that names the field and never repeats its value.
+ * Fields it does not know are kept as attributes where they fit, and counted where not (unknown.ts).
  */
 export const decodeFull = (bytes: Uint8Array): Decoded => {
   const guard = guardBytes(bytes)
@@ -53,7 +61,6 @@ export const decodeParsed = (parsed: JsonObject, keys = -1): Decoded => {
   if (keys >= 0 && walk.keys !== keys) return refuse('JSON_DUPLICATE_KEY')
 
   const folded = foldUnknown(parsed)
-  if (!folded.ok) return folded
   const result = Event.safeParse(folded.input)
   if (!result.success) {
     const issue = result.error.issues[0]
@@ -62,7 +69,7 @@ export const decodeParsed = (parsed: JsonObject, keys = -1): Decoded => {
   const canonical = canonicalEvent(result.data)
   // Defaults and rewritten numbers can make the canonical form a little longer than what came in.
   if (canonical.length > EVENT_LIMITS.eventBytes) return refuse('EVENT_TOO_LARGE')
-  return { ok: true, event: result.data, canonical }
+  return { ok: true, event: result.data, canonical, ...(folded.leftOut > 0 ? { leftOut: folded.leftOut } : {}) }
 }
 
 interface Walk {
@@ -95,26 +102,3 @@ const inspect = (value: object, parents: readonly string[], walk: Walk): void =>
 const pathOf = (keys: readonly string[]): string => keys.map(fieldName).join('.')
 
 const isExact = (n: number): boolean => Number.isFinite(n) && (!Number.isInteger(n) || Number.isSafeInteger(n))
-
-/** Unknown scalars at the top move into `attributes` (C15); anything else unknown is refused by name. */
-const foldUnknown = (parsed: JsonObject): { readonly ok: true; readonly input: JsonObject } | (Decoded & { readonly ok: false }) => {
-  const unknown = Object.keys(parsed).filter((key) => !EVENT_FIELDS.has(key))
-  if (unknown.length === 0) return { ok: true, input: parsed }
-  const known = Object.fromEntries(Object.entries(parsed).filter(([key]) => EVENT_FIELDS.has(key)))
-  const given = parsed['attributes']
-  // Wrong `attributes` are left as they are, so that the schema says what is wrong with them.
-  if (given !== undefined && !isObject(given)) return { ok: true, input: known }
-  const attributes: JsonObject = { ...given }
-  for (const key of unknown) {
-    const value = parsed[key]
-    const why =
-      typeof value === 'object'
-        ? 'is not a field of an event, and attributes take only strings, numbers and booleans'
-        : Object.hasOwn(attributes, key)
-          ? 'stands both at the top and in attributes'
-          : ''
-    if (why !== '') return { ok: false, rejection: rejection('FIELD_INVALID', fieldName(key), why) }
-    attributes[key] = value
-  }
-  return { ok: true, input: { ...known, attributes } }
-}

@@ -5,7 +5,6 @@ interface Issue {
   readonly code?: string | undefined
   readonly path: readonly PropertyKey[]
   readonly message: string
-  readonly keys?: readonly string[]
   readonly values?: readonly unknown[]
   readonly errors?: readonly (readonly Issue[])[]
 }
@@ -36,9 +35,8 @@ const at = (input: unknown, path: readonly PropertyKey[]): unknown => {
 
 const join = (path: readonly PropertyKey[]): string => path.map((step) => fieldName(String(step))).join('.')
 
-/** zod's own messages name types and bounds; only these two kinds could repeat what the sender wrote. */
+/** zod's own messages name types and bounds; only these kinds could repeat what the sender wrote. */
 const wording = (issue: Issue, field: string): string => {
-  if (issue.code === 'unrecognized_keys') return 'is not a field of an event; put it into attributes'
   if (issue.code === 'invalid_key') return 'has a key that is empty, longer than 64 characters or not plain text'
   if (issue.code !== 'invalid_union') return issue.message
   const deeper = issue.errors?.flat().find((e) => e.code !== 'invalid_type')
@@ -48,10 +46,9 @@ const wording = (issue: Issue, field: string): string => {
 
 /** One zod issue as a stable code with the field's path. */
 export const explainIssue = (issue: Issue, input: unknown): Rejection => {
-  const unrecognised = issue.code === 'unrecognized_keys' ? issue.keys?.[0] : undefined
-  const path = unrecognised === undefined ? issue.path : [...issue.path, unrecognised]
+  const { path } = issue
   const field = join(path)
-  const missing = unrecognised === undefined && at(input, path) === undefined
+  const missing = at(input, path) === undefined
   const code = codeFor(String(path[0] ?? ''), missing)
   return rejection(code, field, missing ? `${field} is missing` : wording(issue, field))
 }
