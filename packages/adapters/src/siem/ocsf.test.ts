@@ -29,15 +29,21 @@ const measured = z.strictObject({
   observations: z.array(observation).min(1),
 })
 
-/** Attributes OCSF 1.8 requires of a Detection Finding, and those this product promises to fill. */
+/**
+ * What OCSF 1.8 requires of a Detection Finding and of each object in it ("required", "at_least_one", enumerations), and what this
+ * product promises to fill besides.
+ */
 const DetectionFinding = z.object({
   activity_id: z.union([z.literal(1), z.literal(2), z.literal(3)]),
+  activity_name: z.string(),
   category_uid: z.literal(2),
   class_uid: z.literal(2004),
   type_uid: z.union([z.literal(200_401), z.literal(200_402), z.literal(200_403)]),
   time: ms,
   severity_id: z.number().int().min(2).max(5),
   status_id: z.union([z.literal(1), z.literal(4)]),
+  message: z.string().min(1),
+  is_alert: z.boolean(),
   risk_score: z.number().int(),
   risk_level_id: z.number().int().min(0).max(4),
   confidence_id: z.number().int().min(1).max(3),
@@ -51,10 +57,22 @@ const DetectionFinding = z.object({
   finding_info: z.object({
     uid: z.uuid(),
     title: z.string().min(1),
-    analytic: z.object({ type_id: z.literal(4), name: z.string(), uid: z.string() }),
-    attacks: z.array(z.object({ technique: z.object({ uid: z.string().regex(/^(AML\.)?T\d{4}/), name: z.string() }) })),
-    related_events: z.array(z.object({ uid: z.string() })),
+    analytic: z.object({
+      type_id: z.union([z.literal(1), z.literal(3), z.literal(4)]),
+      type: z.enum(['Rule', 'Statistical', 'Learning (ML/DL)']),
+      name: z.string(),
+      uid: z.string(),
+    }),
+    attacks: z.array(
+      z.strictObject({
+        technique: z.object({ uid: z.string().regex(/^(AML\.)?T\d{4}/), name: z.string() }),
+        version: z.string().regex(/^\d+\.\d+$/),
+      }),
+    ),
+    related_events: z.array(z.object({ uid: z.string().min(1) })),
     related_events_count: z.number().int().min(1),
+    created_time: ms,
+    modified_time: ms,
   }),
   anomaly_analyses: z
     .array(
@@ -68,7 +86,8 @@ const DetectionFinding = z.object({
   evidences: z
     .array(z.object({ api: z.object({ operation: z.string() }), actor: z.object({ user: z.object({ uid: z.string() }) }) }))
     .min(1),
-  resources: z.array(z.object({ name: z.string() })),
+  resources: z.array(z.object({ name: z.string().min(1) })).min(1),
+  remediation: z.object({ desc: z.string().min(1) }),
   unmapped: z.record(z.string(), z.unknown()),
 })
 
@@ -101,6 +120,24 @@ test('id, revision, observed against usual and technique stand where a SIEM look
   assert.equal(finding.evidences[0]?.actor.user.uid, 'support-bot')
   assert.equal(finding.unmapped.suppressed, 190)
   assert.deepEqual([finding.finding_info.related_events_count, finding.finding_info.related_events.length], [214, 1])
+})
+
+test('a finding says which analysis spoke and which release of a matrix its technique is of', () => {
+  const finding = (change: Parameters<typeof alertFor>[1]) => DetectionFinding.parse(toOcsf(alertFor(1, change), product)).finding_info
+  const { facts } = alertFor(1)
+  const young = { ...facts, baseline: { ...facts.baseline, modelled: false } }
+  assert.deepEqual([finding({}).analytic.type_id, finding({}).analytic.type], [4, 'Learning (ML/DL)'])
+  assert.deepEqual([finding({ critical: true }).analytic.type_id, finding({ critical: true }).analytic.type], [1, 'Rule'])
+  assert.equal(finding({ critical: true, facts: young }).analytic.type_id, 1)
+  assert.equal(finding({ facts: young }).analytic.type_id, 3)
+  const techniques = [...alertFor(1).techniques, { uid: 'T1078', name: 'Valid Accounts', framework: 'ATT&CK' as const }]
+  assert.deepEqual(
+    finding({ techniques }).attacks.map((a) => [a.technique.uid, a.version]),
+    [
+      ['AML.T0085.001', '5.6'],
+      ['T1078', '17.1'],
+    ],
+  )
 })
 
 const hostile = fc.string({ unit: 'binary', maxLength: 60 })

@@ -1,3 +1,4 @@
+import { MATRIX_VERSIONS } from '@plumbline/detector'
 import type { Alert, Quantity, Reason, ReasonFamily } from '@plumbline/schemas'
 
 export const OCSF_VERSION = '1.8.0'
@@ -100,14 +101,19 @@ const findingInfo = (alert: Alert): Record<string, unknown> => ({
   analytic: {
     uid: `plumbline.${alert.family}`,
     name: `Plumbline: ${alert.family}`,
-    type_id: 4,
-    type: 'Learning (ML/DL)',
+    ...analyticType(alert),
     version: alert.replay.detectorVersion,
   },
-  attacks: alert.techniques.map((t) => ({ technique: { uid: t.uid, name: t.name }, version: t.framework })),
+  attacks: alert.techniques.map((t) => ({ technique: { uid: t.uid, name: t.name }, version: MATRIX_VERSIONS[t.framework] })),
   related_events_count: Math.max(1, alert.count),
   related_events: alert.evidence.map((p) => ({ uid: `${p.topic}/${p.shard}/${p.offset}` })),
 })
+
+/** What spoke: a rule, or the score; and that is learned only once there is a model. */
+const analyticType = ({ critical, facts }: Alert): Record<string, unknown> => {
+  if (critical) return { type_id: 1, type: 'Rule' }
+  return facts.baseline.modelled ? { type_id: 4, type: 'Learning (ML/DL)' } : { type_id: 3, type: 'Statistical' }
+}
 
 const anomalyAnalysis = (alert: Alert): Record<string, unknown> => {
   const { facts } = alert

@@ -1,5 +1,8 @@
 import type { ReasonFamily, Technique } from '@plumbline/schemas'
 
+/** Releases of the matrices that the names and ids below are taken from. */
+export const MATRIX_VERSIONS: Readonly<Record<Technique['framework'], string>> = { ATLAS: '5.6', 'ATT&CK': '17.1' }
+
 const atlas = (uid: string, name: string): Technique => ({ uid, name, framework: 'ATLAS' })
 const attack = (uid: string, name: string): Technique => ({ uid, name, framework: 'ATT&CK' })
 
