@@ -6,12 +6,13 @@ import { policyHash } from '@plumbline/detector'
 import fc from 'fast-check'
 import { MASTER_KEY } from '../../packages/detector/src/rig.testkit.ts'
 import { CONFIG, companyLog, type Outcome, run } from '../support/detector-log.ts'
+import { holds } from '../support/invariants.ts'
 
 const log = await companyLog()
 const records = log.shards.reduce((n, s) => n + s.length, 0)
 const plain: Outcome = run(log, { chunk: () => 500 })
 
-test('INV-1 the log under test holds what can go wrong', () => {
+test(holds('the log under test holds what can go wrong', 'INV-1'), () => {
   const flags = plain.commits
     .flatMap((c) => (c.scored === null ? [] : [...scoredRows(c.scored.bytes)]))
     .reduce((all, r) => all | r.flags, 0)
@@ -21,41 +22,48 @@ test('INV-1 the log under test holds what can go wrong', () => {
   assert.ok(plain.deadLetters >= 20)
 })
 
-test('INV-1 INV-6 chunk sizes, restarts, lost commits and evictions change no byte of rows, alerts, capsules, slots or named state', () => {
-  let evicted = 0
-  let runs = 0
-  fc.assert(
-    fc.property(
-      fc.infiniteStream(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 700 }))),
-      fc.infiniteStream(fc.nat(5)),
-      fc.boolean(),
-      (sizes, dice, apart) => {
-        const small = runs++ % 2 === 0
-        const roll = (): number => dice.next().value as number
-        const outcome = run(log, {
-          chunk: () => sizes.next().value as number,
-          restart: () => roll() === 0,
-          lose: () => roll() === 1,
-          residentSlots: small ? 1 : 4096,
-          apart: apart && !small,
-        })
-        evicted += outcome.evictions
-        assert.equal(outcome.digest, plain.digest)
-      },
-    ),
-    { seed: 11, numRuns: 6 },
-  )
-  assert.ok(evicted > 300, `${evicted} evictions`)
-})
+test(
+  holds(
+    'chunk sizes, restarts, lost commits and evictions change no byte of rows, alerts, capsules, slots or named state',
+    'INV-1',
+    'INV-6',
+  ),
+  () => {
+    let evicted = 0
+    let runs = 0
+    fc.assert(
+      fc.property(
+        fc.infiniteStream(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 700 }))),
+        fc.infiniteStream(fc.nat(5)),
+        fc.boolean(),
+        (sizes, dice, apart) => {
+          const small = runs++ % 2 === 0
+          const roll = (): number => dice.next().value as number
+          const outcome = run(log, {
+            chunk: () => sizes.next().value as number,
+            restart: () => roll() === 0,
+            lose: () => roll() === 1,
+            residentSlots: small ? 1 : 4096,
+            apart: apart && !small,
+          })
+          evicted += outcome.evictions
+          assert.equal(outcome.digest, plain.digest)
+        },
+      ),
+      { seed: 11, numRuns: 6 },
+    )
+    assert.ok(evicted > 300, `${evicted} evictions`)
+  },
+)
 
-test('INV-1 one record at a time gives the same bytes as everything at once', () => {
+test(holds('one record at a time gives the same bytes as everything at once', 'INV-1'), () => {
   assert.equal(run(log, { chunk: () => 1, residentSlots: 1 }).digest, plain.digest)
   assert.equal(run(log, { chunk: () => 1_000_000, residentSlots: 1 }).digest, plain.digest)
 })
 
 const REASONS = ['CONTROL_INVALID', 'JSON_SYNTAX', 'RECORD_KEY_INVALID', 'SHARD_MISMATCH', 'TIME_FUTURE']
 
-test('INV-2 every record is a row, a dead letter with its reason or an applied control', () => {
+test(holds('every record is a row, a dead letter with its reason or an applied control', 'INV-2'), () => {
   assert.equal(plain.rows + plain.deadLetters + plain.controlsApplied, records)
   assert.deepEqual([...new Set(plain.commits.flatMap((c) => c.deadLetters.map((d) => d.code)))].sort(), REASONS)
   const seen = new Set<string>()
@@ -65,7 +73,8 @@ test('INV-2 every record is a row, a dead letter with its reason or an applied c
   }
   assert.equal(seen.size, plain.rows + plain.deadLetters, 'one outcome per position')
 })
-test('INV-4 INV-5 what alerts, repeats or comes late is learned in no row of the log; one revision follows the other', () => {
+
+test(holds('what alerts, repeats or comes late is learned in no row of the log; one revision follows the other', 'INV-4', 'INV-5'), () => {
   const { learned, alerted, withheld, late, duplicate, historic, adopting } = SCORED_FLAGS
   for (const c of plain.commits) {
     for (const { flags, score, tail_log10 } of c.scored === null ? [] : scoredRows(c.scored.bytes)) {
@@ -83,7 +92,18 @@ test('INV-4 INV-5 what alerts, repeats or comes late is learned in no row of the
   assert.ok([...revisions.values()].some(Number.isNaN), 'some groups are closed, and nothing follows that')
 })
 
-test('INV-7 a capsule alone gives the same score and features again', () => {
+test(holds('a detector that checks itself found nothing broken', 'INV-2', 'INV-5', 'INV-6'), () => {
+  const outcome = run(log, { chunk: () => 300, residentSlots: 1 })
+  assert.deepEqual(
+    [plain.broken, outcome.broken],
+    [
+      [0, 0, 0],
+      [0, 0, 0],
+    ],
+  )
+})
+
+test(holds('a capsule alone gives the same score and features again', 'INV-7'), () => {
   const capsules: AlertCapsule[] = plain.commits.flatMap((c) => c.capsules)
   const alerts = plain.commits.flatMap((c) => c.alerts).filter((a) => a.activity !== 'close')
   assert.equal(capsules.length, alerts.length)

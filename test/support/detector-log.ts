@@ -45,6 +45,8 @@ export interface Outcome {
   readonly deadLetters: number
   readonly controlsApplied: number
   readonly evictions: number
+  /** Of each invariant that a detector checks itself: how often it was found broken. */
+  readonly broken: readonly number[]
   readonly commits: readonly ChunkCommit[]
 }
 
@@ -122,6 +124,7 @@ export const run = (log: Log, options: RunOptions): Outcome => {
     controlsApplied:
       sum((d) => d.counters.controls) - commits.flatMap((c) => c.deadLetters).filter((d) => d.code === 'CONTROL_INVALID').length,
     evictions: sum((d) => d.slots.evictions),
+    broken: (['INV-2', 'INV-5', 'INV-6'] as const).map((id) => sum((d) => d.counters.broken[id])),
     commits,
   }
 }

@@ -7,6 +7,7 @@ import {
   PlumblineError,
   type Rejection,
   rejection,
+  SCORED_FLAGS,
   SCORED_SCHEMA_VERSION,
 } from '@plumbline/schemas'
 import { N, S } from './record.ts'
@@ -23,6 +24,7 @@ import { raiseRisk } from './7-risk/risk.ts'
 import { log10 } from './math/functions.ts'
 import { runEvent, type Stages } from './pipeline.ts'
 import type { ChunkCommit, LogRecord, ReleaseSource, ShardProcessor, SlotSource } from './ports.ts'
+import type { BrokenCounts } from './invariants.ts'
 import { readyRelease } from './release/ready.ts'
 import { configHash } from './version.ts'
 import { Work } from './work.ts'
@@ -63,6 +65,8 @@ export interface DetectorCounters {
   /** Sessions that opened while all places of their identity were taken by open ones. */
   sessionsOverflow: number
   quiet: Record<'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped', number>
+  /** Invariants found broken. */
+  broken: BrokenCounts
 }
 
 interface Shard {
@@ -82,6 +86,7 @@ const EVENT_PREFIX = 101 // e
 const HISTORIC_PREFIX = 104 // h
 const CONTROL_PREFIX = 99 // c
 const COLON = 58
+const NEVER_LEARNED = SCORED_FLAGS.alerted | SCORED_FLAGS.withheld | SCORED_FLAGS.late | SCORED_FLAGS.duplicate
 
 /**
  * The detector: records in, commits out, nothing else. One instance serves all shards of a process; scores and alerts
@@ -97,6 +102,7 @@ export class Detector implements ShardProcessor {
     late: 0,
     sessionsOverflow: 0,
     quiet: { exception: 0, safe: 0, maintenance: 0, calendar: 0, grouped: 0 },
+    broken: { 'INV-2': 0, 'INV-5': 0, 'INV-6': 0 },
   }
   readonly slots: Slots
   readonly #options: DetectorOptions
@@ -111,6 +117,8 @@ export class Detector implements ShardProcessor {
   #alerts: Alert[] = []
   #capsules: AlertCapsule[] = []
   #deadLetters: DeadLetter[] = []
+  /** Control records of the chunk that were not refused. */
+  #applied = 0
   #sessionKeys = false
 
   constructor(options: DetectorOptions) {
@@ -178,6 +186,7 @@ export class Detector implements ShardProcessor {
     this.#alerts = []
     this.#capsules = []
     this.#deadLetters = []
+    this.#applied = 0
     this.#block.reset()
     let first = -1
     let last = -1
@@ -189,6 +198,7 @@ export class Detector implements ShardProcessor {
       last = record.offset
     }
     state.next = (records.at(-1)?.offset ?? state.next - 1) + 1
+    if (this.#block.rows + this.#deadLetters.length + this.#applied !== records.length) this.counters.broken['INV-2']++
     return {
       shard,
       nextOffset: state.next,
@@ -215,11 +225,19 @@ export class Detector implements ShardProcessor {
     if (state === undefined) return
     this.slots.settle(state.dirty)
     state.dirty.length = 0
+    this.#checkMemory()
     for (const tenant of state.changedTenants) {
       tenant.changed = false
       tenant.open.changed.clear()
     }
     state.changedTenants.clear()
+  }
+
+  /** Beyond the cap only what other shards touched since their last commit may be held. */
+  #checkMemory(): void {
+    let touched = 0
+    for (const { dirty } of this.#shards.values()) touched += dirty.length
+    if (this.slots.resident - touched > this.slots.capacity) this.counters.broken['INV-6']++
   }
 
   forget(shard: number): void {
@@ -275,7 +293,8 @@ export class Detector implements ShardProcessor {
     if (prefix === CONTROL_PREFIX) {
       this.counters.controls++
       const refused = applyControl(this, w, value, record.ingestTimeMs)
-      if (refused !== null) this.#deadLetter(record, 'decode', refused)
+      if (refused === null) this.#applied++
+      else this.#deadLetter(record, 'decode', refused)
       return
     }
     if (prefix !== EVENT_PREFIX && prefix !== HISTORIC_PREFIX) {
@@ -288,10 +307,11 @@ export class Detector implements ShardProcessor {
       if (w.duplicate) this.counters.duplicates++
       if (w.late) this.counters.late++
       if (w.sessionOverflow && !w.duplicate) this.counters.sessionsOverflow++
+      if ((w.flags & SCORED_FLAGS.learned) !== 0 && (w.flags & NEVER_LEARNED) !== 0) this.counters.broken['INV-5']++
       w.tenant.events++
       return
     }
-    if (outcome.kind === 'reject') this.#deadLetter(record, outcome.stage, outcome.rejection)
+    this.#deadLetter(record, outcome.stage, outcome.rejection)
   }
 
   #deadLetter(record: LogRecord, stage: DeadLetter['stage'], why: Rejection): void {

@@ -1,13 +1,12 @@
 import type { Rejection } from '@plumbline/schemas'
 
-/**
- * What a stage says of an event that does not simply go on; `null` means it passes. Closed: data never makes a stage
- * throw. `reject`: a dead letter with its reason. `divert`: to another path (control records). `drop`: nothing to do.
- */
-export type Outcome =
-  | { readonly kind: 'reject'; readonly stage: 'decode' | 'identify'; readonly rejection: Rejection }
-  | { readonly kind: 'divert'; readonly to: 'control' }
-  | { readonly kind: 'drop'; readonly reason: 'erased' }
+/** Why an event leaves the path at a stage: it becomes a dead letter with this reason. */
+interface Refusal {
+  readonly stage: 'decode' | 'identify'
+  readonly rejection: Rejection
+}
 
-export const reject = (stage: 'decode' | 'identify', rejection: Rejection): Outcome => ({ kind: 'reject', stage, rejection })
-export const CONTROL: Outcome = { kind: 'divert', to: 'control' }
+/** What a stage says of an event; `null` means that it goes on. Closed: data never makes a stage throw, and nothing is dropped unsaid. */
+export type Outcome = Refusal | null
+
+export const reject = (stage: Refusal['stage'], rejection: Rejection): Refusal => ({ stage, rejection })

@@ -42,7 +42,7 @@ export interface Stages extends AlertContext {
  * The path of an event. Each stage reads the sheet, adds to it, and says `null` (pass) or why the event leaves the path.
  * Everything up to the score only reads the identity's baseline; what happened is observed and learned after (INV-4).
  */
-export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null =>
+export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome =>
   decode(w, bytes, s) ??
   identify(w, s) ??
   features(w, s.config.dailyDriftBudget, s.learning) ??
@@ -55,7 +55,7 @@ export const runEvent = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null 
 let group: GroupStats
 
 /** 1. Bytes to fields: the scanner where the shape is known, else the full decoder, which judges. */
-export const decode = (w: Work, bytes: Uint8Array, s: Stages): Outcome | null => {
+export const decode = (w: Work, bytes: Uint8Array, s: Stages): Outcome => {
   w.raw = bytes
   if (!s.scanner.scan(bytes, 0, bytes.length, w.event)) {
     const decoded = decodeFull(bytes)
@@ -82,7 +82,7 @@ const touchLines = (w: Work): number => {
 }
 
 /** 2. Whose it is: tenant, slot, session, keyed names, and what the policy says of the act. */
-export const identify = (w: Work, s: Stages): Outcome | null => {
+export const identify = (w: Work, s: Stages): Outcome => {
   w.tenant = s.tenantOf(w)
   s.scanner.hashNames(w.tenant.sip)
   // An identity that is resident here was found to belong when it was brought in.

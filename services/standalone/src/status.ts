@@ -69,6 +69,8 @@ export const createStatus = (parts: Context): StatusTracker => {
     metrics.plumbline_sessions_overflow_total.inc(grown('sessionsOverflow', counters.sessionsOverflow))
     for (const [reason, total] of Object.entries(counters.quiet))
       metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
+    for (const [invariant, total] of Object.entries(counters.broken))
+      metrics.plumbline_invariant_violations_total.inc({ invariant }, grown(`broken:${invariant}`, total))
     metrics.plumbline_identities_resident.set(slots.resident)
     metrics.plumbline_identities_evicted_total.inc(grown('evictions', slots.evictions))
     metrics.plumbline_lag_events.set(detection.lag())
