@@ -15,7 +15,7 @@ export interface ScoredColumn {
 
 export const SCORED_COLUMNS = [
   { name: 'tenant', wire: 'String', description: 'Tenant.' },
-  { name: 'identity', wire: 'String', description: 'Identity id (pseudonym for people).' },
+  { name: 'identity', wire: 'String', description: 'Identity id, as it was sent; of people too.' },
   { name: 'identity_kind', wire: 'UInt8', description: '0 agent, 1 user, 2 service.' },
   { name: 'event_time', wire: 'Int64ms', description: 'Event time.' },
   { name: 'ingest_time', wire: 'Int64ms', description: 'Arrival, stamped once.' },
