@@ -1,6 +1,6 @@
-// Pages that are made from declarations. `npm run docs` writes them, `npm run docs -- --check` fails where one is stale.
+// Pages and a schema that are made from declarations of services. `npm run docs` writes them, `npm run docs -- --check` fails where one is stale.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { configDocs, metricsDocs } from '../packages/runtime/src/index.ts'
+import { configDocs, configSchema, metricsDocs } from '../packages/runtime/src/index.ts'
 import { REJECT_CODES } from '../schemas/src/index.ts'
 import { commandDocs } from '../services/cli/src/docs.ts'
 import { KNOWN } from '../services/console/src/problems.ts'
@@ -40,6 +40,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
   'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
   'errors.md': () => `${errors()}\n`,
+  '../schemas/json/standalone-config.v1.schema.json': () => configSchema(StandaloneConfig),
   'cli.md': async () => `# Command line\n\n${GENERATED}\n\n${await commandDocs()}`,
 }
 

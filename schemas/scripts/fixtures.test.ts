@@ -2,7 +2,18 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { z } from 'zod'
-import { Alert, ControlRecord, DeadLetter, Event, Policy, ReleaseEnvelope, ReleaseHeader } from '../src/index.ts'
+import {
+  Alert,
+  AlertCapsule,
+  ControlRecord,
+  DeadLetter,
+  DetectionConfig,
+  Event,
+  Policy,
+  ReleaseEnvelope,
+  ReleaseHeader,
+  Snapshot,
+} from '../src/index.ts'
 
 /**
  * Goldens of version 1: never edited, only added to; later fields with defaults may appear beside them. A change that fails an
@@ -16,11 +27,14 @@ const read = <T>(name: string): T => JSON.parse(readFileSync(new URL(`../fixture
 
 const FILES: Readonly<Record<string, z.ZodType>> = {
   'alerts.json': Alert,
+  'alert-capsules.json': AlertCapsule,
   'control-records.json': ControlRecord,
   'dead-letters.json': DeadLetter,
+  'detection-configs.json': DetectionConfig,
   'policies.json': Policy,
   'release-envelopes.json': ReleaseEnvelope,
   'release-headers.json': ReleaseHeader,
+  'snapshots.json': Snapshot,
 }
 
 for (const [file, schema] of Object.entries(FILES))

@@ -8,12 +8,12 @@ import {
   DETECTOR_VERSION,
   packSlot,
   releaseAutoencoder,
-  type Segment,
   slotLayout,
   unpackRelease,
   unpackSlot,
 } from '@plumbline/detector'
 import { DAY, HOUR, MINUTE, Rig, strictRelease, work } from '../../packages/detector/src/rig.testkit.ts'
+import { segment } from '../support/segment.ts'
 
 /**
  * What this version of the detector makes of a fixed log, to the bit, on every Node that is supported (C3). When scores are
@@ -150,17 +150,6 @@ test('C5 a slot stored by an earlier build is read, and packs to the same bytes'
   const golden = JSON.parse(readFileSync(SLOT, 'utf8')) as ReturnType<typeof describe>
   assert.deepEqual(describe(Buffer.from(golden.packed, 'base64')), golden)
 })
-
-const segment = (): Segment => {
-  const buffer = new ArrayBuffer(slotLayout.SLOT_BYTES)
-  return {
-    u8: new Uint8Array(buffer),
-    u16: new Uint16Array(buffer),
-    u32: new Uint32Array(buffer),
-    f32: new Float32Array(buffer),
-    f64: new Float64Array(buffer),
-  }
-}
 
 /** What a packed slot says, field by field as the layout names them. */
 const describe = (packed: Uint8Array) => {

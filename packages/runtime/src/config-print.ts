@@ -1,7 +1,7 @@
 import type { ConfigField } from './config-fields.ts'
 import { configFields } from './config-fields.ts'
 import type { LoadedConfig } from './config.ts'
-import type { z } from 'zod'
+import { z } from 'zod'
 
 const HIDDEN = '(hidden)'
 
@@ -65,6 +65,10 @@ const exampleOf = (example: unknown): string => {
   if (example === undefined) return ''
   return `Example: \`${Array.isArray(example) ? example.join(',') : oneLine(example)}\`.`
 }
+
+/** The file of options as JSON Schema, from the same declaration. */
+export const configSchema = (schema: z.ZodObject): string =>
+  `${JSON.stringify(z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' }), null, 2)}\n`
 
 const docsRow = (field: ConfigField): string => {
   const { meta } = field

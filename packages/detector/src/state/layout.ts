@@ -1,10 +1,10 @@
+export { SLOT_BYTES, SLOT_VERSION } from '@plumbline/schemas'
+
 /**
  * The slot: everything remembered of one identity, 4,096 bytes, no pointers, no objects (contracts C5).
  * Byte offsets; tables are arrays of 64-byte sets so that one lookup touches one cache line.
  * Change anything here only with a new SLOT_VERSION and a migration.
  */
-export const SLOT_BYTES = 4096
-export const SLOT_VERSION = 1
 
 /** Header, 128 bytes. */
 export const H = {
