@@ -1,11 +1,13 @@
 // Detector core, one thread, against bare JSON.parse of the same events in the same run.
 import type { LogRecord } from '@plumbline/detector'
 import { type Corpus, corpusOf, eventBytes, Recorder } from '../lib/corpus.ts'
-import { drive, noTotals, openDetector, OutboxDigest, type Totals } from '../lib/drive.ts'
+import { OutboxDigest } from '@plumbline/detector/replay'
+import { drive, type LogName, noTotals, openDetector, type Totals } from '../lib/drive.ts'
 import { median } from '../lib/numbers.ts'
-import { releaseOf, type TrainedRelease } from '../lib/release.ts'
+import { releaseOf } from '../lib/release.ts'
 import type { Measured, Table } from '../lib/result.ts'
 import { withFallbacks } from './fallback.ts'
+import { type Placed, REPLAY_LOG, replayed } from './replayed.ts'
 import { stageTable } from './stages.ts'
 
 const IDENTITIES = 5_000
@@ -61,10 +63,11 @@ const parseStrings = (strings: readonly string[]): void => {
 
 interface Series {
   readonly corpus: Corpus
-  readonly release: TrainedRelease
+  readonly releases: readonly Placed[]
   readonly shards: number
   readonly bytesOf?: (i: number) => Buffer
   readonly reps: number
+  readonly log?: LogName
 }
 
 interface SeriesResult {
@@ -80,13 +83,36 @@ interface SeriesResult {
   readonly digest: string
 }
 
+/** Events from..to per shard, with the releases that come into force among them. */
+const stretch = (
+  recorder: Recorder,
+  releases: readonly Placed[],
+  from: number,
+  to: number,
+  bytesOf: (i: number) => Buffer,
+): LogRecord[][] => {
+  let out: LogRecord[][] = Array.from({ length: recorder.shards }, () => [])
+  const add = (records: LogRecord[][]): void => {
+    out = out.map((before, shard) => before.concat(records[shard]!))
+  }
+  let at = from
+  for (const { after, release } of releases) {
+    if (after < from || after >= to) continue
+    add(recorder.take(at, after, bytesOf))
+    add(recorder.control(release.control.controlId, release.control))
+    at = after
+  }
+  add(recorder.take(at, to, bytesOf))
+  return out
+}
+
 /** One stretch of the stream after another: the detector and the parsers take turns on the same events. */
-const runSeries = ({ corpus, release, shards, bytesOf = (i) => eventBytes(corpus, i), reps }: Series): SeriesResult => {
+const runSeries = ({ corpus, releases, shards, bytesOf = (i) => eventBytes(corpus, i), reps, log }: Series): SeriesResult => {
   const recorder = new Recorder(corpus, shards)
-  const detector = openDetector(shards, release, IDENTITIES * 2)
+  const artifacts = releases.map(({ release }) => release)
+  const detector = openDetector(shards, artifacts, IDENTITIES * 2, undefined, log)
   const digest = new OutboxDigest(shards)
-  drive(detector, recorder.take(0, WARM, bytesOf), CHUNK, noTotals(), digest.add)
-  drive(detector, recorder.control(release.control.controlId, release.control), 1, noTotals(), digest.add)
+  drive(detector, stretch(recorder, releases, 0, WARM, bytesOf), CHUNK, noTotals(), digest.add)
   const totals = noTotals()
   const rates: Rates[] = []
   const cpuRatios: number[] = []
@@ -96,7 +122,7 @@ const runSeries = ({ corpus, release, shards, bytesOf = (i) => eventBytes(corpus
     const values = Array.from({ length: REP_EVENTS }, (_, k) => bytesOf(from + k))
     byteSum += values.reduce((n, v) => n + v.length, 0)
     const it: Rep = {
-      records: recorder.take(from, from + REP_EVENTS, (i) => values[i - from]!),
+      records: stretch(recorder, releases, from, from + REP_EVENTS, (i) => values[i - from]!),
       values,
       strings: values.map((v) => v.toString('utf8')),
     }
@@ -127,19 +153,8 @@ const runSeries = ({ corpus, release, shards, bytesOf = (i) => eventBytes(corpus
     spread: [ratios[0]!, ratios.at(-1)!],
     totals,
     bytes: byteSum / (reps * REP_EVENTS),
-    digest: digest.hex,
+    digest: digest.hex(),
   }
-}
-
-/** The same events through a second detector in other chunks: the same outbox, byte for byte. */
-const replayDigest = (corpus: Corpus, release: TrainedRelease, shards: number, reps: number): string => {
-  const recorder = new Recorder(corpus, shards)
-  const detector = openDetector(shards, release, IDENTITIES * 2)
-  const digest = new OutboxDigest(shards)
-  drive(detector, recorder.take(0, WARM), 777, noTotals(), digest.add)
-  drive(detector, recorder.control(release.control.controlId, release.control), 1, noTotals(), digest.add)
-  drive(detector, recorder.take(WARM, WARM + reps * REP_EVENTS), 1_311, noTotals(), digest.add)
-  return digest.hex
 }
 
 export const core = async (): Promise<Measured> => {
@@ -149,21 +164,23 @@ export const core = async (): Promise<Measured> => {
   for (const c of [corpus, nested]) if (c.count < need) throw new Error(`the corpus has ${c.count} events, ${need} are needed`)
   const release = await releaseOf(corpus, WARM)
   const short = Math.ceil(REPS / 2)
-  const main = runSeries({ corpus, release, shards: 1, reps: REPS })
-  const replay = replayDigest(corpus, release, 1, REPS)
-  const sharded = runSeries({ corpus, release, shards: 64, reps: short })
-  const withArguments = runSeries({ corpus: nested, release, shards: 1, reps: short })
+  const replay = replayed(corpus, need)
+  const main = runSeries({ corpus, releases: replay.releases, shards: 1, reps: REPS, log: REPLAY_LOG })
+  const releases = [{ after: WARM, release }]
+  const sharded = runSeries({ corpus, releases, shards: 64, reps: short })
+  const withArguments = runSeries({ corpus: nested, releases, shards: 1, reps: short })
   const { bytesOf, share } = withFallbacks(corpus, 0.1)
-  const mixed = runSeries({ corpus, release, shards: 1, reps: short, bytesOf })
+  const mixed = runSeries({ corpus, releases, shards: 1, reps: short, bytesOf })
   const stages = await stageTable(corpus, release, WARM, WARM + 160_000)
   const per = main.totals.rows
+  const same = replay.digest === main.digest
   return {
     title: 'Detector core, one thread',
     how: [
-      `\`Detector.process\` of the shipped package, chunks of ${CHUNK} records, one shard, ${IDENTITIES} identities, ${Math.round(main.bytes)} bytes an event on average (generated, L2, no declared peer groups); a release trained on the ${WARM} events before it is in use. Included: decode, validation, features, baseline, autoencoder, score, alerts with their words and capsules, scored rows as RowBinary, packed slots.`,
+      `\`Detector.process\` of the shipped package, chunks of ${CHUNK} records, one shard, ${IDENTITIES} identities, ${Math.round(main.bytes)} bytes an event on average (generated, L2, no declared peer groups); its releases (${replay.releases.length}, the last of them models) are those that \`plumbline replay\` of the same events makes, at the same places; the other series use one release trained on the first ${WARM} events. Included: decode, validation, features, baseline, autoencoder, score, alerts with their words and capsules, scored rows as RowBinary, packed slots.`,
       `Reference: \`JSON.parse(buffer.toString('utf8', start, end))\` of the same events, turn about with the detector in ${REPS - 2} repetitions of ${REP_EVENTS} events; medians.`,
       `Outbox: ${(main.totals.scoredBytes / per).toFixed(0)} bytes of scored rows and ${(main.totals.slotBytes / per).toFixed(0)} bytes of packed slots per event (${(main.totals.slots / per).toFixed(2)} slots), ${main.totals.alerts} alert records.`,
-      `SHA-256 of the outbox \`${main.digest}\`; a second detector fed in chunks of 777 and 1,311: ${replay === main.digest ? 'the same' : `DIFFERENT, \`${replay}\``}.`,
+      `SHA-256 of the outbox \`${main.digest}\`; of \`npx plumbline replay --json ${replay.path}\` (\`outboxSha256\`): ${same ? 'the same' : `DIFFERENT, \`${replay.digest}\``}.`,
     ],
     values: {
       events_per_s: Math.round(main.rates.detector),
@@ -178,7 +195,7 @@ export const core = async (): Promise<Measured> => {
       mean_bytes: main.bytes,
       identities: IDENTITIES,
       outbox_sha256: main.digest,
-      replay_equal: replay === main.digest,
+      replay_equal: same,
       ratio_64_shards: sharded.ratio,
       ratio_arguments: withArguments.ratio,
       ratio_fallback: mixed.ratio,
@@ -191,8 +208,8 @@ export const core = async (): Promise<Measured> => {
       { what: 'rate ÷ bare JSON.parse from a buffer', measured: main.ratio, bar: 0.35, atLeast: true, unit: '×' },
       { what: 'rate ÷ bare JSON.parse from a buffer', measured: main.ratio, bar: 0.55, atLeast: true, unit: '×', stretch: true },
       {
-        what: 'outbox of a second detector with other chunk sizes equal',
-        measured: replay === main.digest ? 1 : 0,
+        what: 'outbox equal to that of plumbline replay of the same file',
+        measured: same ? 1 : 0,
         bar: 1,
         atLeast: true,
         unit: 'of 1',

@@ -31,7 +31,7 @@ export interface StageCosts {
  */
 export const stageTable = async (corpus: Corpus, release: TrainedRelease, from: number, to: number): Promise<StageCosts> => {
   const recorder = new Recorder(corpus, 1)
-  const detector = openDetector(1, release, corpus.identities.length * 2)
+  const detector = openDetector(1, [release], corpus.identities.length * 2)
   drive(detector, recorder.take(0, from), 2_000, noTotals())
   drive(detector, recorder.control(release.control.controlId, release.control), 1, noTotals())
   const records = recorder.take(from, to)

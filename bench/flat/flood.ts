@@ -53,7 +53,7 @@ const live = async (corpus: Corpus, release: TrainedRelease, strangersBetween: n
   const log = await openEmbeddedLog({ dir, shards: 1 })
   try {
     await log.acquire(0)
-    const detector = openDetector(1, release, CAP, log)
+    const detector = openDetector(1, [release], CAP, log)
     let offset = 0
     let batch: LogRecord[] = []
     const scores = createHash('sha256')

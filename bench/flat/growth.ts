@@ -37,7 +37,7 @@ class Donors implements SlotSource {
 
 /** Packed baselines of the corpus's identities after its first events. */
 const donorsOf = (corpus: Corpus, release: TrainedRelease): Map<string, Uint8Array> => {
-  const detector = openDetector(1, release, IDENTITIES * 2)
+  const detector = openDetector(1, [release], IDENTITIES * 2)
   const packed = new Map<string, Uint8Array>()
   const records = (function* (): Generator<LogRecord> {
     for (let i = 0; i < WARM; i++) yield { ...copyRecord(corpus, i, 0, i) }
@@ -74,7 +74,7 @@ const grow = (corpus: Corpus, release: TrainedRelease, donors: ReadonlyMap<strin
   const companies = Math.max(1, Math.round(size / donors.size))
   const source = new Donors()
   const before = settledMemory()
-  const detector = openDetector(1, release, Math.ceil(size * 1.1) + 4_096, source)
+  const detector = openDetector(1, [release], Math.ceil(size * 1.1) + 4_096, source)
   const control = {
     offset: 0,
     ingestTimeMs: corpus.times[WARM - 1]!,

@@ -1,23 +1,30 @@
-import { createHash } from 'node:crypto'
 import { type ChunkCommit, Detector, type LogRecord, type SlotSource } from '@plumbline/detector'
 import { CONFIG, MASTER_KEY, type TrainedRelease } from './release.ts'
 
 const NO_SLOTS: SlotSource = { load: () => -1 }
 
+/** Whose log it stands in for: alerts are named by key and topic. */
+export interface LogName {
+  readonly masterKey: Uint8Array
+  readonly topic: string
+}
+
+const BENCH_LOG: LogName = { masterKey: MASTER_KEY, topic: 'bench' }
+
 export const openDetector = (
   shards: number,
-  release: TrainedRelease,
+  releases: readonly TrainedRelease[],
   residentSlots: number,
   slots: SlotSource = NO_SLOTS,
-  masterKey = MASTER_KEY,
+  { masterKey, topic }: LogName = BENCH_LOG,
 ): Detector => {
   const detector = new Detector({
     config: { ...CONFIG, shards },
     masterKey,
     slots,
-    releases: { artifact: (_id, sha256) => (sha256 === release.sha256 ? release.bytes : undefined) },
+    releases: { artifact: (_id, sha256) => releases.find((release) => release.sha256 === sha256)?.bytes },
     residentSlots,
-    topic: 'bench',
+    topic,
   })
   for (let shard = 0; shard < shards; shard++) detector.open(shard, { nextOffset: 0, meta: new Map() })
   return detector
@@ -59,27 +66,5 @@ export const drive = (
       onCommit?.(commit)
       detector.settle(shard)
     }
-  }
-}
-
-/** Hash of the outbox: scored rows of each shard one after the other, alerts beside them. Chunk borders leave no trace. */
-export class OutboxDigest {
-  readonly #rows: ReturnType<typeof createHash>[]
-  readonly #alerts: ReturnType<typeof createHash>[]
-
-  constructor(shards: number) {
-    this.#rows = Array.from({ length: shards }, () => createHash('sha256'))
-    this.#alerts = Array.from({ length: shards }, () => createHash('sha256'))
-  }
-
-  readonly add = (commit: ChunkCommit): void => {
-    if (commit.scored !== null) this.#rows[commit.shard]!.update(commit.scored.bytes)
-    for (const alert of commit.alerts) this.#alerts[commit.shard]!.update(`${JSON.stringify(alert)}\n`)
-  }
-
-  get hex(): string {
-    const all = createHash('sha256')
-    for (const h of [...this.#rows, ...this.#alerts]) all.update(h.digest())
-    return all.digest('hex')
   }
 }

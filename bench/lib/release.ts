@@ -17,7 +17,8 @@ export interface TrainedRelease {
   readonly control: { readonly controlId: string }
 }
 
-const described = (bytes: Uint8Array): TrainedRelease => {
+/** An artifact with the control record that puts it into use. */
+export const described = (bytes: Uint8Array): TrainedRelease => {
   const { header } = unpackRelease(bytes)
   const sha256 = sha256Hex(bytes)
   const control = { v: 1, type: 'release', controlId: `release:${header.id}`, tenant: header.tenant, releaseId: header.id, sha256 }

@@ -136,7 +136,7 @@ const speeds = async (path: string, without: ReadonlySet<Name>) => {
   const warm = 150_000
   const release = await releaseOf(corpus, warm)
   const recorder = new Recorder(corpus, 1)
-  const detector = openDetector(1, release, 1_000)
+  const detector = openDetector(1, [release], 1_000)
   drive(detector, recorder.take(0, warm), 2_000, noTotals())
   drive(detector, recorder.control(release.control.controlId, release.control), 1, noTotals())
   const ours: number[] = []

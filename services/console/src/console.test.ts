@@ -4,7 +4,15 @@ import { get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { AlertDetail, AlertPage, type AlertView, type ConnectView, type EventView, type IngestNotice, PlumblineError } from '@plumbline/schemas'
+import {
+  AlertDetail,
+  AlertPage,
+  type AlertView,
+  type ConnectView,
+  type EventView,
+  type IngestNotice,
+  PlumblineError,
+} from '@plumbline/schemas'
 import { AUTH, start, TOKEN, view, watch } from './console.testkit.ts'
 import { compareKeys, decodeCursor, encodeCursor } from './cursor.ts'
 import { sampleAlert } from './sample-alert.testkit.ts'

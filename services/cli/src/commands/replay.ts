@@ -107,7 +107,7 @@ const targetOf = async (flags: Flags, output: Output, progress: Progress): Promi
   const config = { ...DEFAULT_DETECTION_CONFIG, ...(flags.trainAfter === undefined ? {} : { trainAfterEvents: flags.trainAfter }) }
   const show = (alert: Alert): Promise<void> =>
     write(output.out, output.json ? `${JSON.stringify({ alert })}\n` : `${alertWords(alert)}\n\n`)
-  return throwAwayTarget(config, show, policy)
+  return throwAwayTarget(config, show, { policy })
 }
 
 const MOST_NAMED = 3

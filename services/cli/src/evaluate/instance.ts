@@ -35,8 +35,12 @@ export interface InstanceOptions {
   readonly residentSlots?: number
   /** In force for every tenant from its first event on. */
   readonly policy?: PolicyInUse | undefined
+  /** Sees everything that is put out. */
+  readonly onCommit?: ((commit: ChunkCommit) => void) | undefined
 }
 
+/** Name of the log that an instance without one stands for. */
+export const THROW_AWAY_TOPIC = 'throw-away'
 const CHUNK = 500
 const encoder = new TextEncoder()
 
@@ -76,6 +80,7 @@ export class Instance {
   #pending: LogRecord[] = []
   #offset = 0
   #nowMs = 0
+  readonly #onCommit: InstanceOptions['onCommit']
 
   constructor(options: InstanceOptions) {
     this.detector = new Detector({
@@ -84,8 +89,9 @@ export class Instance {
       slots: this.#slots,
       releases: { artifact: (_id, sha256) => this.#releases.get(sha256) },
       residentSlots: options.residentSlots ?? 16_384,
-      topic: 'throw-away',
+      topic: THROW_AWAY_TOPIC,
     })
+    this.#onCommit = options.onCommit
     this.detector.open(0, { nextOffset: 0, meta: new Map() })
     this.#policy = options.policy
   }
@@ -134,6 +140,7 @@ export class Instance {
   flush(): Flushed {
     const commit = this.detector.process(0, this.#pending)
     this.#slots.keep(commit)
+    this.#onCommit?.(commit)
     this.detector.settle(0)
     this.#pending = []
     return {

@@ -1,3 +1,4 @@
+import type { ChunkCommit } from '@plumbline/detector'
 import type { DetectionConfig } from '@plumbline/schemas'
 import { laterModelDue, type Reach } from '@plumbline/training'
 import type { PolicyInUse } from '../policy/file.ts'
@@ -11,7 +12,9 @@ export interface LearnerOptions {
   /** Train by itself: first at `trainAfterEvents`, then by growth or `retrainEveryDays`. Else only when told. */
   readonly trains: boolean
   readonly policy?: PolicyInUse | undefined
-  readonly onRelease?: (id: string, withModel: boolean) => void
+  /** Told of each release, at the position from which on it is in force. */
+  readonly onRelease?: (id: string, withModel: boolean, offset: number) => void
+  readonly onCommit?: ((commit: ChunkCommit) => void) | undefined
 }
 
 /**
@@ -30,10 +33,16 @@ export class Learner {
     this.instance = new Instance(options)
   }
 
-  /** Processes what was appended and puts into use what is due. */
-  async step(): Promise<Flushed> {
+  /** Processes what was appended. */
+  flush(): Flushed {
     const flushed = this.instance.flush()
     for (const row of flushed.rows) this.#history(row.tenant).add(row)
+    return flushed
+  }
+
+  /** Processes what was appended and puts into use what is due. Where it is called decides where releases fall. */
+  async step(): Promise<Flushed> {
+    const flushed = this.flush()
     for (const [tenant, history] of this.histories) {
       if (this.#options.trains && this.#modelDue(tenant, history)) await this.train(tenant)
       else if (history.statisticsDue && !this.#trainedAt.has(tenant)) await this.#release(tenant, history, false)
@@ -59,8 +68,9 @@ export class Learner {
     const { config, onRelease } = this.#options
     const release = await fitRelease({ tenant, history, instance: this.instance, config, withModel })
     history.released()
+    const offset = this.instance.nextOffset
     this.instance.release(release.bytes)
-    onRelease?.(release.id, withModel)
+    onRelease?.(release.id, withModel, offset)
     return release.id
   }
 

@@ -67,7 +67,9 @@ test('a policy can be tried on history: what it forbids and what it keeps quiet 
   const families = async (input: PolicyInput) => {
     const policy = Policy.parse(input)
     const alerts: Alert[] = []
-    const target = throwAwayTarget(DEFAULT_DETECTION_CONFIG, async (alert) => void alerts.push(alert), { policy, hash: policyHash(policy) })
+    const target = throwAwayTarget(DEFAULT_DETECTION_CONFIG, async (alert) => void alerts.push(alert), {
+      policy: { policy, hash: policyHash(policy) },
+    })
     await play([path], target)
     return alerts.map((a) => [a.family, a.facts.identity.id, a.replay.policyHash === policyHash(policy)])
   }
@@ -77,6 +79,25 @@ test('a policy can be tried on history: what it forbids and what it keeps quiet 
   assert.deepEqual(new Set(found.map(String)), new Set(['policy,bot-1,true']))
   const whole = { from: new Date(START).toISOString(), to: new Date(START + 86_400_000).toISOString() }
   assert.deepEqual(await families({ rules, maintenance: [{ name: 'move', ...whole }] }), [])
+})
+
+test('a throw-away replay gives the same digest of its outbox, however long its events took', async (t) => {
+  const lines = Array.from({ length: 1800 }, (_, i) => event(i))
+  const once = (path: string) =>
+    play(
+      [path],
+      throwAwayTarget({ ...DEFAULT_DETECTION_CONFIG, trainAfterEvents: 1000 }, async () => undefined),
+    )
+  const fast = await once(file('digest.jsonl', lines))
+  assert.match(fast.outboxSha256 ?? '', /^[0-9a-f]{64}$/)
+  assert.ok(fast.releases?.some((r) => r.withModel))
+  // Every look at the clock is a second after the last: alerts are shown, and rows made, at every event.
+  let now = performance.now()
+  t.mock.method(performance, 'now', () => (now += 1000))
+  const slow = await once(file('digest.jsonl', lines))
+  assert.deepEqual([slow.outboxSha256, slow.releases], [fast.outboxSha256, fast.releases])
+  const other = await once(file('other.jsonl', [...lines.slice(0, -1), event(1799, { bytesIn: 501 })]))
+  assert.notEqual(other.outboxSha256, fast.outboxSha256)
 })
 
 test('paced replay keeps the time between events', async () => {

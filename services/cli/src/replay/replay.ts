@@ -19,6 +19,8 @@ export interface TargetReport {
   readonly severities?: Readonly<Record<string, number>>
   readonly alerted?: readonly { readonly identity: string; readonly alerts: number }[]
   readonly identities?: number
+  /** SHA-256 of the scored rows and alerts that a throw-away instance put out: the same file, the same digest. */
+  readonly outboxSha256?: string
   readonly releases?: readonly { readonly id: string; readonly withModel: boolean }[]
 }
 
