@@ -6,6 +6,7 @@ import { buildWorld } from './world.ts'
 import { eventJson, LineWriter } from './write.ts'
 
 export * from './options.ts'
+export { parseParams } from './params.ts'
 export { companyPolicy } from './policy.ts'
 export { eventJson } from './write.ts'
 

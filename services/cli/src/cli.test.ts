@@ -39,6 +39,9 @@ test('a wrong command line exits with 2 and says what is wrong', () => {
     [['nothing'], /unknown command 'nothing'/],
     [['generate', '--days', 'many'], /must be a number from 0.05 to 400/],
     [['generate', '--attacks', 'hr_access,teleport'], /unknown attack teleport; one of hr_access/],
+    [['generate', '--size', '1000..1.2'], /A range is two rising numbers/],
+    [['generate', '--size', '1..2..3'], /from 1\.01 to 10000/],
+    [['generate', '--params', 'absent.json'], /absent\.json cannot be read \[FILE_NOT_FOUND\]/],
     [['policy', 'test', 'absent.yaml'], /absent\.yaml cannot be read \[FILE_NOT_FOUND\]/],
   ] as const) {
     const { status, stdout, stderr } = run(...args)
@@ -67,6 +70,32 @@ test('generate: same seed same bytes, plain or compressed, on stdout or in a fil
   assert.ok((cases ?? 0) > 0)
   assert.doesNotMatch(out.stdout, /"(label|attack|twin)"/)
   assert.notEqual(run('generate', '--identities', '20', '--days', '1', '--seed', '8').stdout, out.stdout)
+})
+
+test('generate: sizes from a range; a file of parameters, over which the command line wins', () => {
+  const sizes = (labels: string): number[] =>
+    readFileSync(join(dir, labels), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { size: number; twin: boolean })
+      .flatMap((l) => (l.twin ? [] : [l.size]))
+  const small = ['--identities', '40', '--days', '4', '--rate', '20', '--attacks', 'burst,hr_access', '--per-kind', '12']
+  assert.equal(run('generate', ...small, '--size', '1.2..1000', '--out', 'range.jsonl', '--labels', 'range.labels').status, 0)
+  const drawn = new Set(sizes('range.labels'))
+  assert.ok(Math.min(...drawn) < 10 && Math.max(...drawn) > 50 && drawn.size > 15, [...drawn].join(' '))
+
+  const params = { identities: 20, days: 1, seed: 7, attacks: { kinds: ['burst'] }, tuning: { failures: 3 }, arguments: true }
+  writeFileSync(join(dir, 'params.json'), JSON.stringify(params))
+  const file = run('generate', '--params', 'params.json')
+  assert.equal(file.status, 0, file.stderr)
+  assert.match(file.stdout, /"attributes":/)
+  assert.equal(run('generate', '--params', 'params.json', '--seed', '7').stdout, file.stdout)
+  assert.notEqual(run('generate', '--params', 'params.json', '--seed', '8').stdout, file.stdout)
+  assert.match(run('generate', '--params', 'params.json', '--per-kind', '3').stderr, /leave out --attacks/)
+  writeFileSync(join(dir, 'wrong.json'), JSON.stringify({ tuning: { failuers: 3 } }))
+  const wrong = run('generate', '--params', 'wrong.json')
+  assert.equal(wrong.status, 2)
+  assert.match(wrong.stderr, /wrong\.json: tuning\.failuers is no option/)
 })
 
 test('generate stops quietly when its reader does', () => {

@@ -24,6 +24,16 @@ export const number =
     return value
   }
 
+/** One number, or two with `..` between them: a range to draw from. */
+export const numberOrRange =
+  (min: number, max: number) =>
+  (text: string): number | readonly [number, number] => {
+    const [from, to] = text.split('..').map(number(min, max))
+    if (from === undefined || to === undefined) return number(min, max)(text)
+    if (text.split('..').length !== 2 || from >= to) throw new InvalidArgumentError('A range is two rising numbers, like 1.2..1000.')
+    return [from, to]
+  }
+
 /** RFC 3339 or a plain date, as epoch milliseconds. */
 export const time = (text: string): number => {
   const value = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN

@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import type { AttackKind, GenerateOptions, Level, Subtlety } from '@plumbline/generator'
+import { PlumblineError } from '@plumbline/schemas'
+import type { Command } from 'commander'
 import { usageError } from '../exit.ts'
-import { integer, number, oneOf, time } from '../options.ts'
+import { integer, number, numberOrRange, oneOf, time } from '../options.ts'
 import { type Output, note, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
@@ -19,10 +22,12 @@ interface Flags {
   readonly attacks: string
   readonly subtlety: Subtlety | 'mixed'
   readonly perKind: number
-  readonly size?: number
+  readonly size?: number | readonly [number, number]
   readonly labelledDays?: number
   readonly twins: boolean
   readonly peerGroups: boolean
+  readonly arguments: boolean
+  readonly params?: string
   readonly limit?: number
 }
 
@@ -50,19 +55,30 @@ export const registerGenerate: Register = (program, outputOf) => {
     .option('--attacks <kinds>', 'all, none, or kinds separated by commas', 'all')
     .option('--subtlety <n>', '1 blatant to 5 nearly invisible, or mixed', subtlety, 3)
     .option('--per-kind <n>', 'cases of each kind', integer(1, 1000), 2)
-    .option('--size <factor>', 'size of attacks as a multiple of normal (default: drawn)', number(1.01, 10_000))
+    .option(
+      '--size <factor>',
+      'size of attacks as a multiple of normal, or a range to draw from evenly on the log scale, like 1.2..1000 (default: by kind and subtlety)',
+      numberOrRange(1.01, 10_000),
+    )
     .option('--labelled-days <n>', 'the last so many days carry the attacks', number(0.05, 400))
     .option('--no-twins', 'attacks without their benign twins')
     .option('--no-peer-groups', 'leave peer groups to be found from behaviour')
+    .option('--arguments', 'report the arguments of calls as attributes', false)
+    .option(
+      '--params <file>',
+      'JSON of GenerateOptions (packages/generator/src/options.ts): also single attacks, benign life and its tuning. Options on the command line win',
+    )
     .option('--limit <n>', 'stop after this many events', integer(1, 1_000_000_000))
     .addHelpText(
       'after',
       examples(
         'plumbline generate --out day.jsonl.gz --labels day.labels.jsonl --days 14 --identities 200',
         'plumbline generate --attacks hijack,exfil_overnight --subtlety 4 --limit 100000 | plumbline replay -',
+        'plumbline generate --size 1.2..1000 --per-kind 5 --labelled-days 6 --out curve.jsonl.gz --labels curve.labels.jsonl',
+        'plumbline generate --params unseen.json --seed 977 --out unseen.jsonl.gz',
       ),
     )
-    .action(async (flags: Flags, command) => generate(flags, outputOf(command)))
+    .action(async (flags: Flags, command: Command) => generate(flags, await optionsOf(flags, command), outputOf(command)))
 }
 
 function subtlety(text: string): Subtlety | 'mixed' {
@@ -84,7 +100,7 @@ const attackPlan = async (flags: Flags): Promise<NonNullable<GenerateOptions['at
   }
 }
 
-const optionsOf = async (flags: Flags): Promise<GenerateOptions> => ({
+const ofFlags = async (flags: Flags): Promise<GenerateOptions> => ({
   seed: flags.seed,
   ...(flags.start === undefined ? {} : { startTime: flags.start }),
   days: flags.days,
@@ -95,17 +111,61 @@ const optionsOf = async (flags: Flags): Promise<GenerateOptions> => ({
   attacks: await attackPlan(flags),
   twins: flags.twins,
   peerGroups: flags.peerGroups,
+  arguments: flags.arguments,
 })
+
+const ofFile = async (path: string): Promise<GenerateOptions> => {
+  const [text, { parseParams }] = await Promise.all([
+    readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new PlumblineError('FILE_NOT_FOUND', `${path} cannot be read`, { cause })
+    }),
+    import('@plumbline/generator'),
+  ])
+  try {
+    return parseParams(text)
+  } catch (error) {
+    throw error instanceof PlumblineError ? new PlumblineError(error.code, `${path}: ${error.message}`) : error
+  }
+}
+
+/** Flag that speaks of each option; those of the plan of attacks speak of it together. */
+const FLAG_OF: Readonly<Record<Exclude<keyof GenerateOptions, 'attacks' | 'benign' | 'tuning'>, keyof Flags>> = {
+  seed: 'seed',
+  startTime: 'start',
+  days: 'days',
+  identities: 'identities',
+  eventsPerIdentityDay: 'rate',
+  tenant: 'tenant',
+  level: 'level',
+  twins: 'twins',
+  peerGroups: 'peerGroups',
+  arguments: 'arguments',
+}
+const PLAN_FLAGS: readonly (keyof Flags)[] = ['attacks', 'subtlety', 'perKind', 'size', 'labelledDays']
+
+/** What the command line says, else the file, else the defaults of the flags. */
+const optionsOf = async (flags: Flags, command: Command): Promise<GenerateOptions> => {
+  const given = await ofFlags(flags)
+  if (flags.params === undefined) return given
+  const file = await ofFile(flags.params)
+  const said = (flag: keyof Flags): boolean => command.getOptionValueSource(flag) === 'cli'
+  if (file.attacks !== undefined && PLAN_FLAGS.some(said))
+    throw usageError(
+      `${flags.params} says which attacks there are; leave out --attacks, --subtlety, --per-kind, --size and --labelled-days, or the file's attacks`,
+    )
+  const won = Object.entries(FLAG_OF).flatMap(([option, flag]) => (said(flag) ? [[option, given[option as keyof GenerateOptions]]] : []))
+  return { ...given, ...file, ...Object.fromEntries(won) }
+}
 
 const CHUNK_LINES = 1000
 
-const generate = async (flags: Flags, output: Output): Promise<void> => {
+const generate = async (flags: Flags, options: GenerateOptions, output: Output): Promise<void> => {
   const generator = await import('@plumbline/generator')
-  const options = await optionsOf(flags)
   const events = openSink(flags.out)
   const labels = flags.labels === undefined ? undefined : openSink(flags.labels)
   const progress = createProgress(output, 'generating', 'events')
-  const expected = Math.min(flags.limit ?? Number.POSITIVE_INFINITY, Math.round(flags.days * flags.identities * flags.rate))
+  const { days = flags.days, identities = flags.identities, eventsPerIdentityDay: rate = flags.rate } = options
+  const expected = Math.min(flags.limit ?? Number.POSITIVE_INFINITY, Math.round(days * identities * rate))
   const counts = { events: 0, attackEvents: 0, twinEvents: 0, cases: new Set<string>(), from: Number.POSITIVE_INFINITY, to: 0 }
   let lines: string[] = []
   let truth: string[] = []
