@@ -19,7 +19,7 @@ const USAGE = `npm run bench -- <name> [--json]
   core        detector core against bare JSON.parse, cost per stage
   flat        cost and memory at 5,000, 100,000 and 1,000,000 identities; a flood under a cap
   peers       River HalfSpaceTrees and PyOD on the same vectors
-  detection   recall, false alerts, agentdyn, cloudtrail, adbench; parts may be named
+  detection   recall, false alerts, agentdyn, cloudtrail, adbench; parts may be named; --params FILE: an unseen company
   standalone  HTTP in to row and alert readable, a real process
   all         every bench whose stored result is older than the sources; --force: every bench
   report      bench/results.md from the stored results

@@ -7,6 +7,7 @@ import { RESULTS } from '../lib/paths.ts'
 import { type Bar, type Measured, plain, type Table } from '../lib/result.ts'
 import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
+import { paramsPath, unseenCompany } from './unseen.ts'
 
 export interface DetectionPart {
   readonly how: readonly string[]
@@ -15,7 +16,9 @@ export interface DetectionPart {
   readonly tables: readonly Table[]
 }
 
-const PARTS: Readonly<Record<string, () => Promise<DetectionPart>>> = {
+type Part = () => Promise<DetectionPart>
+
+const PARTS: Readonly<Record<string, Part>> = {
   company200,
   company5000,
   benign: benignMonth,
@@ -32,13 +35,13 @@ interface KeptPart extends DetectionPart {
 
 const keptPath = (name: string): string => join(RESULTS, 'detection', `${name}.json`)
 
-const keep = async (name: string): Promise<KeptPart> => {
+const keep = async (name: string, part: Part): Promise<KeptPart> => {
   process.stderr.write(`detection: ${name} …\n`)
   const before = load()
-  const part = await PARTS[name]!()
+  const measured = await part()
   const { commit, loadBefore, loadAfter } = shape(before)
   const kept: KeptPart = {
-    ...part,
+    ...measured,
     measured: `${name}: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC at ${commit}, load average ${loadBefore} to ${loadAfter}`,
   }
   mkdirSync(join(RESULTS, 'detection'), { recursive: true })
@@ -46,16 +49,29 @@ const keep = async (name: string): Promise<KeptPart> => {
   return kept
 }
 
-export const detection = (names: readonly string[]) => {
-  const unknown = names.filter((n) => !Object.hasOwn(PARTS, n))
-  if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`)
+const UNSEEN = 'unseen'
+
+/** Parts that this run can measure: `unseen` only where its parameters were named. */
+const partsFor = (params: string | null): Readonly<Record<string, Part>> => ({
+  ...PARTS,
+  ...(params === null ? {} : { [UNSEEN]: () => unseenCompany(params) }),
+})
+
+export const detection = (args: readonly string[]) => {
+  const { path, rest: names } = paramsPath(args)
+  const known = partsFor(path)
+  if (path === null && names.includes(UNSEEN)) throw new Error('the part unseen needs --params FILE or PLUMBLINE_BENCH_PARAMS')
+  const unknown = names.filter((n) => !Object.hasOwn(known, n))
+  if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}; there are ${[...Object.keys(PARTS), UNSEEN].join(', ')}`)
   return async (): Promise<Measured> => {
     const parts: (readonly [string, KeptPart])[] = []
-    for (const name of Object.keys(PARTS)) {
-      if (names.length === 0 || names.includes(name)) parts.push([name, await keep(name)])
+    const all = [...Object.keys(PARTS), UNSEEN]
+    for (const name of all) {
+      const part = known[name]
+      if (part !== undefined && (names.length === 0 || names.includes(name))) parts.push([name, await keep(name, part)])
       else if (existsSync(keptPath(name))) parts.push([name, JSON.parse(readFileSync(keptPath(name), 'utf8')) as KeptPart])
     }
-    const open = Object.keys(PARTS).filter((name) => !parts.some(([n]) => n === name))
+    const open = all.filter((name) => !parts.some(([n]) => n === name))
     return {
       title: 'Detection',
       how: [

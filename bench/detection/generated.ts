@@ -21,7 +21,7 @@ const interval = (cases: readonly CaseOutcome[], of: (c: CaseOutcome) => boolean
 
 const caught = (c: CaseOutcome): boolean => c.delivered
 
-const recallTable = (title: string, runs: readonly CompanyRun[]): Table => {
+export const recallTable = (title: string, runs: readonly CompanyRun[]): Table => {
   const cases = runs.flatMap((r) => r.cases)
   const row = (name: string, kind: (c: CaseOutcome) => boolean): (string | number)[] => {
     const attacks = cases.filter((c) => !c.twin && kind(c))
@@ -47,7 +47,7 @@ const recallTable = (title: string, runs: readonly CompanyRun[]): Table => {
   }
 }
 
-const falseTable = (title: string, runs: readonly CompanyRun[], names: readonly string[]): Table => ({
+export const falseTable = (title: string, runs: readonly CompanyRun[], names: readonly string[]): Table => ({
   title,
   columns: [
     'run',
@@ -75,7 +75,7 @@ const falseTable = (title: string, runs: readonly CompanyRun[], names: readonly 
 })
 
 /** Every case of a seed kind is caught, and by the right reason. */
-const seedCaseBars = (runs: readonly CompanyRun[]): Bar[] => {
+export const seedCaseBars = (runs: readonly CompanyRun[]): Bar[] => {
   const attacks = runs.flatMap((r) => r.cases).filter((c) => !c.twin)
   const bar = (what: string, measured: number): Bar => ({ what, measured, bar: 1, atLeast: true, unit: 'of cases' })
   const both = (what: string, cases: readonly CaseOutcome[]): Bar[] => [
@@ -98,7 +98,7 @@ const seedCaseBars = (runs: readonly CompanyRun[]): Bar[] => {
   ]
 }
 
-const caseValues = (runs: readonly CompanyRun[]) => {
+export const caseValues = (runs: readonly CompanyRun[]) => {
   const attacks = runs.flatMap((r) => r.cases).filter((c) => !c.twin)
   const twins = runs.flatMap((r) => r.cases).filter((c) => c.twin)
   return {
