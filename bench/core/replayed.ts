@@ -51,15 +51,13 @@ export const replayed = (corpus: Corpus, events: number): Replayed => {
 
 const play = async (events: number): Promise<Report> => {
   const after: number[] = []
-  const target = throwAwayTarget(
-    CONFIG,
-    () => Promise.resolve(),
-    (release) => {
+  const target = throwAwayTarget(CONFIG, () => Promise.resolve(), {
+    onRelease: (release) => {
       writeFileSync(artifact(after.length), release.artifact)
       // Its log holds the events and the releases before.
       after.push(release.offset - after.length)
     },
-  )
+  })
   const progress = { at: () => undefined, phase: () => undefined, end: () => undefined }
   const summary = await replay({ files: [FILE], format: 'native', tenant: 'default', pace: 0, target, progress })
   if (summary.events !== events || summary.outboxSha256 === undefined) throw new Error(`${summary.rejected} events were refused`)
