@@ -14,6 +14,6 @@ export interface Reach {
 }
 
 /** Whether a tenant that has a model is due another, by what the last training reached and what there is now (contracts C8). */
-export const laterModelDue = (last: Reach, now: Reach, retrainEveryDays: number): boolean =>
+export const laterModelDue = (last: Reach, now: Reach, retrainEveryDays: number, growth = MODEL_GROWTH): boolean =>
   // Nothing new can make nothing due, however the times of events stand to each other.
-  now.events > last.events && (now.events >= MODEL_GROWTH * last.events || now.toTime >= last.toTime + retrainEveryDays * DAY_MS)
+  now.events > last.events && (now.events >= growth * last.events || now.toTime >= last.toTime + retrainEveryDays * DAY_MS)

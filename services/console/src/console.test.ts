@@ -193,8 +193,21 @@ test('any text is refused or accepted as a cursor, never an error of ours', () =
 test('an alert comes with all the events it names, and says of how many', async (t) => {
   const evidence = Array.from({ length: 32 }, (_, offset) => ({ topic: 'events', shard: 3, offset }))
   const eventAt = ({ shard, offset }: { shard: number; offset: number }): EventView => ({
-    ...{ time: 1, eventId: `e${offset}`, shard, offset, session: 's', action: 'hr.read', resourceClass: 'hr', resource: '' },
-    ...{ destination: '', sourceIp: '', outcome: 'success', bytesIn: 0, bytesOut: 0, score: 90, flags: ['alerted'] },
+    time: 1,
+    eventId: `e${offset}`,
+    shard,
+    offset,
+    session: 's',
+    action: 'hr.read',
+    resourceClass: 'hr',
+    resource: '',
+    destination: '',
+    sourceIp: '',
+    outcome: 'success',
+    bytesIn: 0,
+    bytesOut: 0,
+    score: 90,
+    flags: ['alerted'],
   })
   const { app, stored } = await start(t, {
     events: { at: async (_tenant, _identity, positions) => positions.map(eventAt), newest: async () => [], deadLetters: async () => [] },

@@ -152,7 +152,7 @@ export const trainerPart = (context: Context): Part => ({
       tenants: detection.tenants,
       paceOf: (tenant) =>
         tenant === DEMO_TENANT
-          ? { trainAfterEvents: demoTrainAfterEvents, retrainEveryDays: DEMO_RETRAIN_DAYS, maxRows }
+          ? { trainAfterEvents: demoTrainAfterEvents, retrainEveryDays: DEMO_RETRAIN_DAYS, modelGrowth: Number.POSITIVE_INFINITY, maxRows }
           : { trainAfterEvents, retrainEveryDays, maxRows },
       placeOf: detection.placeOf,
       store: () => {

@@ -32,7 +32,7 @@ test('statistics at 500 and each doubling, then the first model', () => {
     [4000, 'statistics'],
     [5000, 'model'],
   ])
-  assert.equal(nextAt(releases, PACE), 20_000)
+  assert.equal(nextAt(releases, PACE), 10_000)
 })
 
 test('a flood past several steps makes one release, not one per step', () => {
@@ -46,10 +46,11 @@ test('too few usable rows for a net: tried again with a quarter more events', ()
   assert.equal(due(releases, PACE, at(6250)), 'model')
 })
 
-test('later models by event time, or when there are four times the events', () => {
+test('later models by event time, or when there are twice the events', () => {
   const releases = [made(5000, true, 10 * DAY)]
-  assert.equal(due(releases, PACE, at(19_999, 17 * DAY - 1)), 'none')
-  assert.equal(due(releases, PACE, at(20_000, 10 * DAY)), 'model')
+  assert.equal(due(releases, PACE, at(9999, 17 * DAY - 1)), 'none')
+  assert.equal(due(releases, PACE, at(10_000, 10 * DAY)), 'model')
+  assert.equal(due(releases, { ...PACE, modelGrowth: Infinity }, at(1_000_000, 10 * DAY)), 'none')
   assert.equal(due(releases, PACE, at(5001, 17 * DAY)), 'model')
 })
 

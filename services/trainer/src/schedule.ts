@@ -10,6 +10,8 @@ export interface Pace {
   readonly trainAfterEvents: number
   /** Days of event time. */
   readonly retrainEveryDays: number
+  /** A model is also replaced when there are so many times its events; default 2. */
+  readonly modelGrowth?: number | undefined
 }
 
 export interface Progress {
@@ -29,7 +31,7 @@ const nextDoubling = (events: number): number => {
 /** Number of events at which the next release by count is due. */
 export const nextAt = (releases: readonly ReleaseEntry[], pace: Pace): number => {
   const last = releases.at(-1)?.events ?? 0
-  if (releases.some(({ modelled }) => modelled)) return MODEL_GROWTH * last
+  if (releases.some(({ modelled }) => modelled)) return (pace.modelGrowth ?? MODEL_GROWTH) * last
   if (last >= pace.trainAfterEvents) return Math.ceil(last * TRY_AGAIN)
   return Math.min(pace.trainAfterEvents, nextDoubling(last))
 }
@@ -44,7 +46,7 @@ const learned = (releases: readonly ReleaseEntry[]): { readonly toTime: number; 
 export const due = (releases: readonly ReleaseEntry[], pace: Pace, progress: Progress): Due => {
   if (releases.some(({ modelled }) => modelled)) {
     const now = { events: progress.events, toTime: progress.lastTime() }
-    return laterModelDue(learned(releases), now, pace.retrainEveryDays) ? 'model' : 'none'
+    return laterModelDue(learned(releases), now, pace.retrainEveryDays, pace.modelGrowth) ? 'model' : 'none'
   }
   if (progress.events < nextAt(releases, pace)) return 'none'
   return progress.events >= pace.trainAfterEvents ? 'model' : 'statistics'
