@@ -44,11 +44,12 @@ test('where the number of sensitive reads leads, it is told as one of all classe
   const rig = rigOf(1e-5)
   const end = work(rig, 14, 30)
   rig.strict()
+  const from = rig.log.length
   for (let i = 0; i < 40; i++) rig.act({ at: end + i * 10 * SECOND, ...(i % 2 === 0 ? INVOICES : HR), bytesIn: 2000, session: 'x' })
   const total = rig.alerts.find((a) => a.facts.reasons[0]?.feature === 'sensitive_hour')
   assert.ok(total)
   const { observed, object } = total.facts.reasons[0]!
-  assert.equal(object, undefined)
+  assert.deepEqual([object, observed.value], [undefined, 1 + total.replay.position.offset - from], 'all of them were sensitive')
   assert.match(
     total.text.headline,
     new RegExp(`asked for sensitive data ${observed.value} times in 1 h \\(last act: read (HR|invoices)\\)`),
