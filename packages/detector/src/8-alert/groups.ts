@@ -1,7 +1,7 @@
 import type { ReasonFamily, Severity } from '@plumbline/schemas'
 import { SEVERITIES } from '@plumbline/schemas'
 import { G, GROUP_BYTES, GROUP_COUNT, GROUP_FLAGS, GROUPS, SAFE, SAFE_BYTES, SAFE_COUNT } from '../state/layout.ts'
-import { N, S } from '../record.ts'
+import { N } from '../record.ts'
 import { fingerprint } from '../state/tables.ts'
 import type { Work } from '../work.ts'
 import { mix } from '../math/mix.ts'
@@ -51,7 +51,7 @@ const begin = (w: Work, at: number, key: number, pattern: number, act: number): 
 
 /** What the headline says that was done and for whom, and for families that name it, from where. */
 const actKey = (w: Work, family: ReasonFamily): number => {
-  const act = mix(mix(w.action, w.hashes.lo[S.resourceClass]!), mix(w.destination, w.event.outcome))
+  const act = mix(mix(w.action, w.class_), mix(w.destination, w.event.outcome))
   return fingerprint(mix(mix(act, w.delegate), circumstance(w, family)))
 }
 
@@ -64,6 +64,8 @@ const circumstance = (w: Work, family: ReasonFamily): number => {
       return w.segments
     case 'version_change':
       return w.versions
+    case 'policy':
+      return w.said.denied === 'way' ? w.segments : 0
     default:
       return 0
   }
