@@ -55,6 +55,7 @@ const reasonFor = (w: Work, family: ReasonFamily, feature: string, weight: numbe
 
 /** Where facts of the event make the reason, whichever feature of the family weighs most. */
 const tellingFeature = (w: Work, family: ReasonFamily): string | undefined => {
+  if (family === 'sensitive_access' && w.newClass && w.sensitivity >= 2) return 'sensitive_first'
   if (family === 'toxic_flow' && w.flowStep >= 2) return 'session_flow'
   if (family !== 'probing') return undefined
   if (w.features[DENIED_THEN_ALLOWED] === 1) return 'denied_then_allowed'

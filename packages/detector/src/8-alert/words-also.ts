@@ -29,7 +29,7 @@ const TOTAL: Partial<Readonly<Record<Reason['family'], string>>> = {
   sensitive_access: 'sensitive data asked for',
   new_destination: 'outside destinations addressed',
   enumeration: 'many different resources',
-  new_behaviour: 'many things new to it',
+  new_behaviour: 'use of what is new to it',
   shared_credential: 'a credential in several places',
   probing: 'refusals or failures',
   drift: 'growth over the long run',
