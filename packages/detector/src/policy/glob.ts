@@ -58,7 +58,8 @@ export const indexGlobs = <T>(entries: readonly { readonly pattern: string; read
   }
   return {
     find: (text) => {
-      const hits = [...(exact.get(text.toLowerCase()) ?? []), ...globs.filter((g) => g.glob.matches(text))]
+      const lower = text.toLowerCase()
+      const hits = [...(exact.get(lower) ?? []), ...globs.filter((g) => g.glob.matchesLower(lower))]
       return hits.sort((a, b) => a.order - b.order).map((h) => h.value)
     },
   }
