@@ -217,12 +217,17 @@ const makeLog = async (): Promise<Log> => {
 }
 
 const POLICY = Policy.parse({
-  identities: [{ match: '*a*', criticality: 3, owner: 'team-a' }],
+  identities: [
+    { match: '*a*', criticality: 3, owner: 'team-a' },
+    { match: '*-0*', segment: 'edge' },
+  ],
   resources: [
-    { match: { class: 'crm' }, sensitivity: 2, class: 'customers' },
+    { match: { class: 'crm' }, sensitivity: 2, class: 'customers', segment: 'core' },
     { match: { resource: '*7*' }, sensitivity: 1 },
   ],
   rules: [{ id: 'no-watching', identities: '*-0*', effect: 'deny', classes: ['observ*'] }],
+  segments: [{ from: '*', to: 'p*' }],
+  calendars: [{ name: 'closing', identities: '*1', days: ['2026-10-05', '2026-10-06'] }],
   exceptions: [{ id: 'x1', identities: '*2', reason: 'known', author: 'a', expires: '2027-01-01T00:00:00Z' }],
 })
 
