@@ -32,7 +32,7 @@ const errors = (): string =>
     refusals(PROBLEMS),
     '## Requests that are refused by the read API and the page\n\nA code that is not listed is a failure inside the service: 500, or 503 when trying again can help.',
     refusals(KNOWN),
-    '## Requests that are refused to anybody but the operator\n\n`POST /v1/operator/…`, which `plumbline backfill`, `train` and `replay --to` use.',
+    '## Requests that are refused to anybody but the operator\n\n`POST /v1/operator/…`, which `plumbline backfill`, `train`, `erase` and `replay --to` use.',
     refusals(REFUSALS),
   ].join('\n\n')
 

@@ -91,6 +91,24 @@ export const TrainAnswer = z.discriminatedUnion('state', [
 ])
 export type TrainAnswer = z.infer<typeof TrainAnswer>
 
+/** POST /v1/operator/erase: forgets one identity and deletes what is stored of it. Ask again while it is `running`. */
+export const EraseRequest = z.strictObject({
+  tenant,
+  identity: z.string().min(1).max(EVENT_LIMITS.identityChars).meta({ description: 'Id of the identity, as its events say it.' }),
+})
+export type EraseRequest = z.infer<typeof EraseRequest>
+export const EraseAnswer = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('running') }),
+  z.strictObject({
+    state: z.literal('erased'),
+    records: z
+      .number()
+      .int()
+      .meta({ description: 'Records of the log that went: events, verdicts and the request itself.', unit: 'records' }),
+  }),
+])
+export type EraseAnswer = z.infer<typeof EraseAnswer>
+
 /** GET /v1/alerts/{id}/replay: the alert's score made again from its own capsule. */
 export const ReplayAnswer = z.strictObject({
   alertId: z.string(),

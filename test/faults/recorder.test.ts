@@ -31,7 +31,7 @@ interface Bench {
   readonly owner: Store
   /** Stores rows with these offsets as one block, as the worker would. */
   scored(identity: string, count: number, corrupt?: (bytes: Buffer) => Buffer): Promise<void>
-  commit(part: Partial<ChunkCommit>): Promise<void>
+  commit(part: Partial<ChunkCommit>, records?: number): Promise<void>
   recorder(options?: Partial<RecorderOptions>): ReturnType<typeof createRecorder>
   count(table: string): Promise<number>
 }
@@ -214,9 +214,74 @@ test('a tenant is erased everywhere once its last rows have arrived', { skip, ti
   await commit({ alerts: [alert] })
   const running = recorder()
   await running.start()
-  const { done } = await running.erase('faults')
+  const { done } = await running.erase({ tenant: 'faults' })
   await done
   assert.deepEqual([await count('scored_events'), await count('alerts'), await count('identities')], [0, 0, 0])
+  assert.deepEqual(log.kv.list('recorder:erase:'), [])
+})
+
+test('one identity is erased up to a position: rows, alerts, capsules, verdicts and dead letters that name it; others stay', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const { log, owner, scored, commit, recorder, count } = await bench(t)
+  const id = 'a.b|"c"\\d'
+  await scored(id, 30)
+  await scored('a.b', 20)
+  const alert = alertOf({ shard: 0, offset: 50, identity: id, chain: 'c', alert: true }, EVENT_TIME)
+  const other = alertOf({ shard: 0, offset: 51, identity: 'a.b', chain: 'd', alert: true }, EVENT_TIME)
+  const capsules = [alert, other].map(({ id: alertId, replay }) => ({
+    v: 1 as const,
+    alertId,
+    revision: 1,
+    replay,
+    ingestTime: EVENT_TIME,
+    event: '',
+    slot: '',
+    score: 1,
+    features: [],
+  }))
+  const letter = (offset: number, payload: string) => ({
+    v: 1 as const,
+    stage: 'decode' as const,
+    code: 'FIELD_INVALID' as const,
+    field: '',
+    message: '',
+    tenant: 'default',
+    topic: 'events',
+    shard: 0,
+    offset,
+    ingestTime: EVENT_TIME,
+    payload: Buffer.from(payload).toString('base64'),
+  })
+  const named = [`{"identity":{"id":${JSON.stringify(id)},"kind":`, `{ "identity": { "id" : ${JSON.stringify(id)} } }`]
+  const others = ['{"identity":{"id":"a.b"}}', '{"identity":{"id":"axb|\\"c\\"\\\\d"}}', 'no JSON \u0000']
+  await commit({ alerts: [alert, other], capsules, deadLetters: [...named, ...others].map((text, i) => letter(60 + i, text)) }, 20)
+  const verdict = { time: EVENT_TIME, tenant: 'faults', alertId: alert.id, verdict: 'safe' as const, author: 'me', note: '' }
+  await log.publish('feedback', [
+    { ...verdict, identity: id },
+    { ...verdict, alertId: other.id, identity: 'a.b' },
+  ])
+  const upTo = log.head(0).next
+  const running = recorder()
+  await running.start()
+  const { done } = await running.erase({ tenant: 'faults', identity: { id, upTo } })
+  await done
+  await scored(id, 5)
+  await running.drained()
+  const left = async (table: string) =>
+    (
+      await owner.rows<{ identity: string; n: number }>(
+        `SELECT identity, count() AS n FROM plumbline.${table} GROUP BY identity ORDER BY n`,
+      )
+    ).map((row) => `${row.identity} ${row.n}`)
+  assert.deepEqual(await left('scored_events'), [`${id} 5`, 'a.b 20'])
+  assert.deepEqual([await left('alerts'), await left('feedback')], [['a.b 1'], ['a.b 1']])
+  assert.deepEqual(
+    (await owner.rows<{ alert_id: string }>('SELECT alert_id FROM plumbline.capsules')).map((row) => row.alert_id),
+    [other.id],
+  )
+  assert.equal(await count('dead_letters'), others.length)
   assert.deepEqual(log.kv.list('recorder:erase:'), [])
 })
 

@@ -3,6 +3,7 @@ import type { Output } from './output.ts'
 import type { Register } from './register.ts'
 import { registerBackfill } from './commands/backfill.ts'
 import { registerDoctor } from './commands/doctor.ts'
+import { registerErase } from './commands/erase.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
 import { registerExplain } from './commands/explain.ts'
 import { registerGenerate } from './commands/generate.ts'
@@ -23,6 +24,7 @@ const COMMANDS: readonly Register[] = [
   registerTrain,
   registerQuery,
   registerPolicy,
+  registerErase,
   registerMigrate,
   registerDoctor,
 ]

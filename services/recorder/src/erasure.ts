@@ -6,16 +6,49 @@ export interface ErasureResult {
   readonly done: Promise<void>
 }
 
-interface Pending {
+/** What goes: a tenant whole, or one identity of it with all that stands before a position of its shard. */
+export interface Erasable {
   readonly tenant: string
+  readonly identity?: { readonly id: string; readonly upTo: number }
+}
+
+interface Pending extends Erasable {
   readonly heads: Readonly<Record<string, number>>
 }
 
-const PREFIX = 'recorder:erase:'
-/** Alerts last: their ids say which capsules go. The audit log stays. */
-const TABLES = ['scored_events', 'identities', 'dead_letters', 'feedback', 'releases', 'alerts']
+interface Deletion {
+  readonly table: string
+  readonly where: string
+}
 
-/** Removals of a tenant that wait until the outbox holds none of its rows any more. */
+const PREFIX = 'recorder:erase:'
+const TENANT = 'tenant = {tenant:String}'
+const IDENTITY = `${TENANT} AND identity = {identity:String}`
+const BEFORE = `${IDENTITY} AND offset < {upTo:UInt64}`
+
+const capsulesOf = (where: string): Deletion => ({ table: 'capsules', where: `alert_id IN (SELECT id FROM {db}.alerts WHERE ${where})` })
+
+/** Alerts last: their ids say which capsules go. The audit log stays. */
+const OF_TENANT: readonly Deletion[] = [
+  capsulesOf(TENANT),
+  ...['scored_events', 'identities', 'dead_letters', 'feedback', 'releases', 'alerts'].map((table) => ({ table, where: TENANT })),
+]
+/** A dead letter has no identity of its own: one whose payload names the id goes, whosever it was. */
+const OF_IDENTITY: readonly Deletion[] = [
+  capsulesOf(BEFORE),
+  { table: 'scored_events', where: BEFORE },
+  { table: 'identities', where: IDENTITY },
+  { table: 'feedback', where: IDENTITY },
+  { table: 'dead_letters', where: 'match(tryBase64Decode(payload), {named:String})' },
+  { table: 'alerts', where: BEFORE },
+]
+
+/** The id as the value of a JSON field `id`, as a regular expression of RE2. */
+const naming = (id: string): string => `"id"\\s*:\\s*${JSON.stringify(id).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}`
+
+const nameOf = ({ tenant, identity }: Erasable): string => PREFIX + tenant + (identity === undefined ? '' : `\n${identity.id}`)
+
+/** Removals that wait until the outbox holds none of the rows any more. */
 export const createErasures = (kv: KeyValue, store: () => Store, position: (topic: Topic) => number) => {
   const waiting = new Map<string, () => void>()
   let running: Promise<void> | null = null
@@ -23,19 +56,19 @@ export const createErasures = (kv: KeyValue, store: () => Store, position: (topi
   const list = (): Pending[] => kv.list(PREFIX).map((name) => JSON.parse(Buffer.from(kv.get(name)!).toString()) as Pending)
   const due = (pending: Pending): boolean => Object.entries(pending.heads).every(([topic, head]) => position(topic as Topic) >= head)
 
-  const erase = async ({ tenant }: Pending): Promise<void> => {
+  const erase = async (pending: Pending): Promise<void> => {
+    const { tenant, identity } = pending
     const { database } = store()
-    await store().command(
-      `ALTER TABLE ${database}.capsules DELETE WHERE alert_id IN (SELECT id FROM ${database}.alerts WHERE tenant = {tenant:String}) SETTINGS mutations_sync = 1`,
-      { tenant },
-    )
-    for (const table of TABLES)
-      await store().command(`ALTER TABLE ${database}.${table} DELETE WHERE tenant = {tenant:String} SETTINGS mutations_sync = 1`, {
-        tenant,
-      })
-    await kv.put({ [PREFIX + tenant]: null })
-    waiting.get(tenant)?.()
-    waiting.delete(tenant)
+    const values = identity === undefined ? {} : { identity: identity.id, upTo: identity.upTo, named: naming(identity.id) }
+    for (const { table, where } of identity === undefined ? OF_TENANT : OF_IDENTITY)
+      await store().command(
+        `ALTER TABLE ${database}.${table} DELETE WHERE ${where.replaceAll('{db}', database)} SETTINGS mutations_sync = 1`,
+        { tenant, ...values },
+      )
+    const name = nameOf(pending)
+    await kv.put({ [name]: null })
+    waiting.get(name)?.()
+    waiting.delete(name)
   }
 
   const runAll = async (): Promise<void> => {
@@ -44,9 +77,10 @@ export const createErasures = (kv: KeyValue, store: () => Store, position: (topi
 
   return {
     pending: (): boolean => kv.list(PREFIX).length > 0,
-    request(tenant: string, heads: ReadonlyMap<Topic, number>): { accepted: Promise<void>; done: Promise<void> } {
-      const done = new Promise<void>((resolve) => waiting.set(tenant, resolve))
-      return { accepted: kv.put({ [PREFIX + tenant]: Buffer.from(JSON.stringify({ tenant, heads: Object.fromEntries(heads) })) }), done }
+    request(what: Erasable, heads: ReadonlyMap<Topic, number>): { accepted: Promise<void>; done: Promise<void> } {
+      const name = nameOf(what)
+      const done = new Promise<void>((resolve) => waiting.set(name, resolve))
+      return { accepted: kv.put({ [name]: Buffer.from(JSON.stringify({ ...what, heads: Object.fromEntries(heads) })) }), done }
     },
     /** Runs what is due; several callers share one run. */
     async run(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { type EmbeddedLog, type OutboxLag, TOPICS, type Topic } from '@plumbline/adapters/lmdb'
 import type { MakeDecider } from './delivery.ts'
-import { type ErasureResult, createErasures } from './erasure.ts'
+import { type Erasable, type ErasureResult, createErasures } from './erasure.ts'
 import { type RecorderPoint, type TopicRecorder, createTopicRecorder } from './topic.ts'
 
 export interface RecorderOptions {
@@ -42,8 +42,8 @@ export interface Recorder {
   stop(): Promise<void>
   /** Resolves when everything that was in the outbox at this moment is stored. */
   drained(): Promise<void>
-  /** Removes a tenant's rows once everything the outbox holds of it now has been stored. Survives a restart. */
-  erase(tenant: string): Promise<ErasureResult>
+  /** Removes rows of a tenant or an identity once everything the outbox holds of it now has been stored. Survives a restart. */
+  erase(what: Erasable): Promise<ErasureResult>
   health(): RecorderHealth
 }
 
@@ -201,8 +201,8 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         noteProgress()
         for (const loop of loops) loop.hurry?.()
       }),
-    async erase(tenant) {
-      const result = erasures.request(tenant, new Map(TOPICS.map((topic) => [topic, log.outbox.head(topic)])))
+    async erase(what) {
+      const result = erasures.request(what, new Map(TOPICS.map((topic) => [topic, log.outbox.head(topic)])))
       await result.accepted
       for (const loop of loops) if (loop.failures === 0) loop.wake?.()
       return { done: result.done }

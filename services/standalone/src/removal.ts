@@ -59,7 +59,7 @@ export const createRemoval =
         .catch(() => undefined),
       drainMs,
     )
-    const { done } = await storage.recorder.erase(tenant)
+    const { done } = await storage.recorder.erase({ tenant })
     const released = new Set([
       ...releases.namesOf(tenant),
       `release:announced:${tenant}`,

@@ -44,7 +44,7 @@ const trimStep = (env: Environment, heads: Heads, shard: number, beforeMs: numbe
  * asked for first, so that `record` can collect the identities whose slots `slot` then claims.
  */
 export interface TenantOwnership {
-  readonly record: (key: Uint8Array, value: Uint8Array) => boolean
+  readonly record: (key: Uint8Array, value: Uint8Array, offset: number) => boolean
   readonly slot: (key: Uint8Array, bytes: Uint8Array) => boolean
   readonly state: (name: string) => boolean
   readonly kv?: (name: string) => boolean
@@ -85,13 +85,13 @@ const removeWhere = async (
 
 /**
  * Removes everything a tenant left in the log: records, slots, named state. Offsets of other tenants do not move.
- * The tenant must be idle: stop the worker, call `forget` on the detector, then start again. What still is in the outbox
- * goes to ClickHouse first and is removed there by the recorder's erasure.
+ * The tenant must be idle: stop the worker, call `forget` on the detector, then start again; not so where only processed
+ * records go. What still is in the outbox goes to ClickHouse first and is removed there by the recorder's erasure.
  */
 export const removeTenant = async (env: Environment, heads: Heads, writer: Writer, owns: TenantOwnership): Promise<TenantRemoval> => {
   const events = await removeWhere(writer, env.events, (key, value) => {
     const record = decodeRecord(offsetOf(key), value)
-    return owns.record(record.key, record.value)
+    return owns.record(record.key, record.value, record.offset)
   })
   const slots = await removeWhere(writer, env.slots, (key, value) => owns.slot(key.subarray(2), value))
   const states = await removeWhere(writer, env.shards, (key) => key[2] === SHARD_STATE && owns.state(key.subarray(3).toString()))

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { proposePolicy } from '@plumbline/adapters/policy'
 import { DAY, generate, HOUR } from '@plumbline/generator'
 import { createLogger, findInstance } from '@plumbline/runtime'
-import { type FeedHeader, Policy, TrainAnswer } from '@plumbline/schemas'
+import { EraseAnswer, type FeedHeader, Policy, TrainAnswer } from '@plumbline/schemas'
 import { loadStandaloneConfig, type Standalone, startStandalone } from '@plumbline/standalone'
 import { backfill } from '../backfill/backfill.ts'
 import { type Spool, spool } from '../backfill/spool.ts'
@@ -123,6 +123,24 @@ test('training on demand releases; a tenant nobody knows is named', async () => 
   assert.match(made.releaseId, /^acme-r\d+$/)
   assert.equal(made.events, life.length)
   await assert.rejects(train('nobody'), { code: 'TENANT_UNKNOWN', message: /nobody/ })
+})
+
+test('an identity is erased: its events and its page are gone, those of others stay', { timeout: 60_000 }, async () => {
+  const [who, other] = [...new Set(life.map(({ identity }) => identity.id))] as [string, string]
+  const countOf = async (id: string): Promise<number> => {
+    const answer = await access.api.get(`/v1/events?identity=${encodeURIComponent(id)}&limit=500`)
+    return (answer as { events: readonly unknown[] }).events.length
+  }
+  assert.ok((await countOf(who)) > 0)
+  const others = await countOf(other)
+  const erase = async (tenant: string) =>
+    EraseAnswer.parse(await access.operator.post('/v1/operator/erase', JSON.stringify({ tenant, identity: who })))
+  let answer = await erase('default')
+  while (answer.state === 'running') answer = await erase('default')
+  assert.ok(answer.records > 0)
+  assert.deepEqual([await countOf(who), await countOf(other)], [0, others])
+  await assert.rejects(access.api.get(`/v1/identities/${encodeURIComponent(who)}`), { code: 'NOT_FOUND' })
+  await assert.rejects(erase('nobody'), { code: 'TENANT_UNKNOWN' })
 })
 
 test('only the instance of the data folder is the operator’s', async () => {

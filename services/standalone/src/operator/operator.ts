@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDoor } from '@plumbline/gateway'
-import { PlumblineError, type SettleRequest, type TrainAnswer } from '@plumbline/schemas'
+import { type EraseAnswer, type EraseRequest, PlumblineError, type SettleRequest, type TrainAnswer } from '@plumbline/schemas'
 import type { ReleaseEntry } from '@plumbline/trainer'
 import { type Context, logOf, present, readerOf, ruled } from '../context.ts'
 import { DEMO_TENANT } from '../demo/demo.ts'
+import { createErasure } from '../erasure.ts'
 import { paceOf } from '../history-parts.ts'
 import { createFeeds, type Feeds } from './feeds.ts'
 import { historyOf, liveEventsOf } from './history.ts'
@@ -31,6 +32,7 @@ export const createOperator = (context: Context): Operator => {
   let feeds: Feeds | null = null
   const trainings = new Map<string, Promise<ReleaseEntry>>()
   const settling = new Map<string, Promise<void>>()
+  const erasing = new Map<string, Promise<number>>()
 
   const theFeeds = (): Feeds =>
     (feeds ??= createFeeds({
@@ -57,6 +59,19 @@ export const createOperator = (context: Context): Operator => {
     const run = context.storeUp.promise.then(() => present(context.trainer, 'The trainer').trainNow(tenant))
     run.catch(() => {})
     trainings.set(tenant, run)
+    return run
+  }
+
+  /** The one under way for this identity, however often it is asked for, until somebody was told that it is done. */
+  const erase = (name: string, request: EraseRequest): Promise<number> => {
+    const known = erasing.get(name)
+    if (known !== undefined) return known
+    const detection = present(context.detection, 'The detector')
+    const storage = present(context.storage, 'The store')
+    const { logger } = context
+    const run = createErasure({ log: logOf(context), detection, storage, clock, logger, signal })(request)
+    run.catch(() => erasing.delete(name))
+    erasing.set(name, run)
     return run
   }
 
@@ -106,6 +121,13 @@ export const createOperator = (context: Context): Operator => {
         .list(tenant)
         .filter(({ modelled, madeAt }) => modelled && madeAt >= span.sinceMs && madeAt <= span.untilMs)
       return { ...(await historyOf(readerOf(context), tenant, span)), models: models.length }
+    },
+    async erase(request): Promise<EraseAnswer> {
+      const name = JSON.stringify([request.tenant, request.identity])
+      const records = await soon(erase(name, request), signal)
+      if (records === undefined) return { state: 'running' }
+      erasing.delete(name)
+      return { state: 'erased', records }
     },
     async train({ tenant }): Promise<TrainAnswer> {
       const run = train(tenant)

@@ -2,6 +2,8 @@ import { tokenCheck } from '@plumbline/console'
 import type { createGateway } from '@plumbline/gateway'
 import {
   type ApiError,
+  type EraseAnswer,
+  EraseRequest,
   FeedHeader,
   type HistoryAnswer,
   HistoryRequest,
@@ -25,6 +27,7 @@ export interface Operator {
   settle(request: SettleRequest): Promise<SettleAnswer>
   history(request: HistoryRequest): Promise<HistoryAnswer>
   train(request: TrainRequest): Promise<TrainAnswer>
+  erase(request: EraseRequest): Promise<EraseAnswer>
 }
 
 const BODY_BYTES = 16 * 1024 * 1024
@@ -77,7 +80,7 @@ const linesOf = (body: Buffer): Uint8Array[] => {
 }
 
 /**
- * POST /v1/operator/{feed,places,settle,history,train}: what sets arrival times or starts work. Asks for the key of this
+ * POST /v1/operator/{feed,places,settle,history,train,erase}: what sets arrival times, starts work or deletes. Asks for the key of this
  * start and for a caller on this machine; a sender's token is not enough.
  */
 export const operatorRoutes =
@@ -109,4 +112,5 @@ export const operatorRoutes =
     app.post('/v1/operator/settle', async (request) => operator.settle(parse(SettleRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/history', async (request) => operator.history(parse(HistoryRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/train', async (request) => operator.train(parse(TrainRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/erase', async (request) => operator.erase(parse(EraseRequest, json(bodyOf(request.body)))))
   }
