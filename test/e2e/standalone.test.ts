@@ -253,6 +253,14 @@ test('the demo goes in one click, the real tenant stays; it stops cleanly', asyn
     `SELECT countIf(tenant = 'demo') AS demo, countIf(tenant = 'default') AS real FROM plumbline.scored_events`,
   )
   assert.deepEqual(left, { demo: 0, real: accepted })
+  // Log and store are cleared side by side.
+  const acts = ['demo: policy', 'service: tenant.erased', 'service: tenant.removed', 'token holder: tenant.remove']
+  await until('the removal in the audit log', 5000, async () => {
+    const rows = await store.rows<{ act: string }>(
+      `SELECT concat(actor, ': ', action) AS act FROM plumbline.audit WHERE tenant = 'demo' AND (action = 'policy' OR action LIKE 'tenant.%') ORDER BY act`,
+    )
+    return rows.map(({ act }) => act).join() === acts.join()
+  })
   assert.equal((await up.alerts('tenant=demo')).length, 0)
   assert.equal((await up.alerts('tenant=default')).length, real)
   await until('the status without the demo', 5000, async () => {

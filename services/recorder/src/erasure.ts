@@ -48,8 +48,17 @@ const naming = (id: string): string => `"id"\\s*:\\s*${JSON.stringify(id).replac
 
 const nameOf = ({ tenant, identity }: Erasable): string => PREFIX + tenant + (identity === undefined ? '' : `\n${identity.id}`)
 
+export interface ErasureDeps {
+  readonly kv: KeyValue
+  readonly store: () => Store
+  /** How far the rows of a topic are stored. */
+  readonly position: (topic: Topic) => number
+  /** Called once the last row of a removed tenant is gone. */
+  readonly onErased: (tenant: string) => Promise<void>
+}
+
 /** Removals that wait until the outbox holds none of the rows any more. */
-export const createErasures = (kv: KeyValue, store: () => Store, position: (topic: Topic) => number) => {
+export const createErasures = ({ kv, store, position, onErased }: ErasureDeps) => {
   const waiting = new Map<string, () => void>()
   let running: Promise<void> | null = null
 
@@ -65,6 +74,7 @@ export const createErasures = (kv: KeyValue, store: () => Store, position: (topi
         `ALTER TABLE ${database}.${table} DELETE WHERE ${where.replaceAll('{db}', database)} SETTINGS mutations_sync = 1`,
         { tenant, ...values },
       )
+    if (identity === undefined) await onErased(tenant)
     const name = nameOf(pending)
     await kv.put({ [name]: null })
     waiting.get(name)?.()

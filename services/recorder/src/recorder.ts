@@ -19,6 +19,8 @@ export interface RecorderOptions {
   /** Decides the `delivery` column of alerts in their order, like the forwarder's budget; absent: all are delivered. */
   readonly makeDecider?: MakeDecider
   readonly onPoint?: (point: RecorderPoint) => void
+  /** Called when the rows of a removed tenant are gone, before that is forgotten: perhaps again after a crash. */
+  readonly onErased?: (tenant: string) => Promise<void>
   /** Told of rows that ClickHouse refused for their content. */
   readonly onRefused?: (topic: Topic, rows: number) => void
   readonly onFailure?: (failure: { readonly topic: Topic; readonly code: string; readonly message: string }) => void
@@ -85,9 +87,12 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
     hurry: null,
     done: Promise.resolve(),
   }))
-  const erasures = createErasures(log.kv, options.ownerStore ?? options.store, (topic) =>
-    loops.find(({ recorder }) => recorder.topic === topic)!.recorder.position(),
-  )
+  const erasures = createErasures({
+    kv: log.kv,
+    store: options.ownerStore ?? options.store,
+    position: (topic) => loops.find(({ recorder }) => recorder.topic === topic)!.recorder.position(),
+    onErased: options.onErased ?? (async () => undefined),
+  })
   let running = false
   let unsubscribe = (): void => {}
   let waiters: { readonly heads: ReadonlyMap<Topic, number>; readonly resolve: () => void }[] = []

@@ -26,6 +26,7 @@ export const demoPart = (context: Context): Part => ({
     const storage = present(context.storage, 'The store')
     const releases = present(context.releases, 'The log')
     const forwarder = present(context.forwarder, 'Delivery')
+    const removal = createRemoval({ log, detection, releases, trainer, storage, tenants: context.tenants, clock, logger })
     context.demo = createDemo({
       log,
       door: createDoor({ port, shards: config.shards, clock, metrics }),
@@ -35,7 +36,8 @@ export const demoPart = (context: Context): Part => ({
       logger,
       lag: detection.lag,
       shown: () => forwarder.drain(),
-      removeTenant: createRemoval({ log, detection, releases, trainer, storage, tenants: context.tenants, clock, logger }),
+      // Only the API asks for it.
+      removeTenant: (tenant) => removal(tenant, 'token holder'),
     })
     if (config.demo) context.demo.start()
   },

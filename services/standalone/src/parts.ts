@@ -4,6 +4,7 @@ import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part, writeInstanceFile } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
 import { createReleaseStore, createTrainer, signingKeyIn } from '@plumbline/trainer'
+import { audit } from './audit.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
@@ -36,14 +37,15 @@ export const logPart = (context: Context): Part => ({
     const log = await openEmbeddedLog({ dir: join(dataDir, DATA_LAYOUT.log), shards: config.shards })
     context.log = log
     health.register('log', () => ({ ok: context.log !== null }))
-    await log.publish('audit', [
-      { time: clock(), tenant: '', actor: 'service', action: 'start', target: log.id, body: { version: VERSION } },
-    ])
+    await audit(log, clock(), { tenant: '', actor: 'service', action: 'start', target: log.id, body: { version: VERSION } })
   },
   async stop() {
-    const { log } = context
+    const { log, clock } = context
     context.log = null
-    await log?.close()
+    if (log === null) return
+    // Its row reaches the store at the next start.
+    await audit(log, clock(), { tenant: '', actor: 'service', action: 'stop', target: log.id })
+    await log.close()
   },
 })
 
@@ -111,7 +113,7 @@ export const deliveryPart = (context: Context): Part => {
 export const storePart = (context: Context): Part => ({
   name: 'store',
   async start() {
-    const { config, dataDir, logger, metrics, health } = context
+    const { config, dataDir, clock, logger, metrics, health } = context
     const storage = createStorage({
       log: logOf(context),
       dir: join(dataDir, DATA_LAYOUT.store),
@@ -119,6 +121,7 @@ export const storePart = (context: Context): Part => ({
       engineMemoryBytes: config.engineMemoryMb * 1024 * 1024,
       retentionDays: config.storeRetentionDays,
       alertBudgetPerDay: config.alertBudgetPerDay,
+      clock,
       logger,
       metrics,
       onUp: () => {

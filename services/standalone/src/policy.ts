@@ -5,6 +5,7 @@ import { type IngestPort, tenantOfValue } from '@plumbline/gateway'
 import type { Logger } from '@plumbline/runtime'
 import { type ControlRecord, Policy } from '@plumbline/schemas'
 import { allShards } from '@plumbline/trainer'
+import { type Actor, audit } from './audit.ts'
 
 /** Policy a tenant's shards were last given. `count` makes control ids of equal policies differ, so that A, B, A is three changes. */
 interface Given {
@@ -23,6 +24,15 @@ const GIVEN = 'policy:given:'
 const BODY = 'policy:body:'
 const EMPTY_HASH = policyHash(Policy.parse({}))
 const encoder = new TextEncoder()
+
+export interface Gift {
+  readonly tenant: string
+  readonly policy: Policy
+  readonly hash: string
+  readonly nowMs: number
+  /** Where it comes from, for the audit log. */
+  readonly by: Actor
+}
 
 type PolicyLog = Pick<EmbeddedLog, 'ingest' | 'kv' | 'publish' | 'shards'>
 
@@ -58,16 +68,15 @@ const changeFor = (log: PolicyLog, tenant: string, { policy, hash }: Hashed, ing
   }
 }
 
-const audit = async (log: PolicyLog, { tenant, hash, count }: Change, time: number): Promise<void> => {
-  await log.publish('audit', [{ time, tenant, actor: 'policy file', action: 'policy', target: hash, body: { count } }])
-}
+const changed = (log: PolicyLog, { tenant, hash, count }: Change, by: Actor, time: number): Promise<void> =>
+  audit(log, time, { tenant, actor: by, action: 'policy', target: hash, body: { count } })
 
 /** Gives every shard of a tenant a policy, unless it is the one in force. Resolves when on disk. */
-export const givePolicy = async (log: PolicyLog, tenant: string, policy: Policy, hash: string, nowMs: number): Promise<boolean> => {
+export const givePolicy = async (log: PolicyLog, { tenant, policy, hash, nowMs, by }: Gift): Promise<boolean> => {
   const change = changeFor(log, tenant, { policy, hash }, nowMs)
   if (change === null) return false
   await log.ingest({ records: change.records, deadLetters: [], values: change.values })
-  await audit(log, change, nowMs)
+  await changed(log, change, by, nowMs)
   return true
 }
 
@@ -82,7 +91,7 @@ const ruledPort = (log: PolicyLog, port: IngestPort, inForce: Hashed): IngestPor
     const values = Object.assign({}, batch.values, ...changes.map((change) => change.values)) as Record<string, Uint8Array>
     const result = await port.ingest({ ...batch, records: [...records, ...batch.records], values })
     if (result.repeated !== undefined || result.conflict === true) return result
-    for (const change of changes) await audit(log, change, arrival)
+    for (const change of changes) await changed(log, change, 'policy file', arrival)
     return { ...result, offsets: result.offsets.slice(records.length) }
   },
 })
@@ -134,7 +143,8 @@ export const createPolicyLoader = ({ log, path, tenants, clock, logger }: Policy
     if (valid === null) return
     const { policy, hash } = valid
     for (const tenant of tenants())
-      if (await givePolicy(log, tenant, policy, hash, clock())) logger.info({ tenant, hash }, 'policy in force')
+      if (await givePolicy(log, { tenant, policy, hash, nowMs: clock(), by: 'policy file' }))
+        logger.info({ tenant, hash }, 'policy in force')
   }
   const soon = (): Promise<void> => {
     const run = giving.then(giveAll)

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { type AuditRecord, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { canonicalEvent, eventKey, shardOfKey } from '@plumbline/detector'
 import { createTenantLedger, tenantValueName } from '@plumbline/gateway'
 import { createLogger, createMetrics } from '@plumbline/runtime'
@@ -34,6 +34,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     engineMemoryBytes: 1,
     retentionDays: 1,
     alertBudgetPerDay: 1,
+    clock: () => NOW,
     logger,
     metrics,
     onUp: () => undefined,
@@ -96,7 +97,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
   tenants.load(TENANTS.map((name) => [name, 'main']))
   const trainer = { forget: (tenant: string) => void forgotten.push(tenant) }
   const remove = createRemoval({ log, detection, releases, trainer, storage, tenants, clock: () => NOW, logger, drainMs: 100 })
-  await remove('demo')
+  await remove('demo', 'token holder')
   await detection.stop()
   const after = await look()
 
@@ -119,5 +120,14 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     after.values,
     before.values.filter((name) => !name.endsWith(':demo')),
   )
+  const entries = log.outbox.read('audit', 0, 1e9).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
+  assert.deepEqual(
+    entries.map(({ actor, action, target, tenant }) => [actor, action, target, tenant]),
+    [
+      ['token holder', 'tenant.remove', 'demo', 'demo'],
+      ['service', 'tenant.removed', 'demo', 'demo'],
+    ],
+  )
+  assert.equal((entries[1]?.body as { events: number }).events, IDENTITIES.length * 3)
   detection.start()
 })

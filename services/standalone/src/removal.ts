@@ -2,6 +2,7 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { isStateOf } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
+import { type Actor, audit } from './audit.ts'
 import type { Detection } from './detection.ts'
 import { type TenantLedger, tenantValueName } from '@plumbline/gateway'
 import { isPlaceOf } from './operator/feeds.ts'
@@ -45,11 +46,12 @@ const within = async (work: Promise<unknown>, ms: number): Promise<void> => {
 
 /**
  * Removes a tenant from log, state, releases and store. Other tenants wait for the moment in which no shard is held;
- * what was accepted meanwhile is scored after it.
+ * what was accepted meanwhile is scored after it. The audit log keeps that it was asked for and by whom, and when it was done.
  */
 export const createRemoval =
   (deps: RemovalDeps) =>
-  async (tenant: string): Promise<void> => {
+  async (tenant: string, by: Actor): Promise<void> => {
+    await audit(deps.log, deps.clock(), { tenant, actor: by, action: 'tenant.remove', target: tenant })
     const { log, detection, releases, storage, drainMs = DRAIN_MS } = deps
     // A busy tenant beside it may never let the worker rest: then what it left unscored goes unscored.
     await within(
@@ -87,9 +89,7 @@ export const createRemoval =
       })
       deps.trainer.forget(tenant)
       deps.tenants?.close(tenant)
-      await log.publish('audit', [
-        { time: deps.clock(), tenant, actor: 'operator', action: 'tenant.remove', target: tenant, body: removed },
-      ])
+      await audit(log, deps.clock(), { tenant, actor: 'service', action: 'tenant.removed', target: tenant, body: removed })
       deps.logger.info({ tenant, ...removed }, 'tenant removed')
     } finally {
       detection.start()

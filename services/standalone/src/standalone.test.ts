@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { type AuditRecord, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createLogger, findInstance } from '@plumbline/runtime'
 import type { PlumblineError, StatusView } from '@plumbline/schemas'
 import { loadStandaloneConfig, startStandalone, type Standalone, type StandaloneConfig } from './index.ts'
@@ -255,6 +255,24 @@ test('a policy file is in force at a recorded position, once per content, also w
       ['policy', 3],
     ],
   )
+})
+
+test('starts, stops and who gave a policy are in the audit log', async (t) => {
+  const dir = folder(t)
+  const path = join(dir, 'policy.yaml')
+  writeFileSync(path, 'resources:\n  - match: { class: hr }\n    sensitivity: 3\n')
+  for (let i = 0; i < 2; i++) {
+    const service = await startStandalone(configFor(dir, { policyFile: path, shards: 2 }), { logger: silent })
+    await service.stop()
+  }
+  const log = await openEmbeddedLog({ dir: join(dir, 'log'), shards: 2 })
+  t.after(() => log.close())
+  const entries = log.outbox.read('audit', 0, 1e9).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
+  assert.deepEqual(
+    entries.map(({ actor, action }) => `${actor}: ${action}`),
+    ['service: start', 'policy file: policy', 'service: stop', 'service: start', 'service: stop'],
+  )
+  assert.ok(entries.every(({ action, target }) => action === 'policy' || target === log.id))
 })
 
 test('the options that score stay what they were when the folder was made', async (t) => {

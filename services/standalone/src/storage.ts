@@ -5,6 +5,7 @@ import { createRecorder, type Recorder, superviseEngine, type SupervisedEngine }
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { StoreAccess } from '@plumbline/trainer'
+import { audit } from './audit.ts'
 
 export interface StorageOptions {
   readonly log: EmbeddedLog
@@ -15,6 +16,7 @@ export interface StorageOptions {
   readonly retentionDays: number
   /** Ceiling on new alert groups per tenant and day. */
   readonly alertBudgetPerDay: number
+  readonly clock: () => number
   readonly logger: Logger
   readonly metrics: Metrics
   /** Called when the store is there for the first time. */
@@ -111,6 +113,7 @@ export const createStorage = (options: StorageOptions): Storage => {
     maxBackoffMs: 5000,
     // The same budget as the forwarder's, over the same alerts in the same order: rows say delivered or held as it happened.
     makeDecider: (state) => new AlertBudget(() => options.alertBudgetPerDay, state as BudgetState | undefined),
+    onErased: (tenant) => audit(options.log, options.clock(), { tenant, actor: 'service', action: 'tenant.erased', target: tenant }),
     onRefused: (topic, rows) => {
       options.metrics.plumbline_recorder_refused_rows_total.inc({ topic }, rows)
       // Of a dead letter that is refused itself none is written.

@@ -15,6 +15,8 @@ export interface ReleaseEntry {
   /** Newest event time it was made from, ms since epoch. */
   readonly toTime: number
   readonly madeAt: number
+  /** Who asked for it; absent: it was due. */
+  readonly orderedBy?: string
 }
 
 /** Artifacts with their envelopes and a ledger per tenant, all in the log's own transactions. */

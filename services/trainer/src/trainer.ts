@@ -60,8 +60,8 @@ export interface Trainer {
    * due: for half a minute nothing is made by itself, so that each training begins where the history says (C8).
    */
   led(tenant: string, timeMs: number): void
-  /** Trains and releases now, whatever is due, and resolves with the release. Rejects with TENANT_UNKNOWN, STORE_UNAVAILABLE and what training throws. */
-  trainNow(tenant: string): Promise<ReleaseEntry>
+  /** Trains and releases now because somebody asked, whatever is due, and resolves with the release. Rejects with TENANT_UNKNOWN, STORE_UNAVAILABLE and what training throws. */
+  trainNow(tenant: string, orderedBy: string): Promise<ReleaseEntry>
   /** Whether something is due with so many events of the tenant scored, as far as known without asking the store. */
   isDue(tenant: string, events: number): boolean
   /** What is being made now, or null. */
@@ -136,25 +136,27 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       nonce: entry.sha256,
     })
     await log.publish('releases', [{ time: entry.madeAt, tenant, releaseId: entry.id, sha256: entry.sha256, body: entry }])
-    await log.publish('audit', [{ time: clock(), tenant, actor: 'trainer', action: 'release', target: entry.id, body: entry }])
+    const actor = entry.orderedBy ?? 'trainer'
+    await log.publish('audit', [{ time: clock(), tenant, actor, action: 'release', target: entry.id, body: entry }])
     await log.kv.put({ [ANNOUNCED + tenant]: Buffer.from(entry.sha256) })
     onPoint('trainer:announced')
     options.metrics?.plumbline_releases_total.inc({ kind: entry.modelled ? 'model' : 'statistics' })
   }
 
   /** Signs, verifies what it signed as a worker will, stores, announces. */
-  const release = async (tenant: TenantProgress, sequence: number, result: JobResult): Promise<void> => {
+  const release = async (tenant: TenantProgress, sequence: number, result: JobResult, orderedBy: string | undefined): Promise<void> => {
     const envelope = signRelease(result.bytes, options.signingKey)
     const afterSequence = releases.list(tenant.name).at(-1)?.sequence ?? 0
     openRelease(result.bytes, envelope, { trustedKeys: [options.signingKey.publicKey], tenant: tenant.name, afterSequence })
     const { id, sha256, modelled, toTime } = result
-    const entry: ReleaseEntry = { sequence, id, sha256, modelled, events: tenant.events, toTime, madeAt: clock() }
+    const made = { sequence, id, sha256, modelled, events: tenant.events, toTime, madeAt: clock() }
+    const entry: ReleaseEntry = orderedBy === undefined ? made : { ...made, orderedBy }
     await releases.keep(tenant.name, entry, result.bytes, envelope)
     onPoint('trainer:kept')
     await announceEntry(tenant.name, entry)
   }
 
-  const train = async (tenant: TenantProgress, withModel: boolean): Promise<void> => {
+  const train = async (tenant: TenantProgress, withModel: boolean, orderedBy?: string): Promise<void> => {
     const source = options.store()
     if (source === null) throw new PlumblineError('STORE_UNAVAILABLE', 'ClickHouse is not there yet.', { retryable: true })
     current = { tenant: tenant.name, withModel }
@@ -180,7 +182,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
         abort.signal,
       )
       onPoint('trainer:trained')
-      await release(tenant, sequence, result)
+      await release(tenant, sequence, result, orderedBy)
       const tookMs = Math.round(performance.now() - begun)
       options.metrics?.plumbline_training_seconds.observe(tookMs / 1000)
       options.logger?.info({ tenant: tenant.name, release: result.id, modelled: result.modelled, rows: result.rows, tookMs }, 'released')
@@ -217,11 +219,11 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       leads.delete(name)
     })
 
-  const trainNow = (name: string): Promise<ReleaseEntry> =>
+  const trainNow = (name: string, orderedBy: string): Promise<ReleaseEntry> =>
     queued(async () => {
       const tenant = options.tenants().find((t) => t.name === name)
       if (tenant === undefined) throw new PlumblineError('TENANT_UNKNOWN', `No event of tenant ${name} was ever scored here.`)
-      await train(tenant, true)
+      await train(tenant, true, orderedBy)
       const made = releases.list(name).at(-1)
       if (made === undefined) throw new PlumblineError('TRAINING_ABORTED', 'Training was stopped.', { retryable: true })
       return made

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from '@plumbline/adapters/clickhouse'
 import { proposePolicy } from '@plumbline/adapters/policy'
 import { DAY, generate, HOUR } from '@plumbline/generator'
 import { createLogger, findInstance } from '@plumbline/runtime'
@@ -141,6 +143,40 @@ test('an identity is erased: its events and its page are gone, those of others s
   assert.deepEqual([await countOf(who), await countOf(other)], [0, others])
   await assert.rejects(access.api.get(`/v1/identities/${encodeURIComponent(who)}`), { code: 'NOT_FOUND' })
   await assert.rejects(erase('nobody'), { code: 'TENANT_UNKNOWN' })
+})
+
+test('who learned, replayed and trained is in the audit log', async () => {
+  const store = findInstance(dataDir)?.store
+  assert.ok(store !== null && store !== undefined)
+  const reader = connect(store)
+  const read = () =>
+    reader.rows<{ actor: string; action: string; tenant: string; target: string }>(
+      `SELECT actor, action, tenant, target FROM ${reader.database}.audit WHERE tenant != '' AND actor != 'policy file' ORDER BY sequence`,
+    )
+  let entries = await read()
+  // The newest may still be on its way.
+  for (let tries = 0; !entries.some(({ tenant }) => tenant === 'nobody') && tries < 200; tries++) {
+    await sleep(50)
+    entries = await read()
+  }
+  await reader.close()
+  const ofAcme = entries.filter(({ tenant }) => tenant === 'acme')
+  const byOperator = ofAcme.filter(({ actor }) => actor === 'operator').map(({ action }) => action)
+  assert.deepEqual(byOperator, ['backfill', 'backfill', 'backfill.end', 'train', 'release'], 'interrupted once; the second run ended')
+  assert.ok(
+    ofAcme.some(({ actor, action }) => actor === 'trainer' && action === 'release'),
+    'what was due is from the trainer',
+  )
+  const [first, second, end] = ofAcme.filter(({ action }) => action.startsWith('backfill')).map(({ target }) => target)
+  assert.ok(first !== second && second === end)
+  assert.deepEqual(
+    entries.filter(({ tenant, actor }) => tenant === 'default' && actor === 'operator').map(({ action }) => action),
+    ['replay', 'replay.end'],
+  )
+  assert.deepEqual(
+    entries.filter(({ tenant }) => tenant === 'nobody').map(({ actor, action }) => [actor, action]),
+    [['operator', 'train']],
+  )
 })
 
 test('only the instance of the data folder is the operator’s', async () => {

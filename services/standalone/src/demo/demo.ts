@@ -88,7 +88,7 @@ export const createDemo = (deps: DemoDeps): Demo => {
     const from = company.startTime ?? 0
     const policy = Policy.parse(companyPolicy())
     await save(state)
-    await givePolicy(log, DEMO_TENANT, policy, policyHash(policy), clock())
+    await givePolicy(log, { tenant: DEMO_TENANT, policy, hash: policyHash(policy), nowMs: clock(), by: 'demo' })
     progress = { done: 0, doing: REPLAYING }
     await feed(shifted(company, state.shiftMs), {
       log,

@@ -3,6 +3,7 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { decodeEvent } from '@plumbline/detector/decode-event'
 import type { Credential, Door, DoorOptions, IngestPort } from '@plumbline/gateway'
 import type { FeedAnswer, FeedHeader, IngestAnswer } from '@plumbline/schemas'
+import type { FeedAudit } from '../audit.ts'
 import type { Pace } from '../pace.ts'
 
 /** Prefix of the keys of history: learned and scored whatever its age, its alerts stored and never forwarded. */
@@ -18,6 +19,8 @@ export interface FeedsDeps {
   /** Tenant the deployment is bound to, if any. */
   readonly tenant?: string | undefined
   readonly pace: Pace
+  /** Told before events of a tenant are taken. */
+  readonly onFeed: FeedAudit['begin']
   readonly signal: AbortSignal
 }
 
@@ -139,6 +142,7 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
     const candidates = lines.map((bytes, index) => ({ index, bytes, decoded: decodeEvent(bytes) }))
     const tenants = new Set(candidates.flatMap(({ decoded }) => (decoded.ok ? [deps.tenant ?? decoded.event.tenant] : [])))
     if (!(await ready(tenants))) return { state: 'busy', learning: true }
+    for (const tenant of tenants) await deps.onFeed(tenant, header)
     let { arrival } = header
     const stamp: DoorOptions['stamp'] = (record, event) => {
       arrival = Math.max(arrival, event.time)

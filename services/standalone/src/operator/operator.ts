@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createDoor } from '@plumbline/gateway'
 import { type EraseAnswer, type EraseRequest, PlumblineError, type SettleRequest, type TrainAnswer } from '@plumbline/schemas'
 import type { ReleaseEntry } from '@plumbline/trainer'
+import { audit, createFeedAudit } from '../audit.ts'
 import { type Context, logOf, present, readerOf, ruled } from '../context.ts'
 import { DEMO_TENANT } from '../demo/demo.ts'
 import { createErasure } from '../erasure.ts'
@@ -29,6 +30,7 @@ const soon = async <T>(work: Promise<T>, stopping: AbortSignal): Promise<T | und
 export const createOperator = (context: Context): Operator => {
   const { signal } = context.stopping
   const { config, clock, metrics } = context
+  const feedAudit = createFeedAudit(() => logOf(context), clock)
   let feeds: Feeds | null = null
   const trainings = new Map<string, Promise<ReleaseEntry>>()
   const settling = new Map<string, Promise<void>>()
@@ -50,13 +52,16 @@ export const createOperator = (context: Context): Operator => {
       clock,
       tenant: config.tenant,
       pace: paceOf(context),
+      onFeed: feedAudit.begin,
       signal,
     }))
 
   const train = (tenant: string): Promise<ReleaseEntry> => {
     const known = trainings.get(tenant)
     if (known !== undefined) return known
-    const run = context.storeUp.promise.then(() => present(context.trainer, 'The trainer').trainNow(tenant))
+    const run = audit(logOf(context), clock(), { tenant, actor: 'operator', action: 'train', target: tenant })
+      .then(() => context.storeUp.promise)
+      .then(() => present(context.trainer, 'The trainer').trainNow(tenant, 'operator'))
     run.catch(() => {})
     trainings.set(tenant, run)
     return run
@@ -86,6 +91,7 @@ export const createOperator = (context: Context): Operator => {
     for (const tenant of tenants) await (complete ? trainer.complete(tenant) : trainer.settle(tenant))
     await detection.worker().drained()
     await recorder.drained()
+    await feedAudit.end(tenants)
   }
   /** The one under way for these tenants, however often it is asked for, until somebody was told that it is done. */
   const settled = async (request: SettleRequest): Promise<boolean> => {
