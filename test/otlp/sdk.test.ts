@@ -24,7 +24,8 @@ const EXPORTERS: readonly (readonly [string, Make])[] = [
   ['JSON', (url, headers) => new JsonExporter({ url, headers })],
 ]
 
-const runAgent = async (exporter: SpanExporter, service: string): Promise<void> => {
+/** @param name of the agent; empty for instrumentation that sends none */
+const runAgent = async (exporter: SpanExporter, service: string, name = `${service}-bot`): Promise<void> => {
   const provider = new NodeTracerProvider({
     resource: resourceFromAttributes({ 'service.name': service, 'service.version': '1.4.0' }),
     spanProcessors: [new BatchSpanProcessor(exporter)],
@@ -33,7 +34,7 @@ const runAgent = async (exporter: SpanExporter, service: string): Promise<void> 
   const agent = tracer.startSpan('invoke_agent support', {
     attributes: {
       'gen_ai.operation.name': 'invoke_agent',
-      'gen_ai.agent.name': `${service}-bot`,
+      ...(name === '' ? {} : { 'gen_ai.agent.name': name }),
       'gen_ai.conversation.id': 'conv-7',
       'gen_ai.provider.name': 'openai',
     },
@@ -114,6 +115,13 @@ test('stock settings are enough: endpoint and header from the environment variab
   }
   const ids = (await door.events()).map((e) => (e.event['identity'] as { id: string }).id)
   assert.equal(ids.filter((id) => id === 'svc-env-bot').length, 4)
+})
+
+test('an agent that instrumentation does not name is its service, and an agent in all it does', async () => {
+  await runAgent(new ProtobufExporter({ url: `${door.url}/v1/traces`, headers: { authorization: `Bearer ${TOKEN}` } }), 'svc-unnamed', '')
+  const events = (await door.events()).map((e) => e.event).filter((e) => (e['identity'] as { id: string }).id === 'svc-unnamed')
+  assert.deepEqual(new Set(events.map((e) => e['action'])), new Set(['invoke_agent', 'chat', 'export', 'http.PUT']))
+  assert.deepEqual(new Set(events.map((e) => (e['identity'] as { kind: string }).kind)), new Set(['agent']))
 })
 
 test('refusals are OTLP refusals; a bad span among good ones is a partial success and a dead letter', async () => {

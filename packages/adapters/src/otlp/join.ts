@@ -4,6 +4,8 @@ import type { OtlpSpan } from './span.ts'
 export interface Context {
   /** Nearest agent around the span, the span's own included. */
   readonly agent: string | undefined
+  /** Whether it is part of an agent's work: the span, or another one of its trace and service, speaks of GenAI. */
+  readonly agentic: boolean
   /** The next different agent further out: on whose behalf that one works. */
   readonly callingAgent: string | undefined
   readonly conversation: string | undefined
@@ -35,11 +37,14 @@ export const createSpanJoiner = (): SpanJoiner => {
   const traces = bounded<Known>(MAX_TRACES)
   /** Agent of a service, or null once there was a second one. */
   const services = bounded<{ agent: string | null }>(MAX_SERVICES)
+  /** Traces of a service with a GenAI span in them. A trace alone would not do: it passes through services that are none. */
+  const agentic = bounded<true>(MAX_TRACES)
 
   const learn = (span: OtlpSpan, scope: string): void => {
     const trace = `${scope}/${span.traceId}`
     const known = traces.get(trace) ?? {}
     const agent = agentOf(span)
+    if (speaksOfGenAi(span)) agentic.set(workOf(span, scope), true)
     known.conversation ??= str(span, 'gen_ai.conversation.id')
     known.user ??= userOf(span)
     if (agent !== undefined) {
@@ -71,6 +76,7 @@ export const createSpanJoiner = (): SpanJoiner => {
     const service = scoped(scope, serviceOf(span))
     return {
       agent: agent ?? trace?.agent ?? (service === undefined ? undefined : (services.get(service)?.agent ?? undefined)),
+      agentic: agentic.get(workOf(span, scope)) === true,
       callingAgent,
       conversation: conversation ?? trace?.conversation,
       model,
@@ -92,6 +98,14 @@ const scoped = (scope: string, name: string | undefined): string | undefined => 
 const str = (span: OtlpSpan, key: string): string | undefined => {
   const value = span.attributes.get(key)
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** What a service did in one trace. */
+const workOf = (span: OtlpSpan, scope: string): string => `${scope}/${span.traceId}/${serviceOf(span) ?? ''}`
+
+const speaksOfGenAi = (span: OtlpSpan): boolean => {
+  for (const key of span.attributes.keys()) if (key.startsWith('gen_ai.')) return true
+  return false
 }
 
 const agentOf = (span: OtlpSpan): string | undefined => str(span, 'gen_ai.agent.name') ?? str(span, 'gen_ai.agent.id')

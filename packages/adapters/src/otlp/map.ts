@@ -174,7 +174,8 @@ const toEvent = (span: OtlpSpan, act: Act, context: Context, bound: Bound): Reco
   const own = context.agent ?? serviceOf(span)
   const identity = bound.identity ?? {
     id: plainName(own, EVENT_LIMITS.identityChars),
-    kind: context.agent === undefined ? 'service' : 'agent',
+    // Stock instrumentation often names no agent: its service is the agent then.
+    kind: context.agent !== undefined || context.agentic ? 'agent' : 'service',
   }
   return withoutAbsent({
     id: span.traceId === '' || span.spanId === '' ? undefined : `${span.traceId}-${span.spanId}`,

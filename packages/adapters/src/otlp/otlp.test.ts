@@ -135,6 +135,22 @@ test('a parent that comes in a later batch: the trace, then the only agent of th
   assert.deepEqual(who([{ ...tool, traceId: 'dd'.repeat(16) }]), ['shop-agents'], 'two agents share the service')
 })
 
+test('a service is an agent in the traces that speak of GenAI, and in no others', () => {
+  const [, , tool] = decodeTraces(json(first.request), 'json')
+  assert.ok(tool)
+  const client = new Map<string, string>([['http.request.method', 'GET']])
+  const resource = (name: string): ReadonlyMap<string, string> => new Map([['service.name', name]])
+  const call = { ...tool, kind: 3, parentSpanId: '', attributes: client, resource: resource('stock') }
+  const spans = [
+    call,
+    { ...tool, resource: resource('stock') },
+    { ...call, traceId: 'aa'.repeat(16) },
+    { ...call, resource: resource('shop-front') },
+  ]
+  const kinds = mapSpans(spans, createSpanJoiner()).events.map((e) => (e.ok ? e.event.identity.kind : undefined))
+  assert.deepEqual(kinds, ['agent', 'agent', 'service', 'service'])
+})
+
 test('parents in a circle end', () => {
   const [root] = decodeTraces(json(first.request), 'json')
   assert.ok(root)
