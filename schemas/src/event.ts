@@ -147,7 +147,7 @@ export const Content = z.object({
   argumentsFromTool: count.optional().meta({ description: 'Arguments first seen in a tool result.', unit: 'arguments' }),
   argumentsNew: count.optional().meta({ description: 'Arguments seen nowhere before.', unit: 'arguments' }),
   destinationHashes: z
-    .array(z.string().regex(/^[0-9a-f]{8,32}$/))
+    .array(z.string().regex(/^[0-9a-f]{8,32}$/, 'must be 8 to 32 hexadecimal digits in lower case'))
     .max(EVENT_LIMITS.destinationHashes)
     .optional()
     .meta({ description: 'Keyed hashes of destination-like strings seen in the tool result.' }),

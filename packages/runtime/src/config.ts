@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { PlumblineError } from '@plumbline/schemas'
+import { inWords, nearestName, PlumblineError } from '@plumbline/schemas'
 import { parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { type ConfigField, configFields, nearestName } from './config-fields.ts'
+import { type ConfigField, configFields } from './config-fields.ts'
 
 export type ConfigOrigin = 'flag' | 'environment' | 'file' | 'default'
 
@@ -59,7 +59,7 @@ export const loadConfig = <S extends z.ZodObject>(schema: S, sources: ConfigSour
   readEnvironment(sources, fields, problems, (field, value) => put(field, value, 'environment'))
   readFlags(sources.flags ?? {}, fields, problems, (field, value) => put(field, value, 'flag'))
 
-  const result = schema.safeParse(withSections(tree, fields))
+  const result = schema.safeParse(withSections(tree, fields), { error: inWords })
   if (!result.success) {
     for (const issue of result.error.issues) problems.push(explain(issue, fields, origins))
   }

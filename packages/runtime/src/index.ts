@@ -1,5 +1,5 @@
 export * from './config.ts'
-export { type ConfigField, type ConfigMeta, configFields, nearestName } from './config-fields.ts'
+export { type ConfigField, type ConfigMeta, configFields } from './config-fields.ts'
 export * from './config-print.ts'
 export * from './health.ts'
 export * from './instance-file.ts'

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import { PlumblineError, type ApiError } from '@plumbline/schemas'
+import { inWords, PlumblineError, type ApiError } from '@plumbline/schemas'
 
 export interface Known {
   readonly status: number
@@ -29,7 +29,7 @@ export const notFound = (what: string): PlumblineError => new PlumblineError('NO
 
 /** @throws PlumblineError REQUEST_INVALID naming the first wrong field, never its value. */
 export function parse<T extends z.ZodType>(schema: T, input: unknown, where: 'query' | 'body'): z.output<T> {
-  const result = schema.safeParse(input ?? {})
+  const result = schema.safeParse(input ?? {}, { error: inWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const field = issue === undefined ? '' : issue.path.join('.')

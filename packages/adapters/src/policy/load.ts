@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { policyHash } from '@plumbline/detector/policy'
-import { PlumblineError, Policy } from '@plumbline/schemas'
+import { inWords, PlumblineError, Policy } from '@plumbline/schemas'
 import { LineCounter, parseDocument } from 'yaml'
 
 /** One mistake of a policy file. */
@@ -32,7 +32,7 @@ export const parsePolicy = (text: string): LoadedPolicy => {
   } catch {
     return failed({ field: '', line: undefined, message: 'aliases (*name) are not allowed; write it out' })
   }
-  const parsed = Policy.safeParse(withoutEmpty(value))
+  const parsed = Policy.safeParse(withoutEmpty(value), { error: inWords })
   if (parsed.success) return { ok: true, policy: parsed.data, hash: policyHash(parsed.data) }
   const lineOf = (path: readonly PropertyKey[]): number | undefined => {
     for (let n = path.length; n > 0; n--) {

@@ -1,4 +1,4 @@
-import { EVENT_LIMITS, Event, type RejectCode, type Rejection, rejection } from '@plumbline/schemas'
+import { EVENT_LIMITS, Event, inWords, type RejectCode, type Rejection, rejection } from '@plumbline/schemas'
 import { canonicalEvent } from './canonical.ts'
 import { guardBytes } from './guard.ts'
 import { explainIssue, fieldName } from './issue.ts'
@@ -61,7 +61,7 @@ export const decodeParsed = (parsed: JsonObject, keys = -1): Decoded => {
   if (keys >= 0 && walk.keys !== keys) return refuse('JSON_DUPLICATE_KEY')
 
   const folded = foldUnknown(parsed)
-  const result = Event.safeParse(folded.input)
+  const result = Event.safeParse(folded.input, { error: inWords })
   if (!result.success) {
     const issue = result.error.issues[0]
     return issue === undefined ? refuse('FIELD_INVALID') : { ok: false, rejection: explainIssue(issue, folded.input) }

@@ -7,6 +7,7 @@ import {
   FeedHeader,
   type HistoryAnswer,
   HistoryRequest,
+  inWords,
   type PlacesAnswer,
   PlacesRequest,
   PlumblineError,
@@ -53,7 +54,7 @@ const isLoopback = (address: string | undefined): boolean =>
   address !== undefined && (address === '::1' || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address))
 
 const parse = <T extends z.ZodType>(schema: T, input: unknown): z.output<T> => {
-  const result = schema.safeParse(input)
+  const result = schema.safeParse(input, { error: inWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw new PlumblineError('REQUEST_INVALID', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)
