@@ -10,17 +10,20 @@ export const REJECT_CODES = {
   UTF8_INVALID: 'The bytes are not valid UTF-8. Encode the event as UTF-8.',
   NUMBER_NOT_FINITE: 'A number is not finite or not exact. Send finite numbers below 2^53.',
   FIELD_MISSING: 'A required field is missing. Add it to the event.',
-  FIELD_INVALID: 'A field has a value outside its definition. See the message for the field.',
+  FIELD_INVALID:
+    'A field has a value outside its definition. Correct it as the message says; GET /v1/openapi.json has the limits of every field.',
   TIME_FUTURE: "The event time is more than 5 minutes after its arrival. Check the sender's clock.",
   TIME_INVALID: 'The event time cannot be read. Send RFC 3339 with a zone or epoch milliseconds.',
   VERSION_UNSUPPORTED: 'The event version is unknown. Send "v": 1.',
   RECORD_KEY_INVALID: 'The record key has no known type prefix. Events go through the gateway or carry an "e:" key.',
   SHARD_MISMATCH: 'The record stands in a shard its identity does not belong to. Let the gateway or the default partitioner place it.',
-  CONTROL_INVALID: 'A control record cannot be read. It is ignored; see the message.',
+  CONTROL_INVALID:
+    'A control record cannot be read. It is ignored; write control records with the same version of Plumbline that reads them.',
   RELEASE_REFUSED:
     'A release record names a release of another tenant, or one not newer than the one in force. It is ignored; publish a new release.',
   STORE_REFUSED: 'The store refused the row for its content. The rest of its block was stored; report the message.',
   CREDENTIAL_MISMATCH: 'The token is bound to another tenant or identity. Leave the field out, or use the token made for it.',
+  TENANT_RESERVED: 'The tenant is reserved for the demo of the service. Name another tenant, or leave the field out.',
   TENANT_LIMIT:
     'The tenant is new, and as many tenants as allowed are there already. Use one of them, or raise maxTenants or maxTenantsPerToken.',
   FORMAT_UNSUPPORTED: 'The line is of no format that was asked for. Check --format.',

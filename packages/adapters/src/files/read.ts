@@ -1,7 +1,7 @@
 import { canonicalEvent, decodeParsed } from '@plumbline/detector/decode'
 import { decodeEvent } from '@plumbline/detector/decode-event'
 import { EVENT_LIMITS, type Event, PlumblineError, type Rejection, rejection } from '@plumbline/schemas'
-import { isObject, type JsonObject } from '@plumbline/detector/foreign'
+import { isObject, type JsonObject, notJson } from '@plumbline/detector/foreign'
 import { cloudtrailToEvent } from './cloudtrail.ts'
 import { neutralRef, neutralToEvent } from './neutral.ts'
 import { type OpenOptions, openBytes } from './open.ts'
@@ -126,7 +126,7 @@ const decoder = (format: FileFormat, tenant: string): ((raw: RawRecord) => FileR
     try {
       parsed = JSON.parse(text)
     } catch {
-      return refuse(raw, rejection('JSON_SYNTAX'))
+      return refuse(raw, notJson(text))
     }
     if (!isObject(parsed)) return refuse(raw, rejection('JSON_NOT_OBJECT'))
     const neutral = format === 'neutral'

@@ -74,7 +74,13 @@ test('a sender’s token, or another key, opens nothing', async () => {
     await assert.rejects(createApi(service.url, token).post('/v1/operator/feed', JSON.stringify(header)), { code: 'OPERATOR_ONLY' })
   await assert.rejects(access.operator.post('/v1/operator/feed', '{}'), { code: 'REQUEST_INVALID' })
   await assert.rejects(access.operator.post('/v1/operator/train', '{"tenant": 5}'), { code: 'REQUEST_INVALID' })
-  await assert.rejects(access.operator.post('/v1/operator/places', '{"tenant":"demo","files":[]}'), { code: 'REQUEST_INVALID' })
+  await assert.rejects(access.operator.post('/v1/operator/places', '{"tenant":"demo","files":[]}'), {
+    code: 'TENANT_RESERVED',
+    message: /demo is reserved/,
+  })
+  await assert.rejects(access.operator.post('/v1/operator/feed', JSON.stringify({ ...header, tenant: 'demo' })), {
+    code: 'TENANT_RESERVED',
+  })
   assert.notEqual(findInstance(dataDir)?.operator, service.token)
 })
 

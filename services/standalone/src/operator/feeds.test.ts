@@ -113,7 +113,7 @@ test('the future, the demo and what is no event are refused with their place; th
     answer.errors.map(({ index, code }) => [index, code]),
     [
       [0, 'TIME_FUTURE'],
-      [1, 'CREDENTIAL_MISMATCH'],
+      [1, 'TENANT_RESERVED'],
       [2, 'JSON_SYNTAX'],
     ],
   )

@@ -26,6 +26,11 @@ const soon = async <T>(work: Promise<T>, stopping: AbortSignal): Promise<T | und
   }
 }
 
+const refuseDemo = (tenant: string): void => {
+  if (tenant === DEMO_TENANT)
+    throw new PlumblineError('TENANT_RESERVED', `The tenant ${DEMO_TENANT} is reserved for the demo of the service.`)
+}
+
 /** The operator's requests on the parts of this process; each part is asked for when it is needed. */
 export const createOperator = (context: Context): Operator => {
   const { signal } = context.stopping
@@ -111,9 +116,12 @@ export const createOperator = (context: Context): Operator => {
   }
 
   return {
-    feeds: theFeeds,
+    async feed(header, lines) {
+      refuseDemo(header.tenant)
+      return theFeeds().take(header, lines)
+    },
     async places({ tenant, files }) {
-      if (tenant === DEMO_TENANT) throw new PlumblineError('REQUEST_INVALID', 'The demo tenant takes no events of others.')
+      refuseDemo(tenant)
       await context.storeUp.promise
       return { places: theFeeds().places(tenant, files), live: await liveEventsOf(readerOf(context), tenant) }
     },

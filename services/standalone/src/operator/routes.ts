@@ -4,6 +4,7 @@ import {
   type ApiError,
   type EraseAnswer,
   EraseRequest,
+  type FeedAnswer,
   FeedHeader,
   type HistoryAnswer,
   HistoryRequest,
@@ -17,13 +18,12 @@ import {
   TrainRequest,
 } from '@plumbline/schemas'
 import type { z } from 'zod'
-import type { Feeds } from './feeds.ts'
 
 export type App = ReturnType<typeof createGateway>
 
 /** What the operator of the machine may ask for. Parts that are not up yet throw STARTING. */
 export interface Operator {
-  feeds(): Feeds
+  feed(header: FeedHeader, lines: readonly Uint8Array[]): Promise<FeedAnswer>
   places(request: PlacesRequest): Promise<PlacesAnswer>
   settle(request: SettleRequest): Promise<SettleAnswer>
   history(request: HistoryRequest): Promise<HistoryAnswer>
@@ -42,6 +42,7 @@ export const REFUSALS: Readonly<Record<string, { readonly status: number; readon
     remedy: 'Run the command on the machine of the instance, as the user that owns its data folder (--data-dir).',
   },
   REQUEST_INVALID: { status: 400, remedy: 'Use the command line of the same version as the instance.' },
+  TENANT_RESERVED: { status: 400, remedy: 'Give another name with --tenant, or leave it out.' },
   IDEMPOTENCY_KEY_REUSED: { status: 422, remedy: 'Run the command again: its requests get new keys.' },
   TENANT_UNKNOWN: { status: 404, remedy: 'Check --tenant; only tenants that sent events can be asked for.' },
 }
@@ -107,7 +108,7 @@ export const operatorRoutes =
 
     app.post('/v1/operator/feed', async (request) => {
       const [head, ...lines] = linesOf(bodyOf(request.body))
-      return operator.feeds().take(parse(FeedHeader, json(head ?? Buffer.alloc(0))), lines)
+      return operator.feed(parse(FeedHeader, json(head ?? Buffer.alloc(0))), lines)
     })
     app.post('/v1/operator/places', async (request) => operator.places(parse(PlacesRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/settle', async (request) => operator.settle(parse(SettleRequest, json(bodyOf(request.body)))))
