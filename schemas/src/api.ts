@@ -6,6 +6,9 @@ import { SCORED_FLAGS } from './scored.ts'
 
 const FLAG_NAMES = Object.keys(SCORED_FLAGS) as [keyof typeof SCORED_FLAGS, ...(keyof typeof SCORED_FLAGS)[]]
 
+/** Fields that one answer warns of at most. */
+export const INGEST_WARNINGS = 100
+
 /** Answer of POST /v1/events: counts of what is durable, and each refusal with its remedy. */
 export const IngestAnswer = z.strictObject({
   accepted: z.number().int(),
@@ -14,6 +17,14 @@ export const IngestAnswer = z.strictObject({
     .array(z.strictObject({ index: z.number().int(), code: z.string(), field: z.string(), message: z.string(), remedy: z.string() }))
     .max(1000)
     .meta({ description: 'At most 1,000 are listed; `rejected` counts all.' }),
+  warnings: z
+    .array(z.strictObject({ index: z.number().int(), field: z.string(), message: z.string() }))
+    .max(INGEST_WARNINGS)
+    .optional()
+    .meta({
+      description:
+        'Of events that were taken: fields that are none of an event and were kept as attributes, each once with the first event that has it; at most 100. Absent when there are none.',
+    }),
 })
 export type IngestAnswer = z.infer<typeof IngestAnswer>
 

@@ -271,10 +271,11 @@ test('B10 a bound token cannot speak for another tenant or identity, and proof i
     assert.deepEqual(
       reserved.answer.errors.map((e) => [e.index, e.code, e.field]),
       [
-        [0, 'CREDENTIAL_MISMATCH', 'tenant'],
-        [2, 'CREDENTIAL_MISMATCH', 'tenant'],
+        [0, 'TENANT_RESERVED', 'tenant'],
+        [2, 'TENANT_RESERVED', 'tenant'],
       ],
     )
+    assert.match(reserved.answer.errors[0]?.message ?? '', /tenant demo is reserved/)
   } finally {
     await own.close()
   }
@@ -309,7 +310,8 @@ test('unknown fields never cost the event: kept as attributes where they fit, el
 test('unknown scalar fields are kept as attributes; pretty-printed and mislabelled bodies are understood', async () => {
   const own = await openDoor()
   try {
-    assert.equal((await own.post(JSON.stringify(event('pretty', { region: 'eu', attempt: 2 }), null, 2))).answer.accepted, 1)
+    const told = (await own.post(JSON.stringify(event('pretty', { region: 'eu', attempt: 2 }), null, 2))).answer
+    assert.deepEqual([told.accepted, told.warnings?.map((w) => w.field)], [1, ['region', 'attempt']])
     assert.equal((await own.post(`${line('l1')}\n${line('l2')}\n`)).answer.accepted, 2)
     assert.equal(
       (await own.post(`  [ ${line('c1')} , ${line('c2')} ]  `, { 'content-type': 'application/x-www-form-urlencoded' })).answer.accepted,
@@ -320,6 +322,26 @@ test('unknown scalar fields are kept as attributes; pretty-printed and mislabell
     assert.equal((await own.post('')).status, 400)
     const pretty = (await own.events()).find((e) => e.id === 'pretty')
     assert.deepEqual(pretty?.event['attributes'], { attempt: 2, region: 'eu' })
+  } finally {
+    await own.close()
+  }
+})
+
+test('what was kept as an attribute is told, each field once, with the name that may have been meant', async () => {
+  const own = await openDoor()
+  try {
+    const typo = { bytesout: 5, region: 'eu' }
+    const { status, answer } = await own.post(`${line('a')}\n${line('b', typo)}\n${line('c', { ...typo, action: 5 })}\n${line('d', typo)}`)
+    assert.deepEqual([status, answer.accepted, answer.rejected], [202, 3, 1])
+    assert.deepEqual(answer.warnings, [
+      { index: 1, field: 'bytesout', message: 'is not a field of an event and was kept as an attribute; did you mean bytesOut?' },
+      { index: 1, field: 'region', message: 'is not a field of an event and was kept as an attribute' },
+    ])
+    assert.equal('warnings' in (await own.post(line('e', { bytesOut: 5 }))).answer, false)
+    const many = Array.from({ length: 40 }, (_, i) =>
+      line(`m${i}`, Object.fromEntries(Array.from({ length: 30 }, (_, j) => [`field ${i} ${j}`, j]))),
+    )
+    assert.equal((await own.post(many.join('\n'))).answer.warnings?.length, 100)
   } finally {
     await own.close()
   }

@@ -15,6 +15,7 @@ import type { Metrics } from '@plumbline/runtime'
 import type { Credential } from './credentials.ts'
 import type { IngestBatch, IngestListener, IngestPort } from './ports.ts'
 import type { TenantClaim, TenantLedger } from './tenants.ts'
+import { createWarnings } from './warnings.ts'
 
 /** Events may be this much ahead of their arrival, ms (contracts C2). */
 export const FUTURE_TOLERANCE_MS = 5 * 60_000
@@ -90,12 +91,14 @@ export const createDoor = (options: DoorOptions): Door => ({
     const ingestTimeMs = options.clock()
     const records: AppendRecord[] = []
     const refused: Refused[] = []
+    const warnings = createWarnings()
     const newest = new Map<string, Event>()
     let leftOut = 0
     const claim = options.tenants?.claim(credential.id)
     for (const { index, decoded, bytes } of candidates) {
       const judged = judge(decoded, credential, ingestTimeMs, claim, options.reservedTenants)
       if (judged.ok) {
+        if (decoded.ok && decoded.moved !== undefined) warnings.moved(index, decoded.moved)
         const key = eventKey(judged.event.tenant, judged.event.identity.id)
         const record = { shard: shardOfKey(key, options.shards), ingestTimeMs, key, value: judged.canonical }
         records.push(options.stamp?.(record, judged.event) ?? record)
@@ -107,6 +110,7 @@ export const createDoor = (options: DoorOptions): Door => ({
       accepted: records.length,
       rejected: refused.length,
       errors: refused.slice(0, MAX_LISTED_ERRORS).map(toError),
+      ...warnings.answer,
     }
     const tenant = credential.tenant ?? 'default'
     const { repeated } = await store(options.port, claim, {
@@ -192,8 +196,12 @@ const bind = (event: Event, canonical: Uint8Array, credential: Credential, reser
   const { tenant, identity, relays } = credential
   if (tenant !== undefined && event.tenant !== tenant && event.tenant !== 'default') return mismatch('tenant')
   // Nor names that a record key could be taken for one of theirs by.
-  if (tenant === undefined && reserved.some((name) => event.tenant === name || event.tenant.startsWith(`${name}|`)))
-    return mismatch('tenant')
+  const taken = tenant === undefined ? reserved.find((name) => event.tenant === name || event.tenant.startsWith(`${name}|`)) : undefined
+  if (taken !== undefined)
+    return {
+      ok: false,
+      rejection: rejection('TENANT_RESERVED', 'tenant', `The tenant ${taken} is reserved for the demo of the service.`),
+    }
   if (identity !== undefined && event.identity.id !== identity.id) return mismatch('identity.id')
   if (identity !== undefined && event.identity.kind !== identity.kind) return mismatch('identity.kind')
   const attested = identity !== undefined ? 'token' : relays === true ? event.identity.attested : undefined

@@ -37,6 +37,7 @@ test('the canonical form has a fixed order, defaults filled in and no v', () => 
     '{"id":"e1","time":1767225600000,"tenant":"default","identity":{"id":"bot","kind":"agent"},"action":"read","resource":{"class":"crm"},' +
       '"outcome":"success","source":{"ip":"10.0.0.1","asn":7},"attributes":{"10":true,"a":"x","b":1,"future":"field"}}',
   )
+  assert.deepEqual(out.moved, ['future'])
 })
 
 test('every valid event decodes, and its canonical form is a fixed point', () => {

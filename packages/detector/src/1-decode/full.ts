@@ -2,6 +2,7 @@ import { EVENT_LIMITS, Event, inWords, type RejectCode, type Rejection, rejectio
 import { canonicalEvent } from './canonical.ts'
 import { guardBytes } from './guard.ts'
 import { explainIssue, fieldName } from './issue.ts'
+import { notJson } from './syntax.ts'
 import { foldUnknown } from './unknown.ts'
 
 export { canonicalEvent } from './canonical.ts'
@@ -13,6 +14,8 @@ export type Decoded =
       readonly canonical: Uint8Array
       /** Unknown fields that fitted no attribute; absent when there are none. */
       readonly leftOut?: number
+      /** Fields that are none of an event and became attributes; absent when there were none. */
+      readonly moved?: readonly string[]
     }
   | { readonly ok: false; readonly rejection: Rejection }
 
@@ -44,7 +47,7 @@ export const decodeFull = (bytes: Uint8Array): Decoded => {
   try {
     parsed = JSON.parse(text)
   } catch {
-    return refuse('JSON_SYNTAX')
+    return { ok: false, rejection: notJson(text) }
   }
   if (!isObject(parsed)) return refuse('JSON_NOT_OBJECT')
   return decodeParsed(parsed, guard.keys)
@@ -69,7 +72,13 @@ export const decodeParsed = (parsed: JsonObject, keys = -1): Decoded => {
   const canonical = canonicalEvent(result.data)
   // Defaults and rewritten numbers can make the canonical form a little longer than what came in.
   if (canonical.length > EVENT_LIMITS.eventBytes) return refuse('EVENT_TOO_LARGE')
-  return { ok: true, event: result.data, canonical, ...(folded.leftOut > 0 ? { leftOut: folded.leftOut } : {}) }
+  return {
+    ok: true,
+    event: result.data,
+    canonical,
+    ...(folded.leftOut > 0 ? { leftOut: folded.leftOut } : {}),
+    ...(folded.moved.length > 0 ? { moved: folded.moved } : {}),
+  }
 }
 
 interface Walk {

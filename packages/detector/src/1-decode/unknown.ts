@@ -1,4 +1,5 @@
 import { AttributeKey, AttributeValue, EVENT_FIELDS, EVENT_LIMITS, LEFT_OUT } from '@plumbline/schemas'
+import { fieldName } from './issue.ts'
 
 type JsonObject = Record<string, unknown>
 
@@ -7,6 +8,8 @@ interface Folded {
   readonly input: JsonObject
   /** Unknown fields that fitted no attribute. */
   readonly leftOut: number
+  /** Paths of those that became attributes. */
+  readonly moved: readonly string[]
 }
 
 interface Unknown {
@@ -27,19 +30,21 @@ export const foldUnknown = (parsed: JsonObject): Folded => {
   const known = knownOf(parsed, '', '', unknown) as JsonObject
   const given = parsed['attributes']
   // Wrong `attributes` are left as they are, so that the schema says what is wrong with them.
-  if (unknown.length === 0 || (given !== undefined && !isObject(given))) return { input: known, leftOut: 0 }
+  if (unknown.length === 0 || (given !== undefined && !isObject(given))) return { input: known, leftOut: 0, moved: [] }
   const attributes: JsonObject = { ...given }
   let room = EVENT_LIMITS.attributeCount - Object.keys(attributes).length
   let leftOut = 0
+  const moved: string[] = []
   for (const { path, value } of unknown) {
     const kept = typeof value === 'object' ? JSON.stringify(value) : value
     if (room > 0 && !Object.hasOwn(attributes, path) && fits(path, kept)) {
       attributes[path] = kept
+      moved.push(fieldName(path))
       room--
     } else leftOut++
   }
   if (leftOut > 0) attributes[LEFT_OUT] = leftOut
-  return { input: { ...known, attributes }, leftOut }
+  return { input: { ...known, attributes }, leftOut, moved }
 }
 
 /** `value` without unknown fields, which go to `unknown`. `place` is where EVENT_FIELDS knows it, `path` where it stands. */
