@@ -132,7 +132,11 @@ test('refusals are OTLP refusals; a bad span among good ones is a partial succes
       headers: { 'content-type': type, authorization: `Bearer ${token}` },
     })
   const denied = await send('{}', 'application/json', 'wrong')
-  assert.deepEqual([denied.status, ((await denied.json()) as { code: number }).code], [401, 16])
+  const said = (await denied.json()) as { code: number; message: string }
+  assert.deepEqual([denied.status, said.code], [401, 16])
+  assert.match(said.message, /: The token is wrong\. Send /)
+  const notOtlp = (await (await send('[]', 'application/json')).json()) as { message: string }
+  assert.match(notOtlp.message, /^OTLP_MALFORMED: The body is no OTLP trace request in JSON\. Send /)
   const broken = await send(Uint8Array.of(0x0a, 0xff), 'application/x-protobuf')
   assert.deepEqual([broken.status, broken.headers.get('content-type')], [400, 'application/x-protobuf'])
   assert.equal((await send('x', 'text/plain')).status, 415)
@@ -161,7 +165,7 @@ test('refusals are OTLP refusals; a bad span among good ones is a partial succes
   assert.equal(partial.status, 200)
   const answer = (await partial.json()) as { partialSuccess: { rejectedSpans: string; errorMessage: string } }
   assert.equal(answer.partialSuccess.rejectedSpans, '1')
-  assert.match(answer.partialSuccess.errorMessage, /span 1: TIME_INVALID time/)
+  assert.match(answer.partialSuccess.errorMessage, /span 1: TIME_INVALID time: must not be .*\?.* Send RFC 3339/)
   assert.equal(door.deadLetters().at(-1)?.code, 'TIME_INVALID')
   assert.equal((await door.events()).filter((e) => (e.event['identity'] as { id: string }).id === 'partial').length, 2)
 })

@@ -40,7 +40,13 @@ export function createReaderGate(readers: readonly Reader[]): ReaderGate {
       const presented = /^Bearer +([^\s]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1]
       // Every token is compared, so that the time says nothing of which one is close.
       const [found] = presented === undefined ? [] : checks.filter(({ check }) => check(presented))
-      if (found === undefined) return reply.code(401).header('www-authenticate', 'Bearer').send(REFUSAL)
+      if (found === undefined) {
+        const message = presented === undefined ? REFUSAL.message : 'The token is wrong.'
+        return reply
+          .code(401)
+          .header('www-authenticate', 'Bearer')
+          .send({ ...REFUSAL, message })
+      }
       known.set(request, found.reader)
       return undefined
     },

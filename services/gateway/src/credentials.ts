@@ -17,6 +17,14 @@ export interface Credential {
 export type Authenticate = (authorization: string | undefined) => Credential | undefined
 
 const MAX_HEADER_CHARS = 1024
+/** Why a request is let in no further: says what came, for whoever set the sender up. */
+export const tokenWords = (authorization: string | undefined): string => {
+  if (authorization === undefined || authorization.trim() === '') return 'This address needs a token.'
+  return /^Bearer +\S+ *$/i.test(authorization)
+    ? 'The token is wrong.'
+    : 'The Authorization header is there, but it is not "Bearer" and a token.'
+}
+
 const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest()
 
 /** Looks a bearer token up in time that depends neither on the token nor on which credential it is. */

@@ -91,6 +91,14 @@ test('operations routes are open, headers are set, unknown addresses answer in J
     const refused = await app.inject({ method: 'POST', url: '/v1/events', payload: '{}' })
     assert.equal(refused.statusCode, 401)
     assert.equal(refused.headers['www-authenticate'], 'Bearer')
+    for (const [authorization, words] of [
+      ['', /needs a token/],
+      ['Bearer abc', /token is wrong/],
+      ['Basic abc', /not "Bearer"/],
+    ] as const) {
+      const { body } = await app.inject({ method: 'POST', url: '/v1/events', payload: '{}', headers: { authorization } })
+      assert.match(JSON.parse(body).message as string, words)
+    }
     assert.equal(refused.headers['x-content-type-options'], 'nosniff')
   } finally {
     await app.close()

@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Metrics } from '@plumbline/runtime'
-import type { Authenticate, Credential } from './credentials.ts'
+import { type Authenticate, type Credential, tokenWords } from './credentials.ts'
 import { inflate } from './inflate.ts'
 
 export interface IntakeLimits {
@@ -84,7 +84,7 @@ export const guardIntake = async (app: FastifyInstance, options: IntakeOptions):
   app.addHook('preParsing', async (request, reply, payload) => {
     if (!credentials.has(request)) {
       reply.header('www-authenticate', 'Bearer')
-      throw new PlumblineError('TOKEN_MISSING_OR_WRONG', 'This address needs a token.')
+      throw new PlumblineError('TOKEN_MISSING_OR_WRONG', tokenWords(request.headers.authorization))
     }
     const reason = options.pressure?.()
     if (reason !== undefined) throw new PlumblineError('OVERLOADED', reason, { retryable: true })

@@ -42,7 +42,9 @@ export const tracesRoute = (
     )
     const { answer } = await door.admit(candidates, credential, 'otlp')
     for (const [reason, count] of mapped.ignored) metrics.plumbline_ingest_ignored_total.inc({ reason }, count)
-    const words = answer.errors.slice(0, 5).map((e) => `span ${e.index}: ${e.code} ${e.field} ${e.message} ${e.remedy}`)
+    const words = answer.errors
+      .slice(0, 5)
+      .map((e) => `span ${e.index}: ${e.code}${e.field === '' ? '' : ` ${e.field}`}: ${sentence(e.message)} ${e.remedy}`)
     return reply
       .code(200)
       .type(contentType(encoding))
@@ -67,6 +69,8 @@ export const otherSignalsRoute = (app: FastifyInstance, metrics: Pick<Metrics, '
     })
   }
 }
+
+const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`)
 
 const OTLP_ROUTES = new Set(['/v1/traces', '/v1/logs', '/v1/metrics'])
 

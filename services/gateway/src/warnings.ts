@@ -20,6 +20,8 @@ export const createWarnings = () => {
 }
 
 const wordsFor = (field: string): string => {
-  const near = nearestName(field, EVENT_FIELDS)
-  return `is not a field of an event and was kept as an attribute${near === undefined ? '' : `; did you mean ${near}?`}`
+  const at = field.lastIndexOf('.')
+  const near = nearestName(field.slice(at + 1), EVENT_FIELDS.get(field.slice(0, Math.max(0, at))) ?? [])
+  const meant = near === undefined ? '' : `; did you mean ${field.slice(0, at + 1)}${near}?`
+  return `is not a field of an event and was kept as an attribute${meant}`
 }

@@ -15,7 +15,11 @@ export const decodeTraces = (body: Uint8Array, encoding: OtlpEncoding): OtlpSpan
     return encoding === 'protobuf' ? decodeProtobufSpans(body) : decodeJsonSpans(body)
   } catch (cause) {
     const detail = cause instanceof Error && /^more than \d+ spans/.test(cause.message) ? `: ${cause.message}` : ''
-    throw new PlumblineError('OTLP_MALFORMED', `the body is no OTLP trace request in ${encoding}${detail}`, { cause })
+    throw new PlumblineError(
+      'OTLP_MALFORMED',
+      `The body is no OTLP trace request in ${encoding === 'json' ? 'JSON' : encoding}${detail}.`,
+      { cause },
+    )
   }
 }
 
