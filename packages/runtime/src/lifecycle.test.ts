@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { PlumblineError } from '@plumbline/schemas'
 import { createHealth, createLifecycle, type Part, stopOnSignals } from './index.ts'
 
 const recorder = () => {
@@ -34,6 +35,22 @@ test('a partial start is rolled back and its error says which part', async () =>
   ])
   await assert.rejects(life.start(), { code: 'PART_START_FAILED', message: 'http did not start: port taken' })
   assert.deepEqual(calls, ['start log', 'start worker', 'stop worker', 'stop log'])
+})
+
+test('what a part says in a coded error is not logged on top; what nobody foresaw is', async () => {
+  for (const [error, logged] of [
+    [new PlumblineError('HTTP_PORT_TAKEN', 'Port 7070 is taken.'), 0],
+    [new Error('undefined is not a function'), 1],
+  ] as const) {
+    const errors: unknown[] = []
+    const { part } = recorder()
+    const life = createLifecycle([part('http', { start: () => Promise.reject(error) })], {
+      info: () => {},
+      error: (...e: unknown[]) => errors.push(e),
+    })
+    await assert.rejects(life.start(), { code: 'PART_START_FAILED', cause: error })
+    assert.equal(errors.length, logged, error.message)
+  }
 })
 
 test('a part that fails or hangs while stopping does not keep the others up', async () => {

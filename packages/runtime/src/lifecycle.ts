@@ -47,7 +47,8 @@ export const createLifecycle = (parts: readonly Part[], log?: Pick<Logger, 'info
       try {
         await part.start()
       } catch (cause) {
-        log?.error({ part: part.name, err: cause }, 'start failed')
+        // A coded error says what to do in its own words, and our caller passes them on; anything else needs its stack.
+        if (!(cause instanceof PlumblineError)) log?.error({ part: part.name, err: cause }, 'start failed')
         await stopRunning()
         state = 'stopped'
         throw new PlumblineError('PART_START_FAILED', `${part.name} did not start: ${messageOf(cause)}`, { cause })

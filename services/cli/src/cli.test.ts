@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
+import { writeInstanceFile } from '@plumbline/runtime'
 import { helpOf } from './docs.ts'
 import { createProgram } from './program.ts'
 
@@ -41,14 +42,71 @@ test('a wrong command line exits with 2 and says what is wrong', () => {
     [['generate', '--attacks', 'hr_access,teleport'], /unknown attack teleport; one of hr_access/],
     [['generate', '--size', '1000..1.2'], /A range is two rising numbers/],
     [['generate', '--size', '1..2..3'], /from 1\.01 to 10000/],
-    [['generate', '--params', 'absent.json'], /absent\.json cannot be read \[FILE_NOT_FOUND\]/],
-    [['policy', 'test', 'absent.yaml'], /absent\.yaml cannot be read \[FILE_NOT_FOUND\]/],
+    [['generate', '--params', 'absent.json'], /absent\.json does not exist \[FILE_NOT_FOUND\]/],
+    [['policy', 'test', 'absent.yaml'], /absent\.yaml does not exist \[FILE_NOT_FOUND\]/],
+    [['up', '--http-port', '70000'], /--http-port: must be a whole number from 0 to 65,535/],
   ] as const) {
     const { status, stdout, stderr } = run(...args)
     assert.equal(status, 2, args.join(' '))
     assert.equal(stdout, '')
     assert.match(stderr, words)
   }
+})
+
+test('every command that reads files says alike that one is missing or a folder, and exits with 2', () => {
+  const commands = [
+    ['replay'],
+    ['backfill'],
+    ['policy', 'test'],
+    ['policy', 'propose'],
+    ['policy', 'test', '--cases'],
+    ['evaluate', '--scores', 'scores.jsonl', '--train', '-', '--test'],
+    ['evaluate', '--scores', 'scores.jsonl', '--tabular', MAIN],
+  ]
+  writeFileSync(join(dir, 'plumbline.policy.yaml'), '')
+  for (const command of commands) {
+    for (const [file, words] of [
+      ['nofile', /^plumbline: nofile does not exist \[FILE_NOT_FOUND\]\n$/],
+      [dir, /is a folder; name the files in it, like .*\/\* \[FILE_IS_FOLDER\]\n$/],
+    ] as const) {
+      const { status, stderr } = run(...command, file)
+      assert.equal(status, 2, `${command.join(' ')} ${file}: ${stderr}`)
+      assert.match(stderr, words, command.join(' '))
+    }
+  }
+})
+
+test('migrate beside a running instance says that there is nothing to do by hand', () => {
+  const dataDir = mkdtempSync(join(dir, 'busy-'))
+  const at = { v: 1, pid: process.pid, startedAt: Date.now(), url: 'http://127.0.0.1:1', token: 'x', operator: 'y', store: null } as const
+  writeInstanceFile(dataDir, at)
+  for (const more of [[], ['--dry-run']]) {
+    const { status, stderr } = run('migrate', '--data-dir', dataDir, ...more)
+    assert.equal(status, 3)
+    assert.match(stderr, /an instance \(pid \d+\) runs on .*; plumbline up brings its tables up .* stop it first \[STORE_BUSY\]/)
+  }
+  assert.match(run('query', '--data-dir', dataDir, 'SELECT 1').stderr, /its store is not up yet; try again/)
+})
+
+test('an evaluation of nothing is no success', () => {
+  const { status, stderr } = run('evaluate', '--train', '/dev/null', '--test', '/dev/null', '--scores', '-')
+  assert.equal(status, 1)
+  assert.match(stderr, /\/dev\/null holds no event that can be scored \[NOTHING_SCORED\]/)
+})
+
+test('an address where nobody is is told at once', () => {
+  const startedAt = performance.now()
+  for (const args of [
+    ['explain', '--to', 'http://127.0.0.1:1', '--token', 'x', 'some-alert'],
+    ['replay', '--to', 'http://127.0.0.1:1', '--arrival', 'wall', 'one.jsonl'],
+  ]) {
+    writeFileSync(join(dir, 'one.jsonl'), run('generate', '--days', '1', '--limit', '1').stdout)
+    const { status, stderr } = run(...args)
+    assert.equal(status, 3, stderr)
+    assert.match(stderr, /127\.0\.0\.1:1 does not answer \(.+\); is it running/)
+  }
+  // Each would wait for six seconds and more if it tried again.
+  assert.ok(performance.now() - startedAt < 10_000)
 })
 
 test('with --json an error is JSON on stderr', () => {
@@ -69,6 +127,11 @@ test('generate: same seed same bytes, plain or compressed, on stdout or in a fil
   assert.equal(labels.length, (attackEvents ?? 0) + (twinEvents ?? 0))
   assert.ok((cases ?? 0) > 0)
   assert.doesNotMatch(out.stdout, /"(label|attack|twin)"/)
+  const [first = ''] = out.stdout.split('\n', 1)
+  const day = new Date((JSON.parse(first) as { time: number }).time)
+  assert.equal(day.toISOString().slice(0, 10), '2026-10-01')
+  assert.match(run('generate', '--help').stdout, /default: 2026-10-01T00:00:00Z, a\s+Thursday/)
+  assert.equal(day.getUTCDay(), 4)
   assert.notEqual(run('generate', '--identities', '20', '--days', '1', '--seed', '8').stdout, out.stdout)
 })
 

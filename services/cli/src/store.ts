@@ -19,6 +19,12 @@ export interface StoreFlags {
 export const dataDirOf = (flags: { readonly dataDir?: string }): string =>
   resolve(flags.dataDir ?? process.env['PLUMBLINE_DATA_DIR'] ?? 'data')
 
+/** What to do while an instance holds the store. */
+const BUSY: Readonly<Record<'owner' | 'reader', string>> = {
+  owner: '; plumbline up brings its tables up to its own version when it starts. To do it by hand, stop it first',
+  reader: ', and its store is not up yet; try again in a moment',
+}
+
 /** User, password and database of a ClickHouse URL, taken out of it. */
 const serverAccess = (text: string): StoreAccess => {
   if (!URL.canParse(text))
@@ -46,7 +52,7 @@ export const openStore = async (flags: StoreFlags, role: 'owner' | 'reader'): Pr
   const running = findInstance(dataDir)
   if (running !== undefined && running.store !== null && role === 'reader') return { ...running.store, close: () => Promise.resolve() }
   if (running !== undefined)
-    throw new PlumblineError('STORE_BUSY', `an instance (pid ${running.pid}) runs on ${dataDir}`, { retryable: true })
+    throw new PlumblineError('STORE_BUSY', `an instance (pid ${running.pid}) runs on ${dataDir}${BUSY[role]}`, { retryable: true })
   const dir = join(dataDir, DATA_LAYOUT.store)
   if (!existsSync(dir))
     throw new PlumblineError('STORE_NOT_FOUND', `there is no store in ${dataDir} yet; set --data-dir, --clickhouse or CLICKHOUSE_URL`, {

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type FileFormat, readEvents } from '@plumbline/adapters/files'
-import { namingFile } from '../replay/replay.ts'
+import { namingFile } from '../inputs.ts'
 
 /** One file of a history after it was read once. */
 interface SpooledFile {

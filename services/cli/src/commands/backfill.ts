@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import type { FileFormat } from '@plumbline/adapters/files'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
+import { checkInputs } from '../inputs.ts'
 import { type InstanceFlags, openInstance } from '../instance/access.ts'
 import { FILE_FORMATS, oneOf } from '../options.ts'
 import { note, type Output, report } from '../output.ts'
@@ -41,8 +41,7 @@ export const registerBackfill: Register = (program, outputOf) => {
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const
 
 const run = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
-  const missing = files.find((file) => file !== '-' && !existsSync(file))
-  if (missing !== undefined) throw new PlumblineError('FILE_NOT_FOUND', `${missing} does not exist`)
+  checkInputs(files)
   const stop = new AbortController()
   const interrupt = (): void => stop.abort(new PlumblineError('INTERRUPTED', 'interrupted before anything was learned'))
   for (const signal of INTERRUPTS) process.on(signal, interrupt)

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import type { FileFormat } from '@plumbline/adapters/files'
 import { DEFAULT_DETECTION_CONFIG, PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { usageError } from '../exit.ts'
+import { checkInputs } from '../inputs.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, note, report, write } from '../output.ts'
 import { policyFlag } from '../policy/file.ts'
@@ -55,17 +55,11 @@ export const registerEvaluate: Register = (program, outputOf) => {
     })
 }
 
-const readable = (path: string): string => {
-  if (path !== '-' && !existsSync(path)) throw new PlumblineError('FILE_NOT_FOUND', `${path} does not exist`)
-  return path
-}
-
 const tabular = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
   const [train, test] = files
   if (flags.policy !== undefined) throw usageError('rows of numbers know no policy')
   if (train === undefined || test === undefined || files.length > 2) throw usageError('--tabular takes two files: TRAIN.csv TEST.csv')
-  readable(train)
-  readable(test)
+  checkInputs([train, test])
   const { scoreTabular } = await import('@plumbline/training')
   const progress = createProgress(output, 'training', 'rows')
   progress.phase('training the nets')
@@ -80,11 +74,12 @@ const tabular = async (files: readonly string[], flags: Flags, output: Output): 
 const events = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
   if (files.length > 0) throw usageError('name the files with --train and --test')
   if (flags.train === undefined || flags.test === undefined) throw usageError('both --train and --test are needed')
+  checkInputs([flags.train, flags.test])
   const options = { format: flags.format, tenant: flags.tenant }
   const policy = await policyFlag(flags.policy)
   const [{ readEvents }, { evaluate }] = await Promise.all([import('@plumbline/adapters/files'), import('../evaluate/evaluate.ts')])
   const progress = createProgress(output, 'learning from A', 'events')
-  const [train, test] = [readEvents(readable(flags.train), options), readEvents(readable(flags.test), options)]
+  const [train, test] = [readEvents(flags.train, options), readEvents(flags.test, options)]
   const sink = openSink(flags.scores)
   let lines: string[] = []
   const put = async (): Promise<void> => {
@@ -107,6 +102,8 @@ const events = async (files: readonly string[], flags: Flags, output: Output): P
   await sink.end()
   progress.end()
   const { train: a, test: b } = summary
+  if (b.events === b.rejected)
+    throw new PlumblineError('NOTHING_SCORED', `${flags.test} holds no event that can be scored${refusals(b.codes)}`)
   const words = [
     `A: ${a.events} events of ${a.identities} identities learned, ${a.rejected} refused; ${summary.releases.length === 0 ? 'too few to train on, statistics alone score' : `released ${summary.releases.join(', ')}`}`,
     `B (${flags.learn}): ${b.events - b.rejected} events scored, ${b.flagged} of them in ${b.alerts} alerts, ${b.rejected} refused${refusals(b.codes)}`,

@@ -1,3 +1,4 @@
+import { checkInputs } from '../inputs.ts'
 import { readFile } from 'node:fs/promises'
 import type { AttackKind, GenerateOptions, Level, Subtlety } from '@plumbline/generator'
 import { PlumblineError } from '@plumbline/schemas'
@@ -41,7 +42,7 @@ export const registerGenerate: Register = (program, outputOf) => {
     .option('-o, --out <file>', 'where events go, NDJSON; .gz is compressed, - is stdout', '-')
     .option('--labels <file>', 'where the ground truth goes: one line per event of an attack or twin. Events never carry it')
     .option('--seed <n>', 'same seed and options, same bytes', integer(0, 2 ** 31), 1)
-    .option('--start <time>', 'first hour (default: a fixed Monday)', time)
+    .option('--start <time>', 'first hour (default: 2026-10-01T00:00:00Z, a Thursday)', time)
     .option('--days <n>', 'length in days', number(0.05, 400), 15)
     .option('--identities <n>', 'agents, people and services together', integer(10, 200_000), 200)
     .option('--rate <n>', 'events per identity and day, mean', number(1, 100_000), 100)
@@ -115,12 +116,8 @@ const ofFlags = async (flags: Flags): Promise<GenerateOptions> => ({
 })
 
 const ofFile = async (path: string): Promise<GenerateOptions> => {
-  const [text, { parseParams }] = await Promise.all([
-    readFile(path, 'utf8').catch((cause: unknown) => {
-      throw new PlumblineError('FILE_NOT_FOUND', `${path} cannot be read`, { cause })
-    }),
-    import('@plumbline/generator'),
-  ])
+  checkInputs([path])
+  const [text, { parseParams }] = await Promise.all([readFile(path, 'utf8'), import('@plumbline/generator')])
   try {
     return parseParams(text)
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Observed } from '@plumbline/adapters/policy'
 import type { Policy } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
+import { checkInputs } from '../inputs.ts'
 import { FILE_FORMATS, oneOf } from '../options.ts'
 import { type Output, report } from '../output.ts'
 import { policyOf, textOf } from '../policy/file.ts'
@@ -93,6 +94,7 @@ interface ProposeFlags extends StoreFlags {
 }
 
 const inFiles = async (files: readonly string[], flags: ProposeFlags, output: Output): Promise<Observed> => {
+  checkInputs(files)
   const { observe } = await import('../policy/observe.ts')
   const progress = createProgress(output, 'reading', 'events')
   const observed = await observe(files, flags.format, (n) => progress.at(n, 0))

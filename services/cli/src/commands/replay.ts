@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
 import type { FileFormat } from '@plumbline/adapters/files'
 import { type Alert, DEFAULT_DETECTION_CONFIG, PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT, usageError } from '../exit.ts'
+import { checkInputs } from '../inputs.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
 import { type Output, write } from '../output.ts'
 import { policyFlag } from '../policy/file.ts'
@@ -65,8 +65,7 @@ const paceOf = (speed: string): number => {
 }
 
 const replayFiles = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
-  const missing = files.find((file) => file !== '-' && !existsSync(file))
-  if (missing !== undefined) throw new PlumblineError('FILE_NOT_FOUND', `${missing} does not exist`)
+  checkInputs(files)
   const pace = paceOf(flags.speed)
   if (flags.to !== undefined && flags.policy !== undefined)
     throw usageError('--policy is for a throw-away instance; a running one has its own')

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { type Policy, PlumblineError } from '@plumbline/schemas'
+import { checkInputs } from '../inputs.ts'
 
 /** A policy that was read and found valid. */
 export interface PolicyInUse {
@@ -7,14 +9,11 @@ export interface PolicyInUse {
   readonly hash: string
 }
 
-/** Text of a file that was named. Throws FILE_NOT_FOUND unless there is an `otherwise` for an absent one. */
+/** Text of a file that was named. Throws as `checkInputs` does, unless there is an `otherwise` for an absent one. */
 export const textOf = async (file: string, otherwise?: string): Promise<string> => {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    if (otherwise !== undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return otherwise
-    throw new PlumblineError('FILE_NOT_FOUND', `${file} cannot be read`, { cause })
-  }
+  if (otherwise !== undefined && !existsSync(file)) return otherwise
+  checkInputs([file])
+  return readFile(file, 'utf8')
 }
 
 /** Parses a policy file's text. Throws POLICY_INVALID naming the place of every mistake. */

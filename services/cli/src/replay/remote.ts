@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { IngestAnswer, IngestRefusal, PlumblineError } from '@plumbline/schemas'
+import { unavailable } from '../instance/api.ts'
 import type { ReplayTarget } from './replay.ts'
 
 const BATCH_EVENTS = 500
@@ -7,9 +8,6 @@ const BATCH_BYTES = 512 * 1024
 const MOST_WAIT_MS = 500
 const TIMEOUT_MS = 30_000
 const ATTEMPTS = 6
-
-const unavailable = (url: string, why: string, cause?: unknown): PlumblineError =>
-  new PlumblineError('INSTANCE_UNAVAILABLE', `${url} does not answer: ${why}`, { retryable: true, cause })
 
 /** The list of an answer that says that every event of a batch was refused: they are counted, and the replay goes on. */
 const refusalIn = (text: string): IngestAnswer | undefined => {
@@ -21,8 +19,16 @@ const refusalIn = (text: string): IngestAnswer | undefined => {
   }
 }
 
+/** Where batches go. One that has never answered is not waited for. */
+interface Door {
+  readonly url: string
+  readonly token: string | undefined
+  reached: boolean
+}
+
 /** Sends a batch until it is acknowledged; the key makes a repetition after a lost answer harmless. */
-const send = async (url: string, token: string | undefined, key: string, body: Uint8Array): Promise<IngestAnswer> => {
+const send = async (door: Door, key: string, body: Uint8Array): Promise<IngestAnswer> => {
+  const { url, token } = door
   const headers = {
     'content-type': 'application/x-ndjson',
     'idempotency-key': key,
@@ -33,6 +39,7 @@ const send = async (url: string, token: string | undefined, key: string, body: U
       (e: unknown) => e,
     )
     if (answer instanceof Response) {
+      door.reached = true
       if (answer.status === 202) return IngestAnswer.parse(await answer.json())
       const busy = answer.status === 429 || answer.status >= 500
       const whole = await answer.text()
@@ -40,11 +47,11 @@ const send = async (url: string, token: string | undefined, key: string, body: U
       if (refused !== undefined) return refused
       const said = whole.slice(0, 300)
       if (!busy) throw new PlumblineError('INSTANCE_REFUSED', `${url} answered ${answer.status}: ${said}`)
-      if (attempt === ATTEMPTS) throw unavailable(url, `${answer.status} ${said}`)
+      if (attempt === ATTEMPTS)
+        throw new PlumblineError('INSTANCE_UNAVAILABLE', `${url} does not take it: ${answer.status} ${said}`, { retryable: true })
       await sleep(Number(answer.headers.get('retry-after') ?? 0) * 1000 || 200 * 2 ** attempt)
     } else {
-      if (attempt === ATTEMPTS)
-        throw unavailable(url, answer instanceof Error ? String(answer.cause ?? answer.message) : 'no answer', answer)
+      if (!door.reached || attempt === ATTEMPTS) throw unavailable(url, answer)
       await sleep(200 * 2 ** attempt)
     }
   }
@@ -52,7 +59,7 @@ const send = async (url: string, token: string | undefined, key: string, body: U
 
 /** Events of files as lines to a running instance's door. */
 export const remoteTarget = (to: string, token: string | undefined): ReplayTarget => {
-  const url = to.replace(/\/+$/, '')
+  const door: Door = { url: to.replace(/\/+$/, ''), token, reached: false }
   const run = `replay-${process.pid}-${Date.now().toString(36)}`
   const codes: Record<string, number> = {}
   let parts: Uint8Array[] = []
@@ -64,7 +71,7 @@ export const remoteTarget = (to: string, token: string | undefined): ReplayTarge
     const body = Buffer.concat(parts.flatMap((part) => [part, NEWLINE]))
     parts = []
     bytes = 0
-    const answer = await send(url, token, `${run}-${batches++}`, body)
+    const answer = await send(door, `${run}-${batches++}`, body)
     for (const { code } of answer.errors) codes[code] = (codes[code] ?? 0) + 1
     sentAt = performance.now()
   }

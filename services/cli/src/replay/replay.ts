@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FileFormat, type FileRecord, readEvents } from '@plumbline/adapters/files'
-import { PlumblineError } from '@plumbline/schemas'
+import { namingFile } from '../inputs.ts'
 import type { Progress } from '../progress.ts'
 
 /** Where replayed events go. */
@@ -42,12 +42,6 @@ export interface ReplayOptions {
   readonly pace: number
   readonly target: ReplayTarget
   readonly progress: Progress
-}
-
-/** An error about a file as a whole says which. */
-export const namingFile = (path: string, error: unknown): unknown => {
-  if (!(error instanceof PlumblineError) || !/^(FILE|FORMAT)_/.test(error.code) || error.message.includes(path)) return error
-  return new PlumblineError(error.code, `${path}: ${error.message.replace(/^stream:? /, '')}`, { retryable: error.retryable, cause: error })
 }
 
 /** Waits until an event is due on the clock of the replay. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,11 +12,20 @@ import { fileURLToPath } from 'node:url'
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
 
 /** Everything that `up` prints until it is stopped. */
-const printed = async (t: TestContext, token: string | undefined): Promise<{ out: string; all: string; dir: string }> => {
+const printed = async (t: TestContext, token: string | undefined, port = 0): Promise<{ out: string; all: string; dir: string }> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-up-'))
   t.after(() => rmSync(dir, { recursive: true, force: true }))
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_')))
-  const flags = ['--no-open', '--no-demo', '--http-port', '0', '--data-dir', join(dir, 'data'), '--policy-file', join(dir, 'none.yaml')]
+  const flags = [
+    '--no-open',
+    '--no-demo',
+    '--http-port',
+    String(port),
+    '--data-dir',
+    join(dir, 'data'),
+    '--policy-file',
+    join(dir, 'none.yaml'),
+  ]
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'up', ...flags], {
     cwd: dir,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -46,4 +57,18 @@ test('a token that was made is in a file of its owner, and in the link that open
   assert.equal(statSync(path).mode & 0o777, 0o600)
   assert.equal(statSync(dir).mode & 0o777, 0o700)
   assert.ok(out.startsWith('Plumbline is at http://127.0.0.1:') && out.includes(`/#token=${readFileSync(path, 'utf8')}\n`), out)
+})
+
+test('a port that is taken is told in one sentence, without a stack', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { all } = await printed(t, undefined, port)
+  const said = all.slice(all.indexOf('plumbline: '))
+  assert.equal(
+    said,
+    `plumbline: http did not start: Port ${port} on 127.0.0.1 is taken. Stop what uses it, or set --http-port or PLUMBLINE_HTTP_PORT. [PART_START_FAILED]\n`,
+  )
+  assert.doesNotMatch(all, /"level"|"stack"/)
 })
