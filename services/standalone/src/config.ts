@@ -93,7 +93,10 @@ export const StandaloneConfig = z
       description: 'As trainAfterEvents, for the demo: small, so that its first model is there within seconds.',
       unit: 'events',
     }),
-    alertsStdout: z.boolean().default(true).meta({ description: 'Print each alert as one line of words.' }),
+    alertsStdout: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'Print each alert as one line of words, and what becomes of it as a short one.' }),
     alertsFile: z.string().min(1).optional().meta({
       description: 'File that alerts are appended to as OCSF Detection Findings, one per line. Not set: alerts.ndjson in the data folder.',
     }),

@@ -50,6 +50,25 @@ test('stdout gets one line an alert and waits for a slow reader', async () => {
   assert.equal(Buffer.concat(chunks).toString().split('\n').length, 3)
 })
 
+test('stdout tells an alert once in full; what becomes of it is a few words', async () => {
+  const out = new PassThrough()
+  const sink = createStdoutSink(out)
+  await sink.deliver([
+    alertFor(1, { count: 1 }),
+    alertFor(1, { revision: 2, activity: 'update', count: 64, severity: 'critical' }),
+    alertFor(2, { revision: 3, activity: 'update', count: 4 }),
+    alertFor(1, { revision: 3, activity: 'close', count: 128 }),
+    alertFor(3, { revision: 2, activity: 'close', count: 1 }),
+  ])
+  const lines = (out.read() as Buffer).toString().trimEnd().split('\n')
+  assert.match(lines[0] ?? '', / HIGH \[default\] support-bot .* First: pause its grant to read HR\. Alert 0+-0000-5000-8000-0+1\.$/)
+  assert.match(lines[1] ?? '', /^\S+ CRITICAL \[default\] support-bot, sensitive access … now 64 times\. Alert [\d-]+1\.$/)
+  // Of the second nothing was heard before: it was held back by the budget at first, or told by an earlier process.
+  assert.match(lines[2] ?? '', / HIGH \(now 4 events\) \[default\] support-bot .* First: /)
+  assert.match(lines[3] ?? '', / \[default\] support-bot, sensitive access … over: 128 times\. Alert [\d-]+1\.$/)
+  assert.match(lines[4] ?? '', / … over: once\. Alert [\d-]+3\.$/)
+})
+
 interface Got {
   readonly headers: IncomingMessage['headers']
   readonly body: string

@@ -6,16 +6,31 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 /** One line of text without control, direction-changing or invisible characters: what a terminal or a log may be given. */
 export const lineSafe = (text: string): string => text.replace(UNSEEN, ' ')
 
+const headOf = (alert: Alert): string => `${new Date(alert.lastSeen).toISOString()} ${alert.severity.toUpperCase()}`
+
+const eventsOf = ({ count }: Alert): string => `${count} ${count === 1 ? 'event' : 'events'}`
+
+const ACTIVITY: Readonly<Record<Alert['activity'], (alert: Alert) => string>> = {
+  create: () => '',
+  update: (alert) => ` (now ${eventsOf(alert)})`,
+  close: (alert) => ` (over, ${eventsOf(alert)})`,
+}
+
 /** The alert for a person at a terminal, one line. */
 export const humanLine = (alert: Alert): string => {
   const { headline, normal, why, certainty, firstStep } = alert.text
-  const what = alert.activity === 'create' ? '' : ` (${alert.activity}, ${alert.count} events)`
   const text = [headline, normal, why, certainty, `First: ${firstStep.slice(0, 1).toLowerCase()}${firstStep.slice(1)}`]
     .filter((s) => s !== '')
     .join(' ')
-  return lineSafe(
-    `${new Date(alert.lastSeen).toISOString()} ${alert.severity.toUpperCase()}${what} [${alert.facts.tenant}] ${text} Alert ${alert.id}.`,
-  )
+  return lineSafe(`${headOf(alert)}${ACTIVITY[alert.activity](alert)} [${alert.facts.tenant}] ${text} Alert ${alert.id}.`)
+}
+
+/** What became of an alert that was told before: `… now 64 times`, `… over: 128 times`. */
+export const laterLine = (alert: Alert): string => {
+  const { facts, family, activity, count } = alert
+  const times = count === 1 ? 'once' : `${count} times`
+  const what = activity === 'close' ? `over: ${times}` : `now ${times}`
+  return lineSafe(`${headOf(alert)} [${facts.tenant}] ${facts.identity.id}, ${family.replaceAll('_', ' ')} … ${what}. Alert ${alert.id}.`)
 }
 
 const CEF_SEVERITY: Readonly<Record<Severity, number>> = { low: 3, medium: 5, high: 8, critical: 10 }
