@@ -7,6 +7,7 @@ import { KNOWN } from '../services/console/src/problems.ts'
 import { PROBLEMS } from '../services/gateway/src/problems.ts'
 import { StandaloneConfig } from '../services/standalone/src/config.ts'
 import { REFUSALS } from '../services/standalone/src/operator/routes.ts'
+import { storeDocs } from './store.ts'
 
 const GENERATED = 'Generated from the declaration; do not edit.'
 
@@ -41,6 +42,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
   'errors.md': () => `${errors()}\n`,
   '../schemas/json/standalone-config.v1.schema.json': () => configSchema(StandaloneConfig),
+  'store.md': () => `# Tables of the store\n\n${GENERATED}\n\n${storeDocs(table)}\n`,
   'cli.md': async () => `# Command line\n\n${GENERATED}\n\n${await commandDocs()}`,
 }
 

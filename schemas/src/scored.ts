@@ -57,3 +57,17 @@ export const SCORED_FLAGS = {
   excepted: 512,
   adopting: 1024,
 } as const
+
+/** What it means that a flag is set. */
+export const SCORED_FLAG_WORDS: Readonly<Record<keyof typeof SCORED_FLAGS, string>> = {
+  late: 'Arrived too late to be learned.',
+  duplicate: 'A repeat of an id: stored, never learned, and no alert.',
+  learned: 'Learned into what is normal for the identity.',
+  historic: 'From a backfill.',
+  unmodelled: 'Scored by statistics alone: there was no model yet.',
+  alerted: 'Belongs to an alert.',
+  critical: 'Alerted by a rule, not by its score.',
+  newIdentity: 'The first event of its identity.',
+  withheld: 'Not learned, because it alerted or would have.',
+  excepted: 'Would have alerted, but an exception, a window or a verdict keeps it quiet.',
+}

@@ -10,7 +10,9 @@ interface Flags extends StoreFlags {
 export const registerQuery: Register = (program, outputOf) => {
   program
     .command('query')
-    .description('Ask the store: scored_events, alerts, identities, dead_letters, releases, feedback, audit. Reads only.')
+    .description(
+      'Ask the store: scored_events, alerts, identities, dead_letters, releases, feedback, audit. Reads only. docs/store.md has the columns and what their numbers stand for.',
+    )
     .argument('<sql>', 'a SELECT in ClickHouse SQL')
     .option('--format <name>', 'a ClickHouse output format (default: a table on a terminal, else TSVWithNames; with --json JSONEachRow)')
     .option('--data-dir <folder>', 'data folder (default: PLUMBLINE_DATA_DIR or data)')
@@ -19,6 +21,7 @@ export const registerQuery: Register = (program, outputOf) => {
       'after',
       examples(
         'plumbline query "SELECT identity, max(score) AS worst FROM scored_events GROUP BY identity ORDER BY worst DESC LIMIT 10"',
+        'plumbline query "DESCRIBE scored_events"',
         'plumbline query --json "SELECT code, count() AS n FROM dead_letters GROUP BY code"',
       ),
     )
