@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { inWords, PlumblineError, type ApiError } from '@plumbline/schemas'
 
-export interface Known {
+interface Known {
   readonly status: number
   readonly remedy: string
 }

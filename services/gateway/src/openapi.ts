@@ -38,7 +38,7 @@ const parameters = (route: Route): Json[] => {
 }
 
 /** What a refusal needs to be documented. */
-export interface Refusal {
+interface Refusal {
   readonly status: number
   readonly remedy: string
   readonly retryAfterS?: number
