@@ -86,7 +86,10 @@ const EVENT_PREFIX = 101 // e
 const HISTORIC_PREFIX = 104 // h
 const CONTROL_PREFIX = 99 // c
 const COLON = 58
-const NEVER_LEARNED = SCORED_FLAGS.alerted | SCORED_FLAGS.withheld | SCORED_FLAGS.late | SCORED_FLAGS.duplicate
+const NEVER_LEARNED = SCORED_FLAGS.withheld | SCORED_FLAGS.late | SCORED_FLAGS.duplicate
+/** What alerts is learned only as part of what lasts and is adopted, and is said to be (C10). */
+const neverLearned = (flags: number): number =>
+  (flags & SCORED_FLAGS.adopting) !== 0 ? NEVER_LEARNED : NEVER_LEARNED | SCORED_FLAGS.alerted
 
 /**
  * The detector: records in, commits out, nothing else. One instance serves all shards of a process; scores and alerts
@@ -307,7 +310,7 @@ export class Detector implements ShardProcessor {
       if (w.duplicate) this.counters.duplicates++
       if (w.late) this.counters.late++
       if (w.sessionOverflow && !w.duplicate) this.counters.sessionsOverflow++
-      if ((w.flags & SCORED_FLAGS.learned) !== 0 && (w.flags & NEVER_LEARNED) !== 0) this.counters.broken['INV-5']++
+      if ((w.flags & SCORED_FLAGS.learned) !== 0 && (w.flags & neverLearned(w.flags)) !== 0) this.counters.broken['INV-5']++
       w.tenant.events++
       return
     }
