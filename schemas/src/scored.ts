@@ -70,4 +70,5 @@ export const SCORED_FLAG_WORDS: Readonly<Record<keyof typeof SCORED_FLAGS, strin
   newIdentity: 'The first event of its identity.',
   withheld: 'Not learned, because it alerted or would have.',
   excepted: 'Would have alerted, but an exception, a window or a verdict keeps it quiet.',
+  adopting: 'Alerted for so long without a verdict that it is learned now, slowly.',
 }

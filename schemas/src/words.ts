@@ -20,6 +20,8 @@ export const inWords: z.core.$ZodErrorMap = (issue) => {
     case 'invalid_key':
     case 'invalid_element':
       return undefined
+    default:
+    // The wrong type or value: what would have been right follows.
   }
   const wanted = issue.schema === undefined ? undefined : wantedBy(issue.schema)
   if (wanted === undefined) return undefined
