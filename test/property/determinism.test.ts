@@ -92,15 +92,9 @@ test(holds('what alerts, repeats or comes late is learned in no row of the log; 
   assert.ok([...revisions.values()].some(Number.isNaN), 'some groups are closed, and nothing follows that')
 })
 
-test(holds('a detector that checks itself found nothing broken', 'INV-2', 'INV-5', 'INV-6'), () => {
+test(holds('a detector that checks itself found nothing broken', 'INV-5', 'INV-6'), () => {
   const outcome = run(log, { chunk: () => 300, residentSlots: 1 })
-  assert.deepEqual(
-    [plain.broken, outcome.broken],
-    [
-      [0, 0, 0],
-      [0, 0, 0],
-    ],
-  )
+  assert.deepEqual([...plain.broken, ...outcome.broken], [0, 0, 0, 0])
 })
 
 test(holds('a capsule alone gives the same score and features again', 'INV-7'), () => {

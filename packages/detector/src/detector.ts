@@ -105,7 +105,7 @@ export class Detector implements ShardProcessor {
     late: 0,
     sessionsOverflow: 0,
     quiet: { exception: 0, safe: 0, maintenance: 0, calendar: 0, grouped: 0 },
-    broken: { 'INV-2': 0, 'INV-5': 0, 'INV-6': 0 },
+    broken: { 'INV-5': 0, 'INV-6': 0 },
   }
   readonly slots: Slots
   readonly #options: DetectorOptions
@@ -120,8 +120,6 @@ export class Detector implements ShardProcessor {
   #alerts: Alert[] = []
   #capsules: AlertCapsule[] = []
   #deadLetters: DeadLetter[] = []
-  /** Control records of the chunk that were not refused. */
-  #applied = 0
   #sessionKeys = false
 
   constructor(options: DetectorOptions) {
@@ -189,7 +187,6 @@ export class Detector implements ShardProcessor {
     this.#alerts = []
     this.#capsules = []
     this.#deadLetters = []
-    this.#applied = 0
     this.#block.reset()
     let first = -1
     let last = -1
@@ -201,7 +198,6 @@ export class Detector implements ShardProcessor {
       last = record.offset
     }
     state.next = (records.at(-1)?.offset ?? state.next - 1) + 1
-    if (this.#block.rows + this.#deadLetters.length + this.#applied !== records.length) this.counters.broken['INV-2']++
     return {
       shard,
       nextOffset: state.next,
@@ -296,8 +292,7 @@ export class Detector implements ShardProcessor {
     if (prefix === CONTROL_PREFIX) {
       this.counters.controls++
       const refused = applyControl(this, w, value, record.ingestTimeMs)
-      if (refused === null) this.#applied++
-      else this.#deadLetter(record, 'decode', refused)
+      if (refused !== null) this.#deadLetter(record, 'decode', refused)
       return
     }
     if (prefix !== EVENT_PREFIX && prefix !== HISTORIC_PREFIX) {

@@ -46,6 +46,7 @@ const replaysOf = (context: Context) =>
     log: logOf(context),
     releases: present(context.releases, 'The log'),
     config: present(context.detection, 'The detector').config,
+    metrics: context.metrics,
     reader: () => readerOf(context),
   })
 

@@ -3,6 +3,7 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { ReplaySource } from '@plumbline/console'
 import { policyHash } from '@plumbline/detector'
 import { recompute } from '@plumbline/detector/replay'
+import type { Metrics } from '@plumbline/runtime'
 import { AlertCapsule, type DetectionConfig, Policy, PlumblineError } from '@plumbline/schemas'
 import type { ReleaseStore } from '@plumbline/trainer'
 import { policyOf } from './policy.ts'
@@ -11,6 +12,7 @@ export interface ReplaysDeps {
   readonly log: Pick<EmbeddedLog, 'kv' | 'masterKey'>
   readonly releases: ReleaseStore
   readonly config: DetectionConfig
+  readonly metrics: Pick<Metrics, 'plumbline_invariant_violations_total'>
   /** Throws while ClickHouse is away. */
   readonly reader: () => Store
 }
@@ -25,7 +27,7 @@ const gone = (what: string): PlumblineError =>
  * Scores alerts again from their stored capsules. Errors: REPLAY_PENDING (retryable) while the capsule is not stored yet,
  * REPLAY_INCOMPLETE when its release or policy is gone, REPLAY_VERSION_UNSUPPORTED naming the build that can, STORE_UNAVAILABLE.
  */
-export const createReplays = ({ log, releases, config, reader }: ReplaysDeps): ReplaySource => {
+export const createReplays = ({ log, releases, config, metrics, reader }: ReplaysDeps): ReplaySource => {
   const capsuleOf = async (alertId: string): Promise<AlertCapsule> => {
     const store = reader()
     const [row] = await store.rows<{ capsule: string }>(
@@ -64,6 +66,7 @@ export const createReplays = ({ log, releases, config, reader }: ReplaysDeps): R
         masterKey: log.masterKey.subarray(0, 16),
       })
       const { identical, score, recordedScore, differences } = again
+      if (!identical) metrics.plumbline_invariant_violations_total.inc({ invariant: 'INV-7' })
       return {
         alertId: alert.id,
         revision: capsule.revision,
