@@ -51,7 +51,8 @@ export const replayed = (corpus: Corpus, events: number): Replayed => {
 
 const play = async (events: number): Promise<Report> => {
   const after: number[] = []
-  const target = throwAwayTarget(CONFIG, () => Promise.resolve(), {
+  const board = { budgetPerDay: CONFIG.alertBudgetPerDay, live: false, show: () => Promise.resolve() }
+  const target = throwAwayTarget(CONFIG, board, {
     onRelease: (release) => {
       writeFileSync(artifact(after.length), release.artifact)
       // Its log holds the events and the releases before.
@@ -59,9 +60,9 @@ const play = async (events: number): Promise<Report> => {
     },
   })
   const progress = { at: () => undefined, phase: () => undefined, end: () => undefined }
-  const summary = await replay({ files: [FILE], format: 'native', tenant: 'default', pace: 0, target, progress })
-  if (summary.events !== events || summary.outboxSha256 === undefined) throw new Error(`${summary.rejected} events were refused`)
-  return { digest: summary.outboxSha256, after }
+  const { outcome, ...read } = await replay({ files: [FILE], format: 'native', tenant: 'default', pace: 0, target, progress })
+  if (read.events !== events || outcome === undefined) throw new Error(`${read.rejected} events were refused`)
+  return { digest: outcome.outboxSha256, after }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(JSON.stringify(await play(Number(process.argv[2]))))

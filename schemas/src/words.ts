@@ -16,6 +16,10 @@ export const inWords: z.core.$ZodErrorMap = (issue) => {
       return formatWords(issue.format, issue.pattern)
     case 'not_multiple_of':
       return `must be a multiple of ${issue.divisor}`
+    case 'invalid_type':
+    case 'invalid_value':
+    case 'invalid_union':
+      break
     case 'custom':
     case 'invalid_key':
     case 'invalid_element':

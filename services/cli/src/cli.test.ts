@@ -135,6 +135,18 @@ test('generate: same seed same bytes, plain or compressed, on stdout or in a fil
   assert.notEqual(run('generate', '--identities', '20', '--days', '1', '--seed', '8').stdout, out.stdout)
 })
 
+test('replay takes standard input as it comes', () => {
+  const lines = run('generate', '--identities', '20', '--days', '1', '--limit', '50').stdout.trimEnd().split('\n').toReversed()
+  const { status, stdout } = spawnSync(process.execPath, [MAIN, 'replay', '-', '--json'], {
+    input: `${lines.join('\n')}\n`,
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0)
+  const last = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as { summary: Record<string, unknown> }
+  assert.deepEqual([last.summary['events'], last.summary['rejected'], last.summary['alerts'], last.summary['held']], [50, 0, 0, 0])
+  assert.equal((last.summary['highest'] as unknown[]).length, 5)
+})
+
 test('generate: sizes from a range; a file of parameters, over which the command line wins', () => {
   const sizes = (labels: string): number[] =>
     readFileSync(join(dir, labels), 'utf8')
@@ -219,7 +231,7 @@ test('replay and evaluate refuse a policy that is not there, not valid, or not t
   const evaluate = ['evaluate', '--train', 'one.jsonl', '--test', 'one.jsonl', '--scores', 'out.jsonl']
   for (const command of [['replay', 'one.jsonl'], evaluate]) {
     const absent = run(...command, '--policy', 'absent.yaml')
-    assert.deepEqual([absent.status, /absent\.yaml cannot be read \[FILE_NOT_FOUND\]/.test(absent.stderr)], [2, true], absent.stderr)
+    assert.deepEqual([absent.status, /absent\.yaml does not exist \[FILE_NOT_FOUND\]/.test(absent.stderr)], [2, true], absent.stderr)
     const broken = run(...command, '--policy', 'broken.yaml')
     assert.deepEqual([broken.status, /broken\.yaml: rules .*\[POLICY_INVALID\]/.test(broken.stderr)], [2, true], broken.stderr)
   }

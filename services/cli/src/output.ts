@@ -35,6 +35,9 @@ export const describeError = (error: unknown, json: boolean): string => {
   return `plumbline: ${message} [${code}]${stack}`
 }
 
+/** `1 event`, `2,900 events`. */
+export const counted = (n: number, one: string, many = `${one}s`): string => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
+
 /** Columns under each other; the last is not padded. */
 export const columns = (rows: readonly (readonly string[])[]): string => {
   const widths = rows.reduce<number[]>((w, row) => row.map((cell, i) => Math.max(w[i] ?? 0, cell.length)), [])

@@ -8,9 +8,13 @@ export interface ScoredRow {
   readonly offset: number
   readonly event_id: string
   readonly session: string
+  readonly action: string
+  readonly resource_class: string
+  readonly resource: string
   readonly score: number
   readonly tail_log10: number
   readonly flags: number
+  readonly top_features: Uint8Array
   readonly features: Float32Array
 }
 

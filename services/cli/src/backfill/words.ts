@@ -1,5 +1,5 @@
 import type { HistoryAnswer } from '@plumbline/schemas'
-import { columns } from '../output.ts'
+import { columns, counted } from '../output.ts'
 import type { BackfillResult } from './backfill.ts'
 import type { Spool } from './spool.ts'
 
@@ -12,7 +12,6 @@ const LEARNING = 0.3
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 const minute = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').slice(0, 16)
 const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
-const count = (n: number, word: string): string => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`
 
 /** The five worst in words. */
 const topWords = (answer: HistoryAnswer): string => {
@@ -25,9 +24,9 @@ const topWords = (answer: HistoryAnswer): string => {
 const maturityWords = ({ identities }: HistoryAnswer): string => {
   const band = (from: number, to: number): number => identities.filter(({ maturity }) => maturity >= from && maturity < to).length
   const bands = `${band(KNOWN_WELL, 2)} known well, ${band(LEARNING, KNOWN_WELL)} still being learned, ${band(0, LEARNING)} hardly known`
-  const rows = identities.slice(0, SHOWN).map((i) => ['', i.identity, percent(i.maturity), count(i.events, 'event')])
+  const rows = identities.slice(0, SHOWN).map((i) => ['', i.identity, percent(i.maturity), counted(i.events, 'event')])
   const more = identities.length > SHOWN ? `\n  … and ${identities.length - SHOWN} more (--json has all)` : ''
-  return `${count(identities.length, 'identity').replace('identitys', 'identities')}: ${bands}\n${columns(rows)}${more}`
+  return `${counted(identities.length, 'identity', 'identities')}: ${bands}\n${columns(rows)}${more}`
 }
 
 /** What a finished backfill says. */
@@ -37,14 +36,14 @@ export const backfillWords = (result: BackfillResult, history: Spool, tookMs: nu
   const refused = rejected === 0 ? 'none refused' : `${rejected} refused (${why.join(', ')})`
   const earlier = before === 0 ? '' : `, ${before.toLocaleString('en')} of them by earlier runs`
   const days = Math.max(1, Math.round((history.toTime - history.fromTime) / DAY_MS))
-  const span = history.events === 0 ? '' : ` from ${day(history.fromTime)} to ${day(history.toTime)} (${count(days, 'day')})`
+  const span = history.events === 0 ? '' : ` from ${day(history.fromTime)} to ${day(history.toTime)} (${counted(days, 'day')})`
   const names = Object.keys(tenants)
   return [
-    `${count(events + before, 'event')} of ${count(history.files.length, 'file')}${span}${earlier}, in ${(tookMs / 1000).toFixed(1)} s; ${refused}`,
+    `${counted(events + before, 'event')} of ${counted(history.files.length, 'file')}${span}${earlier}, in ${(tookMs / 1000).toFixed(1)} s; ${refused}`,
     ...names.flatMap((name) => {
       const answer = tenants[name]
       if (answer === undefined) return []
-      const models = answer.models === 0 ? 'No model yet: statistics alone score.' : `${count(answer.models, 'model')} trained.`
+      const models = answer.models === 0 ? 'No model yet: statistics alone score.' : `${counted(answer.models, 'model')} trained.`
       return [...(names.length > 1 ? [`\nTenant ${name}`] : []), maturityWords(answer), models, topWords(answer)]
     }),
   ].join('\n')

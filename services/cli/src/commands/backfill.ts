@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import { checkInputs } from '../inputs.ts'
 import { type InstanceFlags, openInstance } from '../instance/access.ts'
+import { interruptible } from '../interrupts.ts'
 import { FILE_FORMATS, oneOf } from '../options.ts'
 import { note, type Output, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
@@ -38,13 +39,9 @@ export const registerBackfill: Register = (program, outputOf) => {
     .action(async (files: string[], flags: Flags, command: Command) => run(files, flags, outputOf(command)))
 }
 
-const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const
-
 const run = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
   checkInputs(files)
-  const stop = new AbortController()
-  const interrupt = (): void => stop.abort(new PlumblineError('INTERRUPTED', 'interrupted before anything was learned'))
-  for (const signal of INTERRUPTS) process.on(signal, interrupt)
+  const stop = interruptible(new PlumblineError('INTERRUPTED', 'interrupted before anything was learned'))
   const startedAt = performance.now()
   const [{ spool }, { backfill }, { backfillWords }] = await Promise.all([
     import('../backfill/spool.ts'),
@@ -80,6 +77,6 @@ const run = async (files: readonly string[], flags: Flags, output: Output): Prom
   } finally {
     progress.end()
     history.close()
-    for (const signal of INTERRUPTS) process.off(signal, interrupt)
+    stop.release()
   }
 }

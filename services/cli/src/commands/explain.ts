@@ -80,7 +80,7 @@ const wordsOf = ({ alert, events, eventsPending }: AlertDetail): string => {
   ])
   return [
     alertWords(alert),
-    `  ${alert.count} ${alert.count === 1 ? 'event' : 'events'} in this group, ${alert.suppressed} not published one by one; verdict: ${alert.verdict ?? 'none yet'}`,
+    `  ${alert.suppressed} of its events not published one by one; verdict: ${alert.verdict ?? 'none yet'}`,
     ...(alert.counterfactual === undefined ? [] : [`  quiet if: ${alert.counterfactual}`]),
     '',
     'Reasons, heaviest first',

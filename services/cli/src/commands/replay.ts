@@ -1,14 +1,16 @@
 import type { FileFormat } from '@plumbline/adapters/files'
-import { type Alert, DEFAULT_DETECTION_CONFIG, PlumblineError } from '@plumbline/schemas'
+import { DEFAULT_DETECTION_CONFIG, type DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT, usageError } from '../exit.ts'
 import { checkInputs } from '../inputs.ts'
+import { interruptible } from '../interrupts.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
-import { type Output, write } from '../output.ts'
+import { note, type Output, report } from '../output.ts'
 import { policyFlag } from '../policy/file.ts'
 import { createProgress, type Progress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
-import type { ReplaySummary, ReplayTarget } from '../replay/replay.ts'
+import type { BoardOptions } from '../replay/board.ts'
+import type { ReplayTarget } from '../replay/replay.ts'
 import { dataDirOf } from '../store.ts'
 
 interface Flags {
@@ -21,13 +23,14 @@ interface Flags {
   readonly arrival: 'event' | 'wall'
   readonly trainAfter?: number
   readonly policy?: string
+  readonly all?: boolean
 }
 
 export const registerReplay: Register = (program, outputOf) => {
   program
     .command('replay')
     .description('Play files of events through a throw-away instance, or into a running one, and show the alerts.')
-    .argument('<files...>', 'plain or gzip, in this order; - for stdin')
+    .argument('<files...>', 'plain or gzip, in any order: events are replayed by event time; - for stdin, replayed in the order it comes')
     .option('--format <format>', `${FILE_FORMATS.join(', ')} (default: found from each file)`, oneOf(FILE_FORMATS))
     .option('--speed <speed>', 'max, or a multiple of the time between events, like 10x or 1x', 'max')
     .option('--tenant <name>', 'tenant of events that name none', 'default')
@@ -42,6 +45,7 @@ export const registerReplay: Register = (program, outputOf) => {
     .option('--token <token>', 'with --arrival wall: its token (default: PLUMBLINE_TOKEN, or that of the data folder)')
     .option('--train-after <n>', 'throw-away instance: events until the first model is trained', integer(100, 100_000_000))
     .option('--policy <file>', 'throw-away instance: a policy in YAML, in force from the first event on: try one on history')
+    .option('--all', 'throw-away instance: show also the alerts that the daily budget holds back')
     .addHelpText(
       'after',
       examples(
@@ -64,23 +68,35 @@ const paceOf = (speed: string): number => {
   return 1 / value
 }
 
+const configOf = ({ trainAfter }: Flags): DetectionConfig => ({
+  ...DEFAULT_DETECTION_CONFIG,
+  ...(trainAfter === undefined ? {} : { trainAfterEvents: trainAfter }),
+})
+
 const replayFiles = async (files: readonly string[], flags: Flags, output: Output): Promise<void> => {
   checkInputs(files)
   const pace = paceOf(flags.speed)
   if (flags.to !== undefined && flags.policy !== undefined)
     throw usageError('--policy is for a throw-away instance; a running one has its own')
-  const { replay } = await import('../replay/replay.ts')
+  const [{ replay }, { summaryWords }] = await Promise.all([import('../replay/replay.ts'), import('../replay/summary.ts')])
   const progress = createProgress(output, 'replaying', 'events')
-  const target = await targetOf(flags, output, progress)
-  const summary = await replay({ files, format: flags.format, tenant: flags.tenant, pace, target, progress })
-  progress.end()
-  await write(
-    output.out,
-    output.json
-      ? `${JSON.stringify({ summary })}\n`
-      : `${wordsOf(summary, flags.trainAfter ?? DEFAULT_DETECTION_CONFIG.trainAfterEvents)}\n`,
-  )
-  if (summary.events === 0 && summary.rejected > 0) process.exitCode = EXIT.failure
+  const config = configOf(flags)
+  // Standard input is shown as it comes, and the usual end of that is Ctrl-C.
+  const streams = files.includes('-')
+  const target = await targetOf(flags, config, streams || pace > 0, output, progress)
+  const stop = streams ? undefined : interruptible(new PlumblineError('INTERRUPTED', 'interrupted before anything was replayed'))
+  const { format, tenant } = flags
+  try {
+    const summary = await replay({ files, format, tenant, pace, target, progress, signal: stop?.signal })
+    progress.end()
+    const { outcome, ...rest } = summary
+    await report(output, { summary: { ...rest, ...outcome } }, summaryWords(summary, config))
+    if (stop?.signal.aborted === true) note(output, 'Interrupted: not all of it was replayed.')
+    if (stop?.signal.aborted === true || (summary.events === 0 && summary.rejected > 0)) process.exitCode = EXIT.failure
+  } finally {
+    progress.end()
+    stop?.release()
+  }
 }
 
 const instanceTarget = async (to: string, flags: Flags, progress: Progress): Promise<ReplayTarget> => {
@@ -99,40 +115,24 @@ const instanceTarget = async (to: string, flags: Flags, progress: Progress): Pro
   return operatorTarget(instance.operator, flags.tenant, progress)
 }
 
-const targetOf = async (flags: Flags, output: Output, progress: Progress): Promise<ReplayTarget> => {
+const targetOf = async (
+  flags: Flags,
+  config: DetectionConfig,
+  live: boolean,
+  output: Output,
+  progress: Progress,
+): Promise<ReplayTarget> => {
   if (flags.to !== undefined) return instanceTarget(flags.to, flags, progress)
-  const [{ throwAwayTarget }, { alertWords }] = await Promise.all([import('../replay/throw-away.ts'), import('../replay/words.ts')])
   const policy = await policyFlag(flags.policy)
-  const config = { ...DEFAULT_DETECTION_CONFIG, ...(flags.trainAfter === undefined ? {} : { trainAfterEvents: flags.trainAfter }) }
-  const show = (alert: Alert): Promise<void> =>
-    write(output.out, output.json ? `${JSON.stringify({ alert })}\n` : `${alertWords(alert)}\n\n`)
-  return throwAwayTarget(config, show, { policy })
-}
-
-const MOST_NAMED = 3
-
-const spanWords = ({ events, fromTime, toTime }: ReplaySummary): string => {
-  if (events === 0) return ''
-  const [from, to] = [fromTime, toTime].map((ms) => new Date(ms).toISOString().replace('T', ' ').slice(0, 16))
-  return ` from ${from} to ${to} UTC`
-}
-
-const wordsOf = (s: ReplaySummary, trainAfter: number): string => {
-  const codes = Object.entries(s.codes).map(([code, n]) => `${n} ${code}`)
-  const refused = s.rejected === 0 ? 'none refused' : `${s.rejected} refused (${codes.join(', ')})`
-  const rate = Math.round((s.events * 1000) / Math.max(1, s.tookMs))
-  const took = `${s.events} events${spanWords(s)}, in ${(s.tookMs / 1000).toFixed(1)} s (${rate}/s); ${refused}`
-  if (s.alerts === undefined) return `${took}. Alerts are on the page of the instance.`
-  const levels = Object.entries(s.severities ?? {}).map(([level, n]) => `${n} ${level}`)
-  const who = (s.alerted ?? []).slice(0, MOST_NAMED).map(({ identity, alerts }) => `${identity} ${alerts}`)
-  const models = s.releases?.filter((r) => r.withModel).length ?? 0
-  const scored =
-    models === 0
-      ? `no model yet (the first is trained after ${trainAfter} events: --train-after), statistics alone scored`
-      : `${models} ${models === 1 ? 'model' : 'models'} trained`
-  return [
-    took,
-    `${s.identities} identities; ${scored}`,
-    `${s.alerts} alerts${levels.length === 0 ? '' : `: ${levels.join(', ')}; most by ${who.join(', ')}`}`,
-  ].join('\n')
+  const [{ throwAwayTarget }, { alertWords }, { laterLine }] = await Promise.all([
+    import('../replay/throw-away.ts'),
+    import('../replay/words.ts'),
+    import('@plumbline/adapters/siem'),
+  ])
+  const board: BoardOptions = {
+    budgetPerDay: flags.all === true ? Number.POSITIVE_INFINITY : config.alertBudgetPerDay,
+    live,
+    show: (alert, first) => report(output, { alert }, first ? `${alertWords(alert)}\n` : laterLine(alert)),
+  }
+  return throwAwayTarget(config, board, { policy })
 }

@@ -31,15 +31,16 @@ export const operatorTarget = (operator: Api, tenant: string, progress: Progress
     sentAt = performance.now()
   }
   return {
-    event: async ({ event, canonical }) => {
-      parts.push(canonical)
-      bytes += canonical.length
+    event: async (event) => {
+      parts.push(event.bytes)
+      bytes += event.bytes.length
       tenants.add(event.tenant)
       if (parts.length >= BATCH_EVENTS || bytes >= BATCH_BYTES || performance.now() - sentAt > MOST_WAIT_MS) await flush()
     },
-    finish: async () => {
+    finish: async (stopped) => {
       await flush()
-      await settle(operator, tenants, false, learning)
+      // The audit log knows a replay that was interrupted by its having no end.
+      if (!stopped) await settle(operator, tenants, false, learning)
       return { codes }
     },
   }

@@ -76,9 +76,9 @@ export const remoteTarget = (to: string, token: string | undefined): ReplayTarge
     sentAt = performance.now()
   }
   return {
-    event: async ({ canonical }) => {
-      parts.push(canonical)
-      bytes += canonical.length
+    event: async (event) => {
+      parts.push(event.bytes)
+      bytes += event.bytes.length
       if (parts.length >= BATCH_EVENTS || bytes >= BATCH_BYTES || performance.now() - sentAt > MOST_WAIT_MS) await flush()
     },
     finish: async () => {

@@ -1,27 +1,52 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FileFormat, type FileRecord, readEvents } from '@plumbline/adapters/files'
-import { namingFile } from '../inputs.ts'
-import type { Progress } from '../progress.ts'
+import { openSource, type ReplayedEvent, type SourceOptions } from './source.ts'
 
 /** Where replayed events go. */
 export interface ReplayTarget {
-  /** Takes one decoded event; resolves when it may have the next. */
-  event(record: Extract<FileRecord, { ok: true }>): Promise<void>
-  /** Everything sent is processed (throw-away) or durable (running instance). */
-  finish(): Promise<TargetReport>
+  /** Takes one event; resolves when it may have the next. */
+  event(event: ReplayedEvent): Promise<void>
+  /** Everything sent is processed (throw-away) or durable (running instance). `stopped`: there would have been more. */
+  finish(stopped: boolean): Promise<TargetReport>
 }
 
-export interface TargetReport {
+/** What a throw-away instance made of it. */
+export interface Outcome {
+  /** Alert groups that were shown. */
+  readonly alerts: number
+  /** Alert groups that the budget of their day held back. */
+  readonly held: number
+  /** Alerts shown by severity, and by identity, most first. */
+  readonly severities: Readonly<Record<string, number>>
+  readonly alerted: readonly { readonly identity: string; readonly alerts: number }[]
+  readonly identities: number
+  /** The longest time between the first and the last event of an identity, ms. */
+  readonly knownForMs: number
+  readonly releases: readonly { readonly id: string; readonly withModel: boolean }[]
+  /** The highest scored, highest first: one per identity and action. */
+  readonly highest: readonly HighEvent[]
+  /** SHA-256 of the scored rows and alerts that it put out, shown or not: the same files, the same digest. */
+  readonly outboxSha256: string
+}
+
+/** An event by what makes it stand out. */
+export interface HighEvent {
+  /** ms since epoch. */
+  readonly time: number
+  readonly tenant: string
+  readonly identity: string
+  readonly action: string
+  readonly resourceClass: string
+  readonly resource: string
+  readonly score: number
+  /** What is unusual about it, most first. */
+  readonly families: readonly string[]
+}
+
+interface TargetReport {
   /** Refused behind the reader, by code. */
   readonly codes: Readonly<Record<string, number>>
-  readonly alerts?: number
-  /** Alerts by severity, and by identity, most first. */
-  readonly severities?: Readonly<Record<string, number>>
-  readonly alerted?: readonly { readonly identity: string; readonly alerts: number }[]
-  readonly identities?: number
-  /** SHA-256 of the scored rows and alerts that a throw-away instance put out: the same file, the same digest. */
-  readonly outboxSha256?: string
-  readonly releases?: readonly { readonly id: string; readonly withModel: boolean }[]
+  /** Of a throw-away instance; a running one shows its alerts itself. */
+  readonly outcome?: Outcome
 }
 
 export interface ReplaySummary extends TargetReport {
@@ -34,18 +59,14 @@ export interface ReplaySummary extends TargetReport {
   readonly tookMs: number
 }
 
-export interface ReplayOptions {
-  readonly files: readonly string[]
-  readonly format: FileFormat | undefined
-  readonly tenant: string
+export interface ReplayOptions extends SourceOptions {
   /** Milliseconds of replay per millisecond of event time; 0: as fast as it goes. */
   readonly pace: number
   readonly target: ReplayTarget
-  readonly progress: Progress
 }
 
 /** Waits until an event is due on the clock of the replay. */
-const createPacer = (pace: number): ((eventTime: number) => Promise<void>) => {
+const createPacer = (pace: number, signal: AbortSignal | undefined): ((eventTime: number) => Promise<void>) => {
   if (pace === 0) return () => Promise.resolve()
   let first: number | undefined
   let startedAt = 0
@@ -55,42 +76,40 @@ const createPacer = (pace: number): ((eventTime: number) => Promise<void>) => {
       startedAt = performance.now()
     }
     const waitMs = (eventTime - first) * pace - (performance.now() - startedAt)
-    if (waitMs > 1) await sleep(waitMs)
+    if (waitMs > 1) await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
 }
 
-/** Reads files one after the other and hands their events on, in order. Throws for a file that cannot be read at all. */
+/**
+ * Hands the events of files on, by event time; with standard input among them, in the order they come. Fired, the signal
+ * ends it after the event at hand. Throws for a file that cannot be read at all.
+ */
 export const replay = async (options: ReplayOptions): Promise<ReplaySummary> => {
+  const { target, progress, signal } = options
   const startedAt = performance.now()
-  const codes: Record<string, number> = {}
-  const due = createPacer(options.pace)
+  const source = await openSource(options)
+  const due = createPacer(options.pace, signal)
   let events = 0
-  let rejected = 0
   let [fromTime, toTime] = [Number.POSITIVE_INFINITY, 0]
-  const read = async (file: string): Promise<void> => {
-    for await (const record of readEvents(file, { format: options.format, tenant: options.tenant })) {
-      if (!record.ok) {
-        rejected++
-        codes[record.rejection.code] = (codes[record.rejection.code] ?? 0) + 1
-        continue
-      }
-      if (options.pace > 0) await due(record.event.time)
-      fromTime = Math.min(fromTime, record.event.time)
-      toTime = Math.max(toTime, record.event.time)
-      await options.target.event(record)
-      options.progress.at(++events, 0)
+  try {
+    for await (const event of source.read()) {
+      if (options.pace > 0) await due(event.time)
+      if (signal?.aborted === true) break
+      fromTime = Math.min(fromTime, event.time)
+      toTime = Math.max(toTime, event.time)
+      await target.event(event)
+      progress.at(++events, source.total)
     }
+  } finally {
+    source.close()
   }
-  for (const file of options.files) await read(file).catch((error: unknown) => Promise.reject(namingFile(file, error)))
-  const report = await options.target.finish()
-  for (const [code, n] of Object.entries(report.codes)) {
-    codes[code] = (codes[code] ?? 0) + n
-    rejected += n
-  }
+  const report = await target.finish(signal?.aborted === true)
+  const codes: Record<string, number> = { ...source.codes }
+  for (const [code, n] of Object.entries(report.codes)) codes[code] = (codes[code] ?? 0) + n
   return {
     ...report,
     events,
-    rejected,
+    rejected: Object.values(codes).reduce((sum, n) => sum + n, 0),
     codes,
     fromTime: events === 0 ? 0 : fromTime,
     toTime,

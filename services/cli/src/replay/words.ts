@@ -1,15 +1,13 @@
 import type { Alert, Quantity } from '@plumbline/schemas'
+import { counted } from '../output.ts'
 
 /** An alert as a person reads it: severity and time, then the words. */
-export const alertWords = ({ severity, score, lastSeen, text, id, techniques }: Alert): string => {
+export const alertWords = ({ severity, score, lastSeen, text, id, techniques, count }: Alert): string => {
   const head = `${severity.toUpperCase()}  ${new Date(lastSeen).toISOString().replace('T', ' ').slice(0, 16)} UTC  ${text.headline}`
   const body = [text.normal, text.why, text.certainty, `First: ${text.firstStep}`].filter((line) => line !== '' && line !== 'First: ')
   const technique = techniques.map((t) => `${t.uid} ${t.name}`).join(', ')
-  return [
-    head,
-    ...body.map((line) => `  ${line}`),
-    `  score ${score.toFixed(0)} of 100${technique === '' ? '' : `; ${technique}`}; ${id}`,
-  ].join('\n')
+  const end = [`score ${score.toFixed(0)} of 100`, counted(count, 'event'), technique, id].filter((part) => part !== '')
+  return [head, ...body.map((line) => `  ${line}`), `  ${end.join('; ')}`].join('\n')
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
