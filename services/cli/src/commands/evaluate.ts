@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { usageError } from '../exit.ts'
 import { checkInputs } from '../inputs.ts'
 import { FILE_FORMATS, integer, oneOf } from '../options.ts'
-import { type Output, note, report, write } from '../output.ts'
+import { counted, type Output, note, report, write } from '../output.ts'
 import { policyFlag } from '../policy/file.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
@@ -105,8 +105,8 @@ const events = async (files: readonly string[], flags: Flags, output: Output): P
   if (b.events === b.rejected)
     throw new PlumblineError('NOTHING_SCORED', `${flags.test} holds no event that can be scored${refusals(b.codes)}`)
   const words = [
-    `A: ${a.events} events of ${a.identities} identities learned, ${a.rejected} refused; ${summary.releases.length === 0 ? 'too few to train on, statistics alone score' : `released ${summary.releases.join(', ')}`}`,
-    `B (${flags.learn}): ${b.events - b.rejected} events scored, ${b.flagged} of them in ${b.alerts} alerts, ${b.rejected} refused${refusals(b.codes)}`,
+    `A: ${counted(a.events, 'event')} of ${counted(a.identities, 'identity', 'identities')} learned, ${a.rejected} refused; ${summary.releases.length === 0 ? 'too few to train on, statistics alone score' : `released ${summary.releases.join(', ')}`}`,
+    `B (${flags.learn}): ${counted(b.events - b.rejected, 'event')} scored, ${b.flagged} of them in ${counted(b.alerts, 'alert')}, ${b.rejected} refused${refusals(b.codes)}`,
     `scores in ${flags.scores}`,
   ].join('\n')
   await finish(flags, output, { ...summary, scores: flags.scores }, words)

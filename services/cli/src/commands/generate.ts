@@ -5,7 +5,7 @@ import { PlumblineError } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { usageError } from '../exit.ts'
 import { integer, number, numberOrRange, oneOf, time } from '../options.ts'
-import { type Output, note, report } from '../output.ts'
+import { counted, type Output, note, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
 import { openSink } from '../sink.ts'
@@ -206,7 +206,7 @@ interface Counts {
 }
 
 const summarize = async (flags: Flags, output: Output, counts: Counts): Promise<void> => {
-  const words = `${counts.events} events over ${((counts.to - counts.from) / DAY_MS).toFixed(1)} days, ${counts.cases.size} labelled cases: ${counts.attackEvents} events of attacks, ${counts.twinEvents} of benign twins`
+  const words = `${counted(counts.events, 'event')} over ${((counts.to - counts.from) / DAY_MS).toFixed(1)} days, ${counted(counts.cases.size, 'labelled case')}: ${counted(counts.attackEvents, 'event')} of attacks, ${counts.twinEvents} of benign twins`
   // Events on stdout leave no room for a summary there.
   if (flags.out === '-') return output.progress ? note(output, words) : undefined
   const { cases, ...rest } = counts
