@@ -79,7 +79,7 @@ test('the tenant of the demo takes no events of others over HTTP', async (t) => 
   assert.equal(accepted, 1)
   assert.deepEqual(
     errors.map(({ index, code, field }) => [index, code, field]),
-    [[1, 'CREDENTIAL_MISMATCH', 'tenant']],
+    [[1, 'TENANT_RESERVED', 'tenant']],
   )
 })
 
