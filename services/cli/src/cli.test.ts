@@ -259,10 +259,6 @@ test('doctor finds what this machine has and says how to fix what it has not', (
   assert.equal(of('data folder')?.status, 'ok')
   assert.equal(of('Kafka 127.0.0.1:1')?.status, 'fail')
   for (const finding of findings) assert.equal(finding.fix === undefined, finding.status === 'ok', finding.name)
-  const env = { ...process.env, PLUMBLINE_HTTP_PORT: 'http' }
-  const wrong = spawnSync(process.execPath, [MAIN, 'doctor', '--quick'], { cwd: dir, encoding: 'utf8', env })
-  assert.equal(wrong.status, 2)
-  assert.match(wrong.stderr, /PLUMBLINE_HTTP_PORT: must be a whole number from 0 to 65,535/)
 })
 
 test('doctor reads the configuration as up does: what is wrong is named with its remedy, and the rest is checked', () => {

@@ -212,7 +212,8 @@ const travelDetail = (w: Work): Detail => ({
 
 const probingDetail = (w: Work, feature: string): Detail => {
   const class_ = textOf(w, S.resourceClass)!
-  if (feature !== 'denied_then_allowed' || w.features[DENIED_THEN_ALLOWED] !== 1) return { object: OUTCOMES[w.event.outcome]!, observed: once }
+  if (feature !== 'denied_then_allowed' || w.features[DENIED_THEN_ALLOWED] !== 1)
+    return { object: OUTCOMES[w.event.outcome]!, observed: once }
   const deniedAt = w.seg.u32[(w.base + ANCHOR + A.lastDeniedAtS) >> 2]!
   return { object: class_, observed: once, sinceMs: Math.max(0, w.timeMs - deniedAt * 1000), trigger: class_ }
 }

@@ -1,4 +1,4 @@
-import { EXIT, usageError } from '../exit.ts'
+import { EXIT } from '../exit.ts'
 import { integer } from '../options.ts'
 import { columns, report } from '../output.ts'
 import { examples, type Register } from '../register.ts'
@@ -53,11 +53,4 @@ export const registerDoctor: Register = (program, outputOf) => {
       await report(outputOf(command), { ok: failed === 0, findings }, `${columns(rows)}\n\n${end}`)
       if (failed > 0) process.exitCode = EXIT.failure
     })
-}
-
-/** Port of the service as its environment says. */
-const portIn = (text: string | undefined): number => {
-  const port = Number(text === undefined || text === '' ? 7070 : text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw usageError('PLUMBLINE_HTTP_PORT: must be a whole number from 0 to 65,535')
 }

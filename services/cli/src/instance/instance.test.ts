@@ -177,7 +177,7 @@ test('who learned, replayed and trained is in the audit log', async () => {
   assert.ok(first !== second && second === end)
   assert.deepEqual(
     entries.filter(({ tenant, actor }) => tenant === 'default' && actor === 'operator').map(({ action }) => action),
-    ['replay', 'replay.end'],
+    ['replay', 'replay.end', 'identity.erase'],
   )
   assert.deepEqual(
     entries.filter(({ tenant }) => tenant === 'nobody').map(({ actor, action }) => [actor, action]),
