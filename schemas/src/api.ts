@@ -163,7 +163,8 @@ export const DemoOptions = z.strictObject({
       name: z.string().meta({ description: 'In words: "Reads HR records".' }),
       story: z.string().meta({ description: 'What happens, one sentence.' }),
       benign: z.string().meta({ description: 'The same act with a good reason, which must stay quiet; one sentence.' }),
-      agents: z.array(z.string()).meta({ description: 'Agents it fits; empty means all.' }),
+      agents: z.array(z.string()).meta({ description: 'Agents it fits, the one to propose first; empty means all.' }),
+      size: z.number().positive().meta({ description: 'Size to propose, times the usual amount.' }),
     }),
   ),
   sizes: z.array(z.strictObject({ value: z.number().positive(), label: z.string() })),
@@ -185,6 +186,8 @@ export const DemoTryAnswer = z.strictObject({
   identity: z.string(),
   sessions: z.array(z.string()),
   events: z.number().int(),
+  mark: z.string().meta({ description: 'The ids of its events end with this.' }),
+  bytesOut: z.number().meta({ description: 'Sent by all of them.', unit: 'bytes' }),
   expect: z.enum(['alert', 'quiet']),
 })
 export type DemoTryAnswer = z.infer<typeof DemoTryAnswer>
@@ -256,7 +259,12 @@ export const StatusView = z.strictObject({
   recorderLag: z.number().meta({ unit: 'rows not yet in ClickHouse' }),
   tenants: z.number().int().meta({ description: 'Tenants that sent events.' }),
   model: z
-    .strictObject({ tenant: z.string(), releaseId: z.string(), trained: z.boolean() })
+    .strictObject({
+      tenant: z.string(),
+      releaseId: z.string(),
+      trained: z.boolean(),
+      alertsFrom: z.number().meta({ description: 'Score from which an event is reported for its score alone.' }),
+    })
     .array()
     .max(STATUS_TENANTS)
     .meta({ description: 'Of the tenants with the most events; `tenants` counts all.' }),

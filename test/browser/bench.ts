@@ -62,7 +62,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       identities: 128,
       recorderLag: 0,
       tenants: 0,
-      model: [{ tenant: 'default', releaseId: 'r1', trained: true }],
+      model: [{ tenant: 'default', releaseId: 'r1', trained: true, alertsFrom: 66 }],
       demo: options.demo !== undefined,
       sinks: [],
     } satisfies StatusView as StatusView,

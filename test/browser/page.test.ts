@@ -24,7 +24,9 @@ let removals = 0
 const demo = {
   options: () => ({
     agents: [{ id: 'support-bot', kind: 'agent' as const, role: 'customer support' }],
-    attacks: [{ id: 'hr_access', name: 'Reads HR records', story: 'It starts to read HR.', benign: 'HR asked it to.', agents: [] }],
+    attacks: [
+      { id: 'hr_access', name: 'Reads HR records', story: 'It starts to read HR.', benign: 'HR asked it to.', agents: [], size: 10 },
+    ],
     sizes: [{ value: 10, label: 'Medium (10 ×)' }],
   }),
   play: async (request: DemoTryRequest) => {
@@ -38,6 +40,7 @@ const demo = {
       session,
       score: 12,
     } satisfies SeedEvent
+    const mark = `-${quiet.offset}`
     if (request.benign) await seed.events(bench.store, [quiet])
     else
       queueMicrotask(() =>
@@ -47,7 +50,9 @@ const demo = {
       tenant: 'demo',
       identity: request.agent,
       sessions: [session],
+      mark,
       events: 1,
+      bytesOut: 0,
       expect: request.benign ? ('quiet' as const) : ('alert' as const),
     }
   },
@@ -255,7 +260,7 @@ test('the first steps: an attack alerts, its twin stays quiet with the reason, a
   await page.click('text=Harmless twin')
   await page.click('text=Play it')
   await page.waitForSelector('.outcome-quiet', { timeout: 10_000 })
-  assert.match(await page.locator('.outcome-quiet').innerText(), /Stayed quiet\. Its one event scored 12 of 100/)
+  assert.match(await page.locator('.outcome-quiet').innerText(), /Stayed quiet: 1 event\. Its one event scored 12 of 100/)
   await page.screenshot({ path: join(shots, 'first-steps.png') })
   assert.deepEqual(trouble, [])
   await context.close()

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Reason } from '@plumbline/schemas'
-import { amount, bytes, clock, duration, peers, quantity, subject, typical } from '../web/src/format.ts'
+import type { EventView, Reason } from '@plumbline/schemas'
+import { amount, bytes, clock, duration, peers, quantity, quietWords, subject, typical } from '../web/src/format.ts'
 import { type ServerEvent, eventParser } from '../web/src/sse.ts'
 
 test('amounts have units that people use', () => {
@@ -44,6 +44,35 @@ test('a row of observed against typical names no feature', () => {
   assert.equal(subject(total), 'Amount of data in all')
   assert.equal(peers({ ...reason, peers: { count: 11, doing: 0 } }), 'none of 11 peers')
   assert.equal(subject({ ...reason, family: 'travel', previous: 'DE', object: 'BR' }), 'Travel DE → BR')
+})
+
+test('why it stayed quiet: the score, from what score it would have been said, and what the most unusual event did', () => {
+  const event = (score: number, more: Partial<EventView> = {}): EventView => ({
+    time: 0,
+    eventId: 'e',
+    shard: 0,
+    offset: 0,
+    session: '',
+    action: 'dataset.upload',
+    resourceClass: 'dataset',
+    resource: '',
+    destination: '',
+    sourceIp: '',
+    outcome: 'success',
+    bytesIn: 0,
+    bytesOut: 0,
+    score,
+    flags: [],
+    ...more,
+  })
+  const loud = event(61.9, { bytesOut: 80e6, destination: 'files.example' })
+  assert.equal(
+    quietWords([event(3), loud], 66.2),
+    'The most unusual of its 2 events scored 62 of 100; unless a rule speaks, it reports from about 66. That one sent 80 MB to files.example.',
+  )
+  assert.equal(quietWords([event(12)], undefined), 'Its one event scored 12 of 100.')
+  assert.match(quietWords([event(70, { flags: ['excepted'] })], 66), /^Covered by your verdict or an exception\./)
+  assert.match(quietWords([event(70, { flags: ['alerted'] })], 66), /^It joined an alert that is already open\./)
 })
 
 test('times of other days carry their date', () => {

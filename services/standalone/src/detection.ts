@@ -1,5 +1,5 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { Detector, shardOf, TenantState } from '@plumbline/detector'
+import { Detector, log10, scoreOf, shardOf, TenantState } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import { allShards, type ReleaseStore, type TenantProgress } from '@plumbline/trainer'
@@ -20,7 +20,14 @@ export interface Detection {
   /** What keeps each stopped shard from going on. */
   stopped(): readonly string[]
   /** Release in force for a tenant, from the first shard that knows it. */
-  releaseOf(tenant: string): { readonly id: string; readonly trained: boolean } | null
+  releaseOf(tenant: string): ReleaseInForce | null
+}
+
+export interface ReleaseInForce {
+  readonly id: string
+  readonly trained: boolean
+  /** Score from which an event alerts without a rule. */
+  readonly alertsFrom: number
 }
 
 const CONFIG = 'detection-config'
@@ -107,7 +114,10 @@ export const createDetection = ({ log, releases, config, residentIdentities, log
     releaseOf(name) {
       for (const shard of shards) {
         const tenant = detector.tenantsOf(shard).get(name)
-        if (tenant !== undefined) return { id: tenant.releaseId, trained: (tenant.release?.autoencoder ?? null) !== null }
+        if (tenant === undefined) continue
+        const floor = -log10(config.tailFloor)
+        const tail = Math.max(floor, tenant.release?.header.thresholds.alertTailLog10 ?? floor)
+        return { id: tenant.releaseId, trained: (tenant.release?.autoencoder ?? null) !== null, alertsFrom: scoreOf(tail, 0) }
       }
       return null
     },

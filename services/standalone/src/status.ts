@@ -110,9 +110,9 @@ export const createStatus = (parts: Context): StatusTracker => {
 
   const recorderLag = (): number => Object.values(parts.storage?.recorder.health().topics ?? {}).reduce((sum, { rows }) => sum + rows, 0)
 
-  const modelOf = (name: string): StatusView['model'][number] => {
-    const release = parts.detection?.releaseOf(name)
-    return { tenant: name, releaseId: release?.id ?? 'release-0', trained: release?.trained ?? false }
+  const modelOf = (name: string): StatusView['model'] => {
+    const release = parts.detection?.releaseOf(name) ?? null
+    return release === null ? [] : [{ tenant: name, releaseId: release.id, trained: release.trained, alertsFrom: release.alertsFrom }]
   }
 
   const phase = (tenants: Tenants): string => {
@@ -146,7 +146,7 @@ export const createStatus = (parts: Context): StatusTracker => {
         identities: sum(stored, ({ identities }) => identities),
         recorderLag: recorderLag(),
         tenants: progress.length,
-        model: busiest(progress).map(({ name }) => modelOf(name)),
+        model: busiest(progress).flatMap(({ name }) => modelOf(name)),
         demo: parts.demo?.present() ?? false,
         sinks: sinksView(parts.forwarder?.status().sinks ?? []),
       }

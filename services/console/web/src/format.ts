@@ -1,4 +1,4 @@
-import type { Quantity, Reason } from '@plumbline/schemas'
+import type { EventView, Quantity, Reason } from '@plumbline/schemas'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -148,4 +148,19 @@ export function maturityWords(maturity: number): string {
   if (maturity >= 0.6) return 'well known'
   if (maturity >= 0.3) return 'still being learned'
   return 'new'
+}
+
+/** Why an act was not reported, as far as its events tell. `alertsFrom`: score from which events are, unless a rule speaks. */
+export function quietWords(events: readonly EventView[], alertsFrom: number | undefined): string {
+  const [first, ...rest] = events
+  if (first === undefined) return ''
+  const most = rest.reduce((worst, event) => (event.score > worst.score ? event : worst), first)
+  const score = Math.round(most.score)
+  const measured =
+    rest.length === 0 ? `Its one event scored ${score} of 100` : `The most unusual of its ${events.length} events scored ${score} of 100`
+  if (events.some(({ flags }) => flags.includes('excepted'))) return `Covered by your verdict or an exception. ${measured}.`
+  if (events.some(({ flags }) => flags.includes('alerted'))) return `It joined an alert that is already open. ${measured}.`
+  const limit = alertsFrom === undefined ? '' : `; unless a rule speaks, it reports from about ${Math.round(alertsFrom)}`
+  const sent = most.bytesOut > 0 && most.destination !== '' ? ` That one sent ${bytes(most.bytesOut)} to ${most.destination}.` : ''
+  return `${measured}${limit}.${sent}`
 }

@@ -24,10 +24,10 @@ const ACTS: readonly Act[] = [
   },
   {
     kind: 'exfil_overnight',
-    name: 'Sends gigabytes out',
+    name: 'Moves data out in bulk',
     story: 'A research assistant sends far more data out than it ever did.',
     benign: 'The nightly backup, or an assistant known for large exports, moves its usual archives.',
-    subtlety: 3,
+    subtlety: 2,
   },
   {
     kind: 'hijack',
@@ -62,14 +62,9 @@ const ACTS: readonly Act[] = [
   },
 ]
 
-/** The page proposes the one in the middle. */
-const SIZES: DemoOptions['sizes'] = [
-  { value: 2, label: '2 times the usual' },
-  { value: 5, label: '5 times the usual' },
-  { value: 10, label: '10 times the usual' },
-  { value: 50, label: '50 times the usual' },
-  { value: 200, label: '200 times the usual' },
-]
+const SIZES: DemoOptions['sizes'] = [2, 5, 10, 50, 200].map((value) => ({ value, label: `${value} × usual` }))
+/** Every act alerts at this size, played by the agent that is proposed for it. */
+const PROPOSED_SIZE = 10
 
 const roleOf = (id: string): string => (/^[a-z-]+-\d+$/.test(id) ? id.replace(/-\d+$/, '').replaceAll('-', ' ') : 'person')
 
@@ -77,13 +72,16 @@ const roleOf = (id: string): string => (/^[a-z-]+-\d+$/.test(id) ? id.replace(/-
 export const demoOptions = (company: GenerateOptions): DemoOptions => {
   // Who had a case of its own in the replayed days comes last: a second act of the kind joins that alert.
   const used = new Set(listCases(company).flatMap((each) => (each.twin ? [] : each.identities)))
+  // Later still who does the like every day: from such a one the act is no news.
+  const rank = (id: string, twins: readonly string[]): number => Number(used.has(id)) + 2 * Number(twins.includes(id))
   const kinds = new Map<string, 'agent' | 'user' | 'service'>()
   const attacks = ACTS.map((act) => {
-    const agents = listVictims(company, act.kind).sort((a, b) => Number(used.has(a)) - Number(used.has(b)))
+    const twins = listVictims(company, act.kind, true)
+    const agents = listVictims(company, act.kind).sort((a, b) => rank(a, twins) - rank(b, twins))
     // The first is what the page proposes: each act proposes somebody else, so that one does not colour the next.
     if (agents[0] !== undefined) used.add(agents[0])
     for (const id of agents) kinds.set(id, roleOf(id) === 'person' ? 'user' : 'agent')
-    return { id: act.kind, name: act.name, story: act.story, benign: act.benign, agents }
+    return { id: act.kind, name: act.name, story: act.story, benign: act.benign, agents, size: PROPOSED_SIZE }
   }).filter((attack) => attack.agents.length > 0)
   const agents = [...kinds].map(([id, kind]) => ({ id, kind, role: roleOf(id) }))
   return { agents, attacks, sizes: SIZES }

@@ -151,7 +151,9 @@ export const createDemo = (deps: DemoDeps): Demo => {
       if (answer.rejected > 0) throw new PlumblineError('DEMO_UNKNOWN', `The act was refused: ${answer.errors[0]?.message ?? ''}`)
       busyUntil.set(identity, Math.max(to, freeFrom(identity)))
       const sessions = [...new Set(events.flatMap((event) => event.session ?? []))]
-      return { tenant: DEMO_TENANT, identity, sessions, events: answer.accepted, expect: request.benign ? 'quiet' : 'alert' }
+      const bytesOut = events.reduce((sum, event) => sum + (event.bytesOut ?? 0), 0)
+      const expect = request.benign ? 'quiet' : 'alert'
+      return { tenant: DEMO_TENANT, identity, sessions, mark: nonce, events: answer.accepted, bytesOut, expect }
     },
     async remove() {
       const state = load()

@@ -1,7 +1,8 @@
 import type { AlertView, DemoTryAnswer, DemoTryRequest, EventPage, EventView } from '@plumbline/schemas'
 import { effect, signal } from '@preact/signals'
 import { call, get, words } from '../api.ts'
-import { arrived } from '../state.ts'
+import { quietWords } from '../format.ts'
+import { arrived, status } from '../state.ts'
 
 /** One act played in the demo and what came of it. */
 export interface Attempt {
@@ -35,30 +36,24 @@ const belongs = (alert: AlertView, answer: DemoTryAnswer): boolean =>
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** Most of an act that the reason is made from; it is the newest of its identity. */
+const MOST_READ = 500
+
 async function storedEvents(answer: DemoTryAnswer): Promise<readonly EventView[]> {
-  const pages = await Promise.all(
-    answer.sessions.slice(0, 3).map((session) => {
-      const query = new URLSearchParams({ tenant: answer.tenant, identity: answer.identity, session, limit: '500' })
-      return get<EventPage>(`/v1/events?${query.toString()}`)
-    }),
-  )
-  return pages.flatMap((page) => page.events)
+  const query = new URLSearchParams({ tenant: answer.tenant, identity: answer.identity, limit: String(MOST_READ) })
+  const { events } = await get<EventPage>(`/v1/events?${query.toString()}`)
+  return events.filter(({ eventId }) => eventId.endsWith(answer.mark))
 }
 
 /** Why nothing was reported, from how the events were scored. They may take a moment to reach the store. */
 async function whyQuiet(answer: DemoTryAnswer): Promise<string> {
   let events = await storedEvents(answer)
-  for (let tries = 0; events.length < answer.events && tries < 4; tries++) {
+  for (let tries = 0; events.length < Math.min(answer.events, MOST_READ) && tries < 4; tries++) {
     await pause(700)
     events = await storedEvents(answer)
   }
   if (events.length === 0) return 'Its events are not in the store yet, so the reason cannot be shown.'
-  const most = Math.round(Math.max(...events.map((event) => event.score)))
-  const measured =
-    events.length === 1 ? `Its one event scored ${most} of 100.` : `The most unusual of its ${events.length} events scored ${most} of 100.`
-  if (events.some((event) => event.flags.includes('excepted'))) return `Covered by your verdict or an exception. ${measured}`
-  if (events.some((event) => event.flags.includes('alerted'))) return `It joined an alert that is already open. ${measured}`
-  return `${measured} Nothing in it is far from what this identity does.`
+  return quietWords(events, status.value?.model.find(({ tenant }) => tenant === answer.tenant)?.alertsFrom)
 }
 
 /** Plays an act and follows it until it is reported or has stayed quiet. */

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
+import { bytes } from '../format.ts'
 import { alertLink } from '../route.ts'
 import type { Attempt } from './attempt.ts'
 
@@ -13,8 +14,12 @@ function Running({ since }: { since: number }) {
   return <span class="number">{seconds(Math.max(0, now - since))}</span>
 }
 
-const played = (attempt: Attempt): string =>
-  attempt.answer === null ? '' : `${attempt.answer.events} ${attempt.answer.events === 1 ? 'event' : 'events'} sent`
+/** What was played, in numbers: "22 events, 1.1 GB sent out". */
+function played({ answer }: Attempt): string {
+  if (answer === null) return ''
+  const events = `${answer.events.toLocaleString('en-US')} ${answer.events === 1 ? 'event' : 'events'}`
+  return answer.bytesOut >= 1e6 ? `${events}, ${bytes(answer.bytesOut)} sent out` : events
+}
 
 /** What came of an act, in one or two lines of fixed height. */
 export function Outcome({ attempt, idle }: { attempt: Attempt | null; idle: string }) {
@@ -24,7 +29,7 @@ export function Outcome({ attempt, idle }: { attempt: Attempt | null; idle: stri
     case 'waiting':
       return (
         <p class="outcome">
-          {attempt.phase === 'sending' ? 'Sending…' : `${played(attempt)}, watching…`} <Running since={attempt.startedAt} />
+          {attempt.phase === 'sending' ? 'Sending…' : `${played(attempt)}. Watching…`} <Running since={attempt.startedAt} />
         </p>
       )
     case 'alert':
@@ -41,7 +46,7 @@ export function Outcome({ attempt, idle }: { attempt: Attempt | null; idle: stri
     case 'quiet':
       return (
         <p class="outcome outcome-quiet" role="status">
-          <strong>Stayed quiet.</strong> {attempt.reason}
+          <strong>Stayed quiet:</strong> {played(attempt)}. <bdi>{attempt.reason}</bdi>
         </p>
       )
     default:

@@ -46,7 +46,7 @@ function firstChoice(options: DemoOptions): Choice {
   return {
     attack: first?.id ?? '',
     agent: first?.agents[0] ?? options.agents[0]?.id ?? '',
-    size: options.sizes[Math.floor(options.sizes.length / 2)]?.value ?? 10,
+    size: first?.size ?? 10,
     benign: false,
   }
 }
@@ -54,8 +54,15 @@ function firstChoice(options: DemoOptions): Choice {
 /** Shown until the chosen act is played. */
 function idleWords(options: DemoOptions, choice: Choice): string {
   const attack = options.attacks.find((each) => each.id === choice.attack)
-  return choice.benign ? `${attack?.benign ?? ''} It should stay quiet.` : `${attack?.story ?? ''} It should alert within two seconds.`
+  if (attack === undefined) return ''
+  if (choice.benign) return `${attack.benign} It should stay quiet.`
+  const proposed = choice.size === attack.size && choice.agent === attack.agents[0]
+  return `${attack.story} ${proposed ? 'It should alert' : 'Where it is far from the usual, it alerts'} within two seconds.`
 }
+
+/** In the order of the act: the one it proposes first. */
+const inOrder = (ids: readonly string[], all: DemoOptions['agents']): DemoOptions['agents'] =>
+  ids.flatMap((id) => all.find((agent) => agent.id === id) ?? [])
 
 interface PickProps {
   readonly label: string
@@ -81,12 +88,12 @@ function Form({ options }: { options: DemoOptions }) {
   const [choice, choose] = useState(() => firstChoice(options))
   const [played, setPlayed] = useState<Choice | null>(null)
   const attack = options.attacks.find((each) => each.id === choice.attack)
-  const fits = (agent: string, to = attack): boolean => to === undefined || to.agents.length === 0 || to.agents.includes(agent)
-  const agents = options.agents.filter((agent) => fits(agent.id))
+  const agents = attack === undefined || attack.agents.length === 0 ? options.agents : inOrder(attack.agents, options.agents)
   const busy = tried.value?.phase === 'sending' || tried.value?.phase === 'waiting'
   const chooseAttack = (id: string) => {
     const next = options.attacks.find((each) => each.id === id)
-    choose({ ...choice, attack: id, agent: fits(choice.agent, next) ? choice.agent : (next?.agents[0] ?? choice.agent) })
+    // The proposal of the act, not what the one before left: that one alerts.
+    choose({ ...choice, attack: id, agent: next?.agents[0] ?? choice.agent, size: next?.size ?? choice.size })
   }
   const submit = (event: Event) => {
     event.preventDefault()
