@@ -232,6 +232,18 @@ test('a verdict is answered once it is recorded, and shows at once', async (t) =
   assert.equal(absent.statusCode, 404)
 })
 
+test('what was called safe is not unlearned by a later verdict, and the answer says so', async (t) => {
+  const { app, stored } = await start(t)
+  stored.push(view(sampleAlert({ id: 'one' })))
+  const effect = async (verdict: string): Promise<string> =>
+    (await app.inject({ method: 'POST', url: '/v1/alerts/one/verdict', headers: AUTH, payload: { verdict } })).json().effect
+  assert.doesNotMatch(await effect('confirmed'), /stays learned/)
+  await effect('safe')
+  assert.match(await effect('dismissed'), /stays learned and quiet/)
+  await effect('safe')
+  assert.match(await effect('confirmed'), /no longer kept quiet as safe, but what that verdict taught stays learned/)
+})
+
 test('a verdict that is not durable is not answered with success', async (t) => {
   const failing = { record: async () => Promise.reject(new PlumblineError('LOG_UNAVAILABLE', 'disk full', { retryable: true })) }
   const { app, stored } = await start(t, { verdicts: failing })

@@ -25,7 +25,6 @@ import { WEB_DIR, staticRoutes } from './static.ts'
 export * from './ports.ts'
 export { type Reader, tokenCheck, type TokenCheck } from './auth.ts'
 export { KNOWN as READ_REFUSALS } from './problems.ts'
-export { VERDICT_EFFECTS } from './routes/alerts.ts'
 export { STREAM_LIMITS, type StreamLimits } from './routes/stream.ts'
 export { PAGE_CSP, WEB_DIR } from './static.ts'
 

@@ -23,12 +23,20 @@ export interface AlertDeps {
   readonly observer: ConsoleObserver | undefined
 }
 
-/** What a verdict does, in the words the page shows beside the button. */
-export const VERDICT_EFFECTS: Readonly<Record<Verdict, string>> = {
-  confirmed: "Kept as a real incident. The identity's risk rises and none of this is learned as normal.",
+/** What a verdict does. */
+const EFFECTS: Readonly<Record<Verdict, string>> = {
+  confirmed: "Kept as a real incident. The identity's risk rises, and nothing it does is learned until a verdict of safe.",
   safe: 'This is normal from now on: it is learned, and the same act stays quiet.',
   dismissed: 'Harmless this time. Nothing is learned, and the same act will be reported again.',
 }
+/** After a verdict of safe: what was learned by it is not unlearned. */
+const EFFECTS_AFTER_SAFE: Readonly<Record<Verdict, string>> = {
+  confirmed: `${EFFECTS.confirmed} It is no longer kept quiet as safe, but what that verdict taught stays learned.`,
+  safe: EFFECTS.safe,
+  dismissed: 'Recorded only: what was called safe stays learned and quiet. Confirm it to have the like reported again.',
+}
+
+const effectOf = (verdict: Verdict, before: Verdict | null): string => (before === 'safe' ? EFFECTS_AFTER_SAFE : EFFECTS)[verdict]
 
 const toFilter = (query: AlertQuery): AskedFilter => ({
   ...(query.tenant !== undefined && { tenant: query.tenant }),
@@ -79,6 +87,6 @@ export function alertRoutes(app: FastifyInstance, deps: AlertDeps): void {
     deps.tail.setVerdict(alert, body.verdict)
     deps.observer?.verdict(body.verdict)
     void reply.code(202)
-    return { alertId: alert.id, verdict: body.verdict, effect: VERDICT_EFFECTS[body.verdict] }
+    return { alertId: alert.id, verdict: body.verdict, effect: effectOf(body.verdict, alert.verdict) }
   })
 }

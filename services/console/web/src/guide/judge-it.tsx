@@ -12,9 +12,20 @@ const EXPECTED: Readonly<Record<Verdict, string>> = {
   dismissed: 'Now repeat the act: it should be reported again.',
 }
 
+const expected = (verdict: Verdict, before: Verdict | null): string =>
+  before === 'safe' && verdict !== 'safe'
+    ? 'What the safe verdict taught stays learned, so the same act may stay quiet.'
+    : EXPECTED[verdict]
+
+interface Given {
+  readonly id: string
+  readonly verdict: Verdict
+  readonly before: Verdict | null
+}
+
 /** Judges the alert that is open, or else the one that "Try it" raised. */
 export function JudgeIt() {
-  const [given, setGiven] = useState<{ readonly id: string; readonly verdict: Verdict } | null>(null)
+  const [given, setGiven] = useState<Given | null>(null)
   const at = route.value
   const raised = tried.value?.alert ?? null
   const id = at.view === 'alert' ? at.id : raised?.id
@@ -36,7 +47,7 @@ export function JudgeIt() {
           <p class="story clamp">
             <bdi>{alert.text.headline}</bdi>
           </p>
-          <Verdicts key={alert.id} alert={alert} given={(value) => setGiven({ id: alert.id, verdict: value })} />
+          <Verdicts key={alert.id} alert={alert} given={(value, before) => setGiven({ id: alert.id, verdict: value, before })} />
           {repeatable ? (
             <>
               <button
@@ -47,7 +58,10 @@ export function JudgeIt() {
               >
                 {busy ? 'Playing…' : 'Repeat the act'}
               </button>
-              <Outcome attempt={repeated.value} idle={verdict === null ? 'First give a verdict.' : EXPECTED[verdict]} />
+              <Outcome
+                attempt={repeated.value}
+                idle={verdict === null ? 'First give a verdict.' : expected(verdict, given?.id === alert.id ? given.before : null)}
+              />
             </>
           ) : (
             <p class="outcome">To see what a verdict changes, play an act under “Try it” and judge its alert.</p>
