@@ -233,6 +233,7 @@ export const IdentityView = z.strictObject({
   maturity: z.number(),
   risk: z.number(),
   peerGroup: z.string().nullable(),
+  // Of what was reported and not learned nothing is in these three lists.
   actions: z.array(z.strictObject({ name: z.string(), count: z.number() })),
   classes: z.array(z.strictObject({ name: z.string(), count: z.number() })),
   destinations: z.array(z.strictObject({ name: z.string(), count: z.number() })),

@@ -1,4 +1,4 @@
-import { IDENTITY_KINDS, type IdentityKind, type IdentitySummary, type IdentityView } from '@plumbline/schemas'
+import { IDENTITY_KINDS, type IdentityKind, type IdentitySummary, type IdentityView, SCORED_FLAGS } from '@plumbline/schemas'
 import type { Store } from '../client.ts'
 
 const HOUR_MS = 3_600_000
@@ -103,6 +103,7 @@ export function identityReader(store: Store, options: IdentityReaderOptions = {}
     return fillHours(rows, new Map(alerts.map((row) => [row.hour, Number(row.alerts)])))
   }
 
+  /** What is usual: without events that were withheld from learning. */
   const typical = async (
     column: 'action' | 'resource_class' | 'destination',
     of: { tenant: string; identity: string },
@@ -111,6 +112,7 @@ export function identityReader(store: Store, options: IdentityReaderOptions = {}
     const rows = await store.rows<{ name: string; count: number }>(
       `SELECT ${column} AS name, count() AS count FROM ${db}.scored_events FINAL
        WHERE tenant = {tenant:String} AND identity = {identity:String} AND event_time >= fromUnixTimestamp64Milli({from:Int64}) AND ${column} != ''
+           AND bitAnd(flags, ${SCORED_FLAGS.withheld}) = 0
        GROUP BY name ORDER BY count DESC, name LIMIT ${TYPICAL_ROWS}`,
       { ...of, from: untilMs - TYPICAL_DAYS * 24 * HOUR_MS },
     )

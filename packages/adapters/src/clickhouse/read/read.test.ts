@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Alert, EventView, IdentityView, type Severity } from '@plumbline/schemas'
+import { type Alert, EventView, IdentityView, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
 import { type Engine, type Store, connect, engineProblem, migrate, startEngine } from '../index.ts'
 import { alertReader, eventReader, identityReader } from './index.ts'
 import { seed } from './seed.testkit.ts'
@@ -216,9 +216,10 @@ test('an identity with its hours, what it usually does, and its alerts', { skip 
     shard: 2,
     offset: i,
     action: hour === 4 ? 'upload' : 'search',
-    destination: hour === 4 ? 'files.example' : '',
+    destination: ['mail.example', '', '', 'files.example'][i]!,
     bytesOut: 1000 * (i + 1),
     score: 10 * i,
+    flags: hour === 4 ? SCORED_FLAGS.alerted | SCORED_FLAGS.withheld : SCORED_FLAGS.learned,
   }))
   await seed.events(owner, events)
   await seed.alerts(owner, [alert({ id: 'who-1', tenant: 'who', identity: 'team/agent-1', firstSeen: START + 4 * HOUR })])
@@ -236,11 +237,9 @@ test('an identity with its hours, what it usually does, and its alerts', { skip 
       [START + 4 * HOUR, 1, 1],
     ],
   )
-  assert.deepEqual(view.actions, [
-    { name: 'search', count: 3 },
-    { name: 'upload', count: 1 },
-  ])
-  assert.deepEqual(view.destinations, [{ name: 'files.example', count: 1 }])
+  // The upload was reported and not learned: it is not usual.
+  assert.deepEqual(view.actions, [{ name: 'search', count: 3 }])
+  assert.deepEqual(view.destinations, [{ name: 'mail.example', count: 1 }])
   assert.deepEqual([view.owner, view.peerGroup, view.risk, view.events], ['Research', 'research', 80, 4])
   const described = identityReader(reader, { describe: () => ({ owner: 'Someone else' }) })
   assert.equal((await described.find('who', 'team/agent-1'))?.owner, 'Someone else')

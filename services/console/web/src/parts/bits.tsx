@@ -18,13 +18,16 @@ export const Time = ({ ms }: { ms: number }) => (
 
 export const VERDICT_WORDS = { confirmed: 'Confirmed', safe: 'Safe', dismissed: 'Dismissed' } as const
 
-/** "× 214 (213 grouped)": events of the group, and how many of them were not reported one by one. */
+const COUNT_HINT =
+  'Events of this alert. It is told anew at its 2nd, 4th, 8th… event; those between the last two tellings were only counted'
+
+/** "128 events (63 only counted)": events of the group, and those between its last two revisions. */
 export function Count({ alert }: { alert: AlertView }) {
   if (alert.count <= 1 && alert.suppressed === 0) return null
   return (
-    <span class="count" title="Events of this group, and how many of them were not reported one by one">
-      × {alert.count.toLocaleString('en-US')}
-      {alert.suppressed > 0 && ` (${alert.suppressed.toLocaleString('en-US')} grouped)`}
+    <span class="count" title={COUNT_HINT}>
+      {alert.count.toLocaleString('en-US')} events
+      {alert.suppressed > 0 && ` (${alert.suppressed.toLocaleString('en-US')} only counted)`}
     </span>
   )
 }

@@ -1,5 +1,5 @@
-import type { AlertDetail, AlertView, EventView, Technique } from '@plumbline/schemas'
-import { useEffect } from 'preact/hooks'
+import type { AlertDetail, AlertView, EventPage, EventView, Technique } from '@plumbline/schemas'
+import { useEffect, useState } from 'preact/hooks'
 import { get, words } from '../api.ts'
 import { clock, peers, quantity, subject, typical } from '../format.ts'
 import { Count, Marks, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
@@ -8,6 +8,9 @@ import { IdentityTimeline } from '../parts/timeline.tsx'
 import { Verdicts } from '../parts/verdicts.tsx'
 import { identityLink } from '../route.ts'
 import { alerts, upsert } from '../state.ts'
+
+/** The most that the API gives of a session. */
+const MOST_SHOWN = 500
 
 function Observed({ alert }: { alert: AlertView }) {
   const anyPeers = alert.facts.reasons.some((reason) => reason.peers !== undefined)
@@ -91,17 +94,49 @@ function Text({ alert }: { alert: AlertView }) {
   )
 }
 
+/** Every event of the alert's session, reported or not, on demand: an alert names only some of its own. */
+function SessionEvents({ alert, session }: { alert: AlertView; session: string }) {
+  const { tenant, identity } = alert.facts
+  const path = `/v1/events?${new URLSearchParams({ tenant, identity: identity.id, session, limit: String(MOST_SHOWN) }).toString()}`
+  const read = useRead(path, () => get<EventPage>(path))
+  if (read.value === null) return read.error === null ? <Waiting lines={3} /> : <Problem text={words(read.error)} retry={read.again} />
+  const { events } = read.value
+  return (
+    <>
+      <p class="note">
+        {events.length === MOST_SHOWN ? `The newest ${MOST_SHOWN} events` : `All ${events.length} events`} of its session, newest first.
+      </p>
+      <EventTable events={events} />
+    </>
+  )
+}
+
+/** Said where an alert has more events than it names. */
+function Others({ alert }: { alert: AlertView }) {
+  const [open, show] = useState(false)
+  const { tenant, identity, session } = alert.facts
+  if (open && session !== undefined) return <SessionEvents alert={alert} session={session} />
+  return (
+    <p class="note">
+      {alert.evidence.length} of {alert.count.toLocaleString('en-US')} events are listed: the first ones and the newest.{' '}
+      {session === undefined ? (
+        <a href={identityLink(tenant, identity.id)}>The others are among the newest events of the identity.</a>
+      ) : (
+        <button type="button" class="small" onClick={() => show(true)}>
+          Show its whole session
+        </button>
+      )}
+    </p>
+  )
+}
+
 function Evidence({ events, pending, alert }: { events: readonly EventView[] | null; pending: boolean; alert: AlertView }) {
   return (
     <section class="block">
       <h3>The events behind it</h3>
       {events === null ? <Waiting lines={3} /> : <EventTable events={events} />}
       {pending && events !== null && events.length > 0 && <p class="note">Some are still on their way into the store.</p>}
-      {alert.count > alert.evidence.length && (
-        <p class="note">
-          {alert.evidence.length} of {alert.count.toLocaleString('en-US')} events are listed: the first ones and the newest.
-        </p>
-      )}
+      {alert.count > alert.evidence.length && <Others alert={alert} />}
     </section>
   )
 }

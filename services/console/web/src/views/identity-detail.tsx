@@ -50,7 +50,7 @@ function Alerts({ tenant, id }: { tenant: string; id: string }) {
 }
 
 function Newest({ tenant, id }: { tenant: string; id: string }) {
-  const path = `/v1/events?${new URLSearchParams({ tenant, identity: id, limit: '25' }).toString()}`
+  const path = `/v1/events?${new URLSearchParams({ tenant, identity: id, limit: '100' }).toString()}`
   const read = useRead(path, () => get<EventPage>(path))
   if (read.value === null) return read.error === null ? <Waiting lines={3} /> : <Problem text={words(read.error)} retry={read.again} />
   return <EventTable events={read.value.events} />
@@ -123,8 +123,9 @@ export function IdentityDetail({ tenant, id }: { tenant: string; id: string }) {
       <div class="shares-row">
         <Shares title="Usually does" list={view.actions} none="Nothing yet." />
         <Shares title="Usually touches" list={view.classes} none="Nothing yet." />
-        <Shares title="Data goes to" list={view.destinations} none="Nowhere outside so far." />
+        <Shares title="Usually sends to" list={view.destinations} none="Nowhere outside." />
       </div>
+      <p class="note">The last 30 days, without events that were reported and not learned.</p>
       <section class="block">
         <h3>Its alerts</h3>
         <Alerts tenant={tenant} id={id} />
