@@ -4,25 +4,28 @@ import { eventParser, type ServerEvent } from './sse.ts'
 
 const KEY = 'plumbline.token'
 
-/** Reads the one-time `#token=` of the printed link, keeps it for this tab, and takes it out of the address. */
-function takeToken(): string {
-  const match = /^#token=([^&\s]+)/.exec(location.hash)
-  if (match?.[1] !== undefined) {
-    sessionStorage.setItem(KEY, decodeURIComponent(match[1]))
-    history.replaceState(null, '', location.pathname)
-  }
-  return sessionStorage.getItem(KEY) ?? ''
-}
-
-export const token = signal(takeToken())
-
-export function setToken(value: string): void {
-  sessionStorage.setItem(KEY, value)
-  token.value = value
-}
+export const token = signal(sessionStorage.getItem(KEY) ?? '')
 
 /** The token was refused: ask for another. */
 export const refused = signal(false)
+
+/** Keeps a token for this tab. */
+export function setToken(value: string): void {
+  sessionStorage.setItem(KEY, value)
+  token.value = value
+  refused.value = false
+}
+
+/** Reads the one-time `#token=` of the printed link and takes it out of the address. */
+function takeToken(): void {
+  const given = /^#token=([^&\s]+)/.exec(location.hash)?.[1]
+  if (given === undefined) return
+  history.replaceState(null, '', location.pathname)
+  setToken(decodeURIComponent(given))
+}
+takeToken()
+// The link pasted into an open tab changes only what is behind the #: the page is not loaded anew.
+addEventListener('hashchange', takeToken)
 
 /** A refusal in words: what is wrong and what to do. */
 export class Refusal extends Error {

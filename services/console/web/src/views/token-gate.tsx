@@ -7,7 +7,6 @@ export function TokenGate() {
   const submit = (event: Event) => {
     event.preventDefault()
     if (value.trim() === '') return
-    refused.value = false
     setToken(value.trim())
   }
   return (
