@@ -142,6 +142,9 @@ export function clock(ms: number, now: number = Date.now()): string {
   return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...(sameYear ? {} : { year: 'numeric' }) })}, ${time.slice(0, 5)}`
 }
 
+/** As the words of alerts say it. */
+export const kindWords = (kind: string): string => (kind === 'user' ? 'person' : kind)
+
 /** "41 days, very well known": how far a baseline can be trusted, in words. */
 export function maturityWords(maturity: number): string {
   if (maturity >= 0.9) return 'very well known'

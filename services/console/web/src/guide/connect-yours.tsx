@@ -1,7 +1,7 @@
 import type { ConnectView, IngestNotice } from '@plumbline/schemas'
 import { useEffect, useState } from 'preact/hooks'
 import { get, token } from '../api.ts'
-import { clock } from '../format.ts'
+import { clock, kindWords } from '../format.ts'
 import { Copy, Name } from '../parts/bits.tsx'
 import { identityLink } from '../route.ts'
 import { connected, notices } from '../state.ts'
@@ -36,7 +36,8 @@ function Seen({ notice }: { notice: IngestNotice | undefined }) {
       <a href={identityLink(notice.tenant, notice.identity)}>
         <Name>{notice.identity}</Name>
       </a>{' '}
-      ({notice.kind}, {notice.attested === null ? 'claimed by the sender' : `proven by ${notice.attested}`}, tenant {notice.tenant})
+      ({kindWords(notice.kind)}, {notice.attested === null ? 'claimed by the sender' : `proven by ${notice.attested}`}, tenant{' '}
+      {notice.tenant})
     </p>
   )
 }

@@ -15,9 +15,13 @@ const colour = (name: string): string => getComputedStyle(document.documentEleme
 function tick(ms: number, stepSeconds: number): string {
   const at = new Date(ms)
   const midnight = at.getHours() === 0 && at.getMinutes() === 0
-  if (stepSeconds >= 86_400 || midnight) return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+  const year = at.getFullYear() === new Date().getFullYear() ? {} : ({ year: '2-digit' } as const)
+  if (stepSeconds >= 86_400 || midnight) return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...year })
   return at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
 }
+
+/** Seconds. Around a single hour the chart would else show years. */
+const atLeastADay = (from: number, to: number): [number, number] => [Math.min(from, to - 86_400), to + (to - from < 86_400 ? 3600 : 0)]
 
 function options(width: number, mark: number | undefined, cursorAt: (index: number | null) => void): uPlot.Options {
   const axis = {
@@ -32,7 +36,11 @@ function options(width: number, mark: number | undefined, cursorAt: (index: numb
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { show: false } },
-    scales: { x: { time: true }, events: { range: (_u, _min, max) => [0, Math.max(4, max * 1.1)] }, score: { range: [0, 105] } },
+    scales: {
+      x: { time: true, range: (_u, from, to) => atLeastADay(from, to) },
+      events: { range: (_u, _min, max) => [0, Math.max(4, max * 1.1)] },
+      score: { range: [0, 105] },
+    },
     axes: [
       { ...axis, size: 26, space: 76, values: (_plot, splits, _axis, _space, step) => splits.map((at) => tick(at * 1000, step)) },
       { ...axis, scale: 'events', size: 46, space: 34 },

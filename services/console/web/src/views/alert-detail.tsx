@@ -1,7 +1,7 @@
 import type { AlertDetail, AlertView, EventPage, EventView, Technique } from '@plumbline/schemas'
 import { useEffect, useState } from 'preact/hooks'
 import { get, words } from '../api.ts'
-import { clock, peers, quantity, subject, typical } from '../format.ts'
+import { clock, kindWords, peers, quantity, subject, typical } from '../format.ts'
 import { Count, Marks, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
 import { EventTable } from '../parts/event-table.tsx'
 import { IdentityTimeline } from '../parts/timeline.tsx'
@@ -204,7 +204,7 @@ export function AlertDetailView({ id }: { id: string }) {
         <a href={identityLink(facts.tenant, facts.identity.id)}>
           <Name>{facts.identity.id}</Name>
         </a>
-        <span>{facts.identity.kind}</span>
+        <span>{kindWords(facts.identity.kind)}</span>
         {facts.identity.owner !== undefined && (
           <span>
             owner <Name>{facts.identity.owner}</Name>

@@ -1,7 +1,7 @@
 import type { IdentityPage } from '@plumbline/schemas'
 import { useEffect, useState } from 'preact/hooks'
 import { get, words } from '../api.ts'
-import { amount, maturityWords } from '../format.ts'
+import { amount, kindWords, maturityWords } from '../format.ts'
 import { Empty, Name, Problem, Time, Waiting, useRead } from '../parts/bits.tsx'
 import { identityLink } from '../route.ts'
 import { filter } from '../state.ts'
@@ -59,7 +59,7 @@ export function Identities() {
                       <Name>{entry.identity}</Name>
                     </a>
                   </td>
-                  <td>{entry.kind}</td>
+                  <td>{kindWords(entry.kind)}</td>
                   <td>{entry.tenant}</td>
                   <td>
                     <Time ms={entry.lastSeen} />

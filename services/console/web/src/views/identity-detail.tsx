@@ -1,6 +1,6 @@
 import type { AlertPage, EventPage, IdentityView } from '@plumbline/schemas'
 import { get, words } from '../api.ts'
-import { amount, clock, maturityWords } from '../format.ts'
+import { amount, clock, kindWords, maturityWords } from '../format.ts'
 import { Empty, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
 import { EventTable } from '../parts/event-table.tsx'
 import { Timeline } from '../parts/timeline.tsx'
@@ -79,7 +79,7 @@ export function IdentityDetail({ tenant, id }: { tenant: string; id: string }) {
         <Name>{view.identity}</Name>
       </h2>
       <p class="meta">
-        <span>{view.kind}</span>
+        <span>{kindWords(view.kind)}</span>
         {view.owner !== null && (
           <span>
             owner <Name>{view.owner}</Name>
