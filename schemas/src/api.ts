@@ -269,6 +269,18 @@ export const StatusView = z.strictObject({
     .array()
     .max(STATUS_TENANTS)
     .meta({ description: 'Of the tenants with the most events; `tenants` counts all.' }),
+  counts: z
+    .strictObject({
+      tenant: z.string(),
+      alerts: z.number(),
+      held: z.number(),
+      historic: z.number().meta({ description: 'Alerts found in its backfilled history.' }),
+      deadLetters: z.number(),
+      identities: z.number(),
+    })
+    .array()
+    .max(STATUS_TENANTS)
+    .meta({ description: 'The numbers above for each of the tenants that `model` lists.' }),
   demo: z.boolean(),
   sinks: z
     .array(

@@ -183,7 +183,7 @@ test('an alert shows within a second of its commit; the list holds still under t
   const live: Alert = { ...FIRST, id: 'live-1', firstSeen: Date.now() + 1000, lastSeen: Date.now() + 1000 }
   const published = performance.now()
   bench.console.publish(live, 'delivered')
-  await page.waitForSelector('[data-alert="live-1"]')
+  await page.waitForSelector('[data-alert="live-1"] .mark-new')
   assert.ok(performance.now() - published < 1000)
   await page.locator('.row').nth(2).hover()
   bench.console.publish({ ...live, id: 'live-2' }, 'delivered')
@@ -244,6 +244,48 @@ test('asks for a token when it has none or a wrong one', { skip }, async () => {
   await page.fill('input[type="password"]', TOKEN)
   await page.click('button:has-text("Open")')
   await page.waitForSelector('.row')
+  await context.close()
+})
+
+test('the printed link, pasted into the open tab, brings its token and leaves none in the address', { skip }, async () => {
+  const { context, page } = await open({ token: 'wrong' })
+  await page.waitForSelector('.gate-refused')
+  await page.evaluate(`location.hash = '#token=${TOKEN}'`)
+  await page.waitForSelector('.row')
+  assert.equal(page.url(), `${bench.origin}/`)
+  await page.evaluate(`location.hash = '#token=${TOKEN}'`)
+  await page.waitForFunction(`location.hash === ''`)
+  await context.close()
+})
+
+test('the head is about the chosen tenant; history is offered where there is nothing else', { skip }, async () => {
+  const before = bench.status
+  const { context, page } = await open()
+  await page.waitForSelector('.row')
+  const count = { alerts: 0, held: 0, deadLetters: 0, identities: 0 }
+  bench.status = {
+    ...before,
+    deadLetters: 39,
+    model: [
+      ...before.model,
+      { tenant: 'learned', releaseId: 'r2', trained: true, alertsFrom: 66 },
+      { tenant: 'young', releaseId: 'r0', trained: false, alertsFrom: 66 },
+    ],
+    counts: [...before.counts, { ...count, tenant: 'learned', historic: 2, identities: 7 }, { ...count, tenant: 'young', historic: 0 }],
+  }
+  await page.waitForSelector('text=No model trained yet for young')
+  const figure = (label: string) => page.locator('.figure', { hasText: label }).locator('dd').innerText()
+  assert.equal(await figure('Refused'), '39')
+  await page.selectOption('.tenant select', 'learned')
+  await page.waitForSelector('text=2 alerts from history.')
+  assert.deepEqual([await figure('Refused'), await figure('Identities'), await page.locator('.phase-model').innerText()], ['0', '7', ''])
+  await page.click('text=Show them')
+  assert.ok(await page.getByLabel('History').isChecked())
+  await page.getByLabel('History').uncheck()
+  await page.selectOption('.tenant select', 'young')
+  await page.waitForSelector('text=All quiet')
+  assert.equal(await page.locator('text=Try an attack above').count(), 0)
+  bench.status = before
   await context.close()
 })
 
@@ -353,9 +395,13 @@ test('shows the phase, survives a broken connection without losing an alert, and
   await page.waitForSelector('[data-alert="while-away"]')
   const demo = ALERTS.find((alert) => alert.facts.tenant === 'demo') as Alert
   assert.equal(await page.locator(`[data-alert="${demo.id}"]`).count(), 1)
+  await page.click(`[data-alert="${demo.id}"]`)
+  await page.waitForSelector('.detail h2')
   await page.click('text=Remove demo for good')
   await page.waitForSelector(`[data-alert="${demo.id}"]`, { state: 'detached' })
   assert.equal(removals, 1)
+  await page.waitForSelector('text=Choose an alert')
+  assert.deepEqual([page.url(), await page.locator('.problem').count()], [`${bench.origin}/#/`, 0])
   await context.close()
 })
 

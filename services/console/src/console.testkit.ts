@@ -24,6 +24,7 @@ export const STATUS: StatusView = {
   recorderLag: 0,
   tenants: 0,
   model: [],
+  counts: [],
   demo: false,
   sinks: [],
 }

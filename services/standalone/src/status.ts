@@ -3,6 +3,7 @@ import type { StatusSource, Tenants } from '@plumbline/console'
 import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
 import type { Context } from './context.ts'
+import { DEMO_TENANT } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
 import { sinksView } from './sinks.ts'
 import type { Storage } from './storage.ts'
@@ -26,6 +27,7 @@ interface InStore {
   readonly tenant: string
   readonly identities: number
   readonly letters: number
+  readonly historic: number
 }
 
 /** By tenant. */
@@ -82,11 +84,17 @@ export const createStatus = (parts: Context): StatusTracker => {
     const store = storage.reader()
     const { database } = store
     const rows = await store.rows<InStore>(
-      `SELECT tenant, sum(identities) AS identities, sum(letters) AS letters FROM (
-         SELECT tenant, uniqExact(identity) AS identities, 0 AS letters FROM ${database}.identities GROUP BY tenant
-         UNION ALL SELECT tenant, 0, count() FROM ${database}.dead_letters GROUP BY tenant) GROUP BY tenant`,
+      `SELECT tenant, sum(identities) AS identities, sum(letters) AS letters, sum(historic) AS historic FROM (
+         SELECT tenant, uniqExact(identity) AS identities, 0 AS letters, 0 AS historic FROM ${database}.identities GROUP BY tenant
+         UNION ALL SELECT tenant, 0, count(), 0 FROM ${database}.dead_letters GROUP BY tenant
+         UNION ALL SELECT tenant, 0, 0, uniqExact(id) FROM ${database}.alerts WHERE historic = 1 GROUP BY tenant) GROUP BY tenant`,
     )
-    inStore = rows.map(({ tenant, identities, letters }) => ({ tenant, identities: Number(identities), letters: Number(letters) }))
+    inStore = rows.map((row) => ({
+      tenant: row.tenant,
+      identities: Number(row.identities),
+      letters: Number(row.letters),
+      historic: Number(row.historic),
+    }))
   }
 
   const tick = (): void => {
@@ -115,6 +123,18 @@ export const createStatus = (parts: Context): StatusTracker => {
     return release === null ? [] : [{ tenant: name, releaseId: release.id, trained: release.trained, alertsFrom: release.alertsFrom }]
   }
 
+  const countsOf = (name: string): StatusView['counts'][number] => {
+    const stored = inStore.find(({ tenant }) => tenant === name)
+    return {
+      tenant: name,
+      alerts: today.get(name)?.delivered ?? 0,
+      held: today.get(name)?.held ?? 0,
+      historic: stored?.historic ?? 0,
+      deadLetters: stored?.letters ?? 0,
+      identities: stored?.identities ?? 0,
+    }
+  }
+
   const phase = (tenants: Tenants): string => {
     if (parts.log === null) return 'opening the log'
     if (parts.detection === null) return 'starting'
@@ -129,9 +149,13 @@ export const createStatus = (parts: Context): StatusTracker => {
 
   return {
     now: (tenants) => {
-      const mine = ({ tenant }: { readonly tenant: string }): boolean => tenants === null || tenants.includes(tenant)
+      const demo = parts.demo?.present() ?? false
+      // Rows of the removed demo may still be in the last count.
+      const mine = ({ tenant }: { readonly tenant: string }): boolean =>
+        (tenants === null || tenants.includes(tenant)) && (demo || tenant !== DEMO_TENANT)
       // A tenant that was removed is not among them, so its alerts of today count no more.
       const progress = known.filter(({ name }) => mine({ tenant: name }))
+      const listed = busiest(progress)
       const days = progress.flatMap(({ name }) => today.get(name) ?? [])
       const stored = inStore.filter(mine)
       return {
@@ -146,8 +170,9 @@ export const createStatus = (parts: Context): StatusTracker => {
         identities: sum(stored, ({ identities }) => identities),
         recorderLag: recorderLag(),
         tenants: progress.length,
-        model: busiest(progress).flatMap(({ name }) => modelOf(name)),
-        demo: parts.demo?.present() ?? false,
+        model: listed.flatMap(({ name }) => modelOf(name)),
+        counts: listed.map(({ name }) => countsOf(name)),
+        demo,
         sinks: sinksView(parts.forwarder?.status().sinks ?? []),
       }
     },

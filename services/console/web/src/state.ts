@@ -2,6 +2,7 @@ import { SEVERITY_ORDER, type AlertFilterState, startOfDay } from './filter.ts'
 import type { AlertPage, AlertView, IngestNotice, StatusView } from '@plumbline/schemas'
 import { batch, computed, signal } from '@preact/signals'
 import { follow, get, refused, token, words } from './api.ts'
+import { route } from './route.ts'
 
 export const connected = signal(false)
 export const everConnected = signal(false)
@@ -111,8 +112,51 @@ function enqueue(alert: AlertView): void {
   }, FRAME_MS)
 }
 
-export const dropTenant = (tenant: string): void => {
-  alerts.value = new Map([...alerts.value].filter(([, alert]) => alert.facts.tenant !== tenant))
+/** Takes everything of a removed tenant off the page. */
+export function dropTenant(tenant: string): void {
+  const at = route.value
+  const open = at.view === 'identity' ? at.tenant : at.view === 'alert' ? alerts.value.get(at.id)?.facts.tenant : undefined
+  batch(() => {
+    if (open === tenant) location.hash = '#/'
+    alerts.value = new Map([...alerts.value].filter(([, alert]) => alert.facts.tenant !== tenant))
+    if (filter.value.tenant === tenant) chooseTenant('')
+  })
+}
+
+export function chooseTenant(tenant: string): void {
+  filter.value = { ...filter.value, tenant }
+  void load(false)
+}
+
+/** What arrived a moment ago. Alerts are sorted by when their events happened, so a new one need not be the first. */
+export const fresh = signal<ReadonlySet<string>>(new Set())
+const FRESH_MS = 120_000
+
+function markFresh(id: string): void {
+  // While history is replayed everything is new, and the mark would say nothing.
+  if (status.value?.progress !== null) return
+  fresh.value = new Set([...fresh.value, id])
+  setTimeout(() => (fresh.value = new Set([...fresh.value].filter((each) => each !== id))), FRESH_MS)
+}
+
+/** The numbers of the chosen tenant; of all together when none is chosen. */
+export const counts = computed(() => {
+  const { tenant } = filter.value
+  const all = status.value
+  if (all === null) return undefined
+  if (tenant !== '') return all.counts.find((each) => each.tenant === tenant)
+  return { ...all, historic: all.counts.reduce((sum, each) => sum + each.historic, 0) }
+})
+
+function announce(alert: AlertView): void {
+  arrived.value = { at: performance.now(), alert }
+  markFresh(alert.id)
+}
+
+function takeStatus(next: StatusView): void {
+  // Said as an event too, but that may have been missed.
+  if (status.value?.demo === true && !next.demo) dropTenant('demo')
+  status.value = next
 }
 
 export function start(): void {
@@ -122,11 +166,10 @@ export function start(): void {
       if (event === 'alert') {
         const alert = value as AlertView
         // A verdict sends the same revision again; only a new one is news, and that a group is over is none.
-        if ((newestRevision.get(alert.id) ?? 0) < alert.revision && alert.activity !== 'close')
-          arrived.value = { at: performance.now(), alert }
+        if ((newestRevision.get(alert.id) ?? 0) < alert.revision && alert.activity !== 'close') announce(alert)
         newestRevision.set(alert.id, alert.revision)
         enqueue(alert)
-      } else if (event === 'status') status.value = value as StatusView
+      } else if (event === 'status') takeStatus(value as StatusView)
       else if (event === 'ingest') notices.value = [value as IngestNotice, ...notices.value].slice(0, 10)
       else if (event === 'removed') dropTenant((value as { tenant: string }).tenant)
       else if (event === 'reset') void load(false)

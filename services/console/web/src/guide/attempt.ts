@@ -20,6 +20,11 @@ export interface Attempt {
 export const tried = signal<Attempt | null>(null)
 export const repeated = signal<Attempt | null>(null)
 
+// What was played in a demo that is gone has no alert to judge any more.
+effect(() => {
+  if (status.value?.demo === false) tried.value = repeated.value = null
+})
+
 /** After this long without an alert an act counts as quiet. The service reports within two seconds. */
 const QUIET_AFTER_MS = 6000
 

@@ -2,7 +2,7 @@ import type { Verdict } from '@plumbline/schemas'
 import { useState } from 'preact/hooks'
 import { Verdicts } from '../parts/verdicts.tsx'
 import { route } from '../route.ts'
-import { alerts } from '../state.ts'
+import { alerts, status } from '../state.ts'
 import { play, repeated, tried } from './attempt.ts'
 import { Outcome } from './outcome.tsx'
 
@@ -32,6 +32,7 @@ export function JudgeIt() {
   const alert = id === undefined ? undefined : alerts.value.get(id)
   const verdict = alert === undefined ? null : given?.id === alert.id ? given.verdict : alert.verdict
   const repeatable = tried.value !== null && alert !== undefined && raised?.id === alert.id
+  const demo = status.value?.demo === true
   const busy = repeated.value?.phase === 'sending' || repeated.value?.phase === 'waiting'
   return (
     <section class="panel" aria-labelledby="judge-title">
@@ -40,7 +41,9 @@ export function JudgeIt() {
       </h2>
       {alert === undefined ? (
         <p class="story">
-          Open an alert, or play an act first. Your verdict changes what is reported: mark it safe, repeat the act, and it stays quiet.
+          {demo
+            ? 'Open an alert, or play an act first. Your verdict changes what is reported: mark it safe, repeat the act, and it stays quiet.'
+            : 'Open an alert. Your verdict changes what is reported: mark it safe, and the like stays quiet.'}
         </p>
       ) : (
         <>
@@ -64,7 +67,7 @@ export function JudgeIt() {
               />
             </>
           ) : (
-            <p class="outcome">To see what a verdict changes, play an act under “Try it” and judge its alert.</p>
+            demo && <p class="outcome">To see what a verdict changes, play an act under “Try it” and judge its alert.</p>
           )}
         </>
       )}

@@ -1,9 +1,10 @@
 import type { AlertView, Severity } from '@plumbline/schemas'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { amount } from '../format.ts'
 import { Count, Empty, Marks, Name, Problem, SEVERITY_WORDS, SeverityTag, Time, Waiting } from '../parts/bits.tsx'
 import { alertLink, route } from '../route.ts'
 import { SEVERITY_ORDER } from '../filter.ts'
-import { cursor, filter, listError, load, loading, partial, showHeldBack, shown, status } from '../state.ts'
+import { counts, cursor, filter, fresh, listError, load, loading, partial, showHeldBack, shown, status } from '../state.ts'
 
 function Row({ alert, chosen }: { alert: AlertView; chosen: boolean }) {
   return (
@@ -22,6 +23,7 @@ function Row({ alert, chosen }: { alert: AlertView; chosen: boolean }) {
         </span>
         <bdi class="row-headline">{alert.text.headline}</bdi>
         <span class="row-marks">
+          {fresh.value.has(alert.id) && <span class="mark mark-new">new</span>}
           <Marks alert={alert} />
         </span>
       </a>
@@ -101,14 +103,33 @@ function moveFocus(event: KeyboardEvent): void {
   next.focus()
 }
 
+const showHistoric = () => {
+  filter.value = { ...filter.value, historic: true }
+  void load(false)
+}
+
+const OnlyHistoric = ({ found }: { found: number }) => (
+  <Empty title="All quiet since the history was read">
+    {amount(found)} {found === 1 ? 'alert' : 'alerts'} from history.{' '}
+    <button type="button" class="small" onClick={showHistoric}>
+      Show {found === 1 ? 'it' : 'them'}
+    </button>
+  </Empty>
+)
+
 function Nothing() {
   if (loading.value) return <Waiting lines={6} />
-  if (filter.value.search !== '' || filter.value.severity !== 'low' || filter.value.tenant !== '') {
+  const { search, severity, historic, heldBack, tenant } = filter.value
+  if (search !== '' || severity !== 'low') {
     return <Empty title="Nothing matches">Widen the filter to see more.</Empty>
   }
-  if (filter.value.heldBack) return <Empty title="Nothing was held back today">Every alert was within the budget of its day.</Empty>
+  if (heldBack) return <Empty title="Nothing was held back today">Every alert was within the budget of its day.</Empty>
   if (status.value?.ready !== true) return <Empty title="Starting">Alerts show here as soon as the first events are scored.</Empty>
-  return <Empty title="All quiet">Nothing unusual so far. Try an attack above, or connect an agent.</Empty>
+  if (historic) return <Empty title="No alerts from history">Nothing in backfilled events would have alerted.</Empty>
+  const found = counts.value?.historic ?? 0
+  if (found > 0) return <OnlyHistoric found={found} />
+  const demo = status.value.demo && (tenant === '' || tenant === 'demo')
+  return <Empty title="All quiet">Nothing unusual so far. {demo ? 'Try an attack above, or connect an agent.' : ''}</Empty>
 }
 
 export function AlertList() {

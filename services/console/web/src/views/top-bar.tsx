@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { call, words } from '../api.ts'
 import { amount } from '../format.ts'
-import { connected, dropTenant, everConnected, filter, load, showHeldBack, status, tenants } from '../state.ts'
+import { chooseTenant, connected, counts, dropTenant, everConnected, filter, showHeldBack, status, tenants } from '../state.ts'
 
 type Theme = 'auto' | 'light' | 'dark'
 const THEMES: readonly Theme[] = ['auto', 'light', 'dark']
@@ -89,30 +89,31 @@ const Figure = ({
 
 function Figures() {
   const now = status.value
+  const mine = counts.value
   const show = (value: number | undefined) => (value === undefined ? '–' : amount(value))
   return (
     <dl class="figures">
-      <Figure label="Events/s" value={show(now?.eventsPerSecond)} hint="Events scored in the last second" />
-      <Figure label="Alerts today" value={show(now?.alerts)} hint="New alerts since 00:00 UTC" />
+      <Figure label="Events/s" value={show(now?.eventsPerSecond)} hint="Events scored in the last second, of all tenants" />
+      <Figure label="Alerts today" value={show(mine?.alerts)} hint="New alerts since 00:00 UTC" />
       <Figure
         label="Held back today"
-        value={show(now?.held)}
+        value={show(mine?.held)}
         hint="Unusual, but beyond the alert budget of the day, which begins at 00:00 UTC; opens them, worst first"
         href="#/"
         onOpen={() => showHeldBack(true)}
       />
-      <Figure label="Identities" value={show(now?.identities)} hint="Agents, people and services seen" href="#/identities" />
+      <Figure label="Identities" value={show(mine?.identities)} hint="Agents, people and services seen" href="#/identities" />
       <Figure
         label="Refused"
-        value={show(now?.deadLetters)}
+        value={show(mine?.deadLetters)}
         hint="Events that could not be read; each is kept with its reason"
         href="#/dead-letters"
-        warn={(now?.deadLetters ?? 0) > 0}
+        warn={(mine?.deadLetters ?? 0) > 0}
       />
       <Figure
         label="Recorder lag"
         value={show(now?.recorderLag)}
-        hint="Rows that are not in ClickHouse yet"
+        hint="Rows that are not in ClickHouse yet, of all tenants"
         warn={(now?.recorderLag ?? 0) > 100_000}
       />
       {(now?.sinks ?? [])
@@ -124,19 +125,23 @@ function Figures() {
   )
 }
 
+const untrainedWords = (names: readonly string[]): string =>
+  `No model trained yet for ${names.length === 1 ? names[0] : `${names.length} tenants`}: statistics alone score`
+
 function Phase() {
   const now = status.value
   const lost = everConnected.value && !connected.value
   const text = lost ? 'Connection lost. Trying again…' : (now?.phase ?? 'Connecting…')
   const progress = lost ? null : (now?.progress ?? null)
-  const models = now?.model ?? []
-  const untrained = models.some((model) => !model.trained)
+  const { tenant } = filter.value
+  const models = (now?.model ?? []).filter((model) => tenant === '' || model.tenant === tenant)
+  const untrained = models.filter((model) => !model.trained).map((model) => model.tenant)
   return (
     <div class={lost ? 'phase phase-lost' : 'phase'} role="status">
       <span class={`dot ${lost ? 'dot-lost' : now?.ready === true ? 'dot-ready' : 'dot-busy'}`} />
       <span class="phase-text">{text}</span>
       {progress !== null && <span class="phase-percent">{Math.floor(progress * 100)} %</span>}
-      <span class="phase-model">{untrained && !lost ? 'No model trained yet: statistics alone score' : ''}</span>
+      <span class="phase-model">{untrained.length > 0 && !lost ? untrainedWords(untrained) : ''}</span>
       <progress class={progress === null ? 'phase-bar phase-bar-idle' : 'phase-bar'} max={1} value={progress ?? 0} aria-label="Progress" />
     </div>
   )
@@ -147,13 +152,7 @@ function TenantSwitch() {
   return (
     <label class="tenant">
       <span class="visually-hidden">Tenant</span>
-      <select
-        value={filter.value.tenant}
-        onChange={(event) => {
-          filter.value = { ...filter.value, tenant: event.currentTarget.value }
-          void load(false)
-        }}
-      >
+      <select value={filter.value.tenant} onChange={(event) => chooseTenant(event.currentTarget.value)}>
         <option value="">All tenants</option>
         {tenants.value.map((name) => (
           <option key={name} value={name}>
