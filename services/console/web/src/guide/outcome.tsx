@@ -1,6 +1,8 @@
+import type { AlertView } from '@plumbline/schemas'
 import { useEffect, useState } from 'preact/hooks'
 import { bytes } from '../format.ts'
 import { alertLink } from '../route.ts'
+import { alerts } from '../state.ts'
 import type { Attempt } from './attempt.ts'
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
@@ -21,6 +23,9 @@ function played({ answer }: Attempt): string {
   return answer.bytesOut >= 1e6 ? `${events}, ${bytes(answer.bytesOut)} sent out` : events
 }
 
+/** An alert goes on while the events of the act come in. */
+const newest = (alert: AlertView): AlertView => alerts.value.get(alert.id) ?? alert
+
 /** What came of an act, in one or two lines of fixed height. */
 export function Outcome({ attempt, idle }: { attempt: Attempt | null; idle: string }) {
   if (attempt === null) return <p class="outcome">{idle}</p>
@@ -38,7 +43,7 @@ export function Outcome({ attempt, idle }: { attempt: Attempt | null; idle: stri
           <strong>Alert after {seconds(attempt.tookMs ?? 0)}.</strong>{' '}
           {attempt.alert !== null && (
             <a href={alertLink(attempt.alert.id)}>
-              <bdi>{attempt.alert.text.headline}</bdi>
+              <bdi>{newest(attempt.alert).text.headline}</bdi>
             </a>
           )}
         </p>

@@ -112,7 +112,7 @@ function Form({ options }: { options: DemoOptions }) {
       <Pick
         label="Who"
         value={choice.agent}
-        list={agents.map(({ id, role }) => ({ value: id, text: `${id} (${role})` }))}
+        list={agents.map(({ id, role }) => ({ value: id, text: role === 'person' ? `${id} (person)` : id }))}
         pick={(agent) => choose({ ...choice, agent })}
       />
       <div class="try-last">

@@ -105,7 +105,7 @@ function summary(hours: readonly Hour[]): string {
   const events = hours.reduce((sum, hour) => sum + hour.events, 0)
   const worst = hours.reduce((max, hour) => Math.max(max, hour.maxScore), 0)
   const alerts = hours.reduce((sum, hour) => sum + hour.alerts, 0)
-  return `${amount(events)} events over ${hours.length} hours, most unusual ${Math.round(worst)} of 100, ${alerts} alerts`
+  return `${amount(events)} events over ${hours.length} hours, most unusual ${Math.round(worst)} of 100, ${alerts} ${alerts === 1 ? 'alert' : 'alerts'}`
 }
 
 /** Events per hour as bars, the most unusual of each hour as a line (right scale), hours with alerts as dots. */

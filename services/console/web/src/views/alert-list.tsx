@@ -18,12 +18,12 @@ function Row({ alert, chosen }: { alert: AlertView; chosen: boolean }) {
         <span class="row-top">
           <SeverityTag severity={alert.severity} />
           <Name>{alert.facts.identity.id}</Name>
-          <Count alert={alert} />
           <Time ms={alert.firstSeen} />
         </span>
         <bdi class="row-headline">{alert.text.headline}</bdi>
         <span class="row-marks">
           {fresh.value.has(alert.id) && <span class="mark mark-new">new</span>}
+          <Count alert={alert} />
           <Marks alert={alert} />
         </span>
       </a>
@@ -52,7 +52,7 @@ function Filters() {
         <span class="visually-hidden">Search in alerts</span>
         <input
           type="search"
-          placeholder="Search identity or words"
+          placeholder="Search"
           value={filter.value.search}
           onInput={(event) => change({ search: event.currentTarget.value }, false)}
         />
