@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { EventView, Reason } from '@plumbline/schemas'
-import { amount, bytes, clock, duration, peers, quantity, quietWords, subject, typical } from '../web/src/format.ts'
+import { amount, atLeastADay, bytes, clock, duration, peers, quantity, quietWords, subject, tick, typical } from '../web/src/format.ts'
 import { type ServerEvent, eventParser } from '../web/src/sse.ts'
 
 test('amounts have units that people use', () => {
@@ -80,6 +80,14 @@ test('times of other days carry their date', () => {
   assert.equal(clock(noon, noon), '12:00:00')
   assert.equal(clock(noon - 24 * 3_600_000, noon), '23 Nov, 12:00')
   assert.equal(clock(new Date(2025, 0, 2, 3, 4).getTime(), noon), '2 Jan 2025, 03:04')
+})
+
+test('a chart of one hour shows its day, and marks of another year say the year', () => {
+  const hour = new Date(2020, 4, 17, 9).getTime() / 1000
+  assert.deepEqual(atLeastADay(hour, hour), [hour - 86_400, hour + 3600])
+  assert.deepEqual(atLeastADay(hour - 7 * 86_400, hour), [hour - 7 * 86_400, hour])
+  assert.equal(tick(new Date(2020, 4, 17).getTime(), 86_400), '17 May 20')
+  assert.equal(tick(new Date(2020, 4, 17, 9).getTime(), 3600), '09:00')
 })
 
 test('server-sent events are read the same however the bytes are cut', () => {

@@ -49,4 +49,8 @@ test('the status counts alerts of today, delivered and held back, of tenants tha
     return found.tenants === 2 && found
   })
   assert.deepEqual([seen.alerts, seen.held, seen.events], [2, 2, 2])
+  assert.deepEqual(seen.counts.map(({ tenant, alerts, held }) => [tenant, alerts, held]).sort(), [
+    ['acme', 1, 2],
+    ['other', 1, 0],
+  ])
 })

@@ -167,3 +167,18 @@ export function quietWords(events: readonly EventView[], alertsFrom: number | un
   const sent = most.bytesOut > 0 && most.destination !== '' ? ` That one sent ${bytes(most.bytesOut)} to ${most.destination}.` : ''
   return `${measured}${limit}.${sent}`
 }
+
+/** Dates where the marks are days apart, hours of the day below. */
+export function tick(ms: number, stepSeconds: number): string {
+  const at = new Date(ms)
+  const midnight = at.getHours() === 0 && at.getMinutes() === 0
+  const year = at.getFullYear() === new Date().getFullYear() ? {} : ({ year: '2-digit' } as const)
+  if (stepSeconds >= 86_400 || midnight) return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...year })
+  return at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+}
+
+/** Seconds. Around a single hour the chart would else show years. */
+export const atLeastADay = (from: number, to: number): [number, number] => [
+  Math.min(from, to - 86_400),
+  to + (to - from < 86_400 ? 3600 : 0),
+]

@@ -3,25 +3,13 @@ import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { get } from '../api.ts'
-import { amount, bytes, clock } from '../format.ts'
+import { amount, atLeastADay, bytes, clock, tick } from '../format.ts'
 import { useRead } from './bits.tsx'
 
 const HEIGHT = 170
 type Hour = IdentityView['timeline'][number]
 
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
-
-/** Dates where the marks are days apart, hours of the day below. */
-function tick(ms: number, stepSeconds: number): string {
-  const at = new Date(ms)
-  const midnight = at.getHours() === 0 && at.getMinutes() === 0
-  const year = at.getFullYear() === new Date().getFullYear() ? {} : ({ year: '2-digit' } as const)
-  if (stepSeconds >= 86_400 || midnight) return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', ...year })
-  return at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
-}
-
-/** Seconds. Around a single hour the chart would else show years. */
-const atLeastADay = (from: number, to: number): [number, number] => [Math.min(from, to - 86_400), to + (to - from < 86_400 ? 3600 : 0)]
 
 function options(width: number, mark: number | undefined, cursorAt: (index: number | null) => void): uPlot.Options {
   const axis = {
