@@ -49,6 +49,7 @@ test('every act on offer, as it is proposed, alerts within 2 s, and its twin sta
     t.diagnostic(`${act.id}: ${Math.round(performance.now() - begun)} ms, ${alert.text.headline}`)
     const twin = await play(act, true)
     const events = await storedOf(twin)
+    t.diagnostic(`its twin by ${twin.identity}: at most ${Math.max(...events.map(({ score }) => score)).toFixed(0)} of 100`)
     assert.deepEqual(
       events.filter(({ flags }) => flags.includes('alerted')),
       [],

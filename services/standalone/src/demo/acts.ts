@@ -10,6 +10,10 @@ interface Act {
   readonly subtlety: Subtlety
   /** Acts of many events are kept half as long: twice in an hour they would be a burst as well, and be reported as one. */
   readonly scale?: number
+  /** Size to propose, where it is not the usual one. */
+  readonly size?: number
+  /** Role that plays the twin, where the attacked one could play it as well: what follows an attack is looked at closely. */
+  readonly twinRole?: string
 }
 
 /** What can be tried, in the order it is offered. */
@@ -36,6 +40,7 @@ const ACTS: readonly Act[] = [
     benign: 'The user names a new recipient, and the agent writes to it.',
     variant: 'flow',
     subtlety: 2,
+    twinRole: 'sales copilot',
   },
   {
     kind: 'burst',
@@ -43,6 +48,7 @@ const ACTS: readonly Act[] = [
     story: 'A service that always makes the same few calls a minute suddenly makes very many.',
     benign: 'A crawler whose pace goes up and down anyway has a busy hour.',
     subtlety: 3,
+    size: 50,
   },
   {
     kind: 'impossible_travel',
@@ -63,7 +69,7 @@ const ACTS: readonly Act[] = [
 ]
 
 const SIZES: DemoOptions['sizes'] = [2, 5, 10, 50, 200].map((value) => ({ value, label: `${value} × usual` }))
-/** Every act alerts at this size, played by the agent that is proposed for it. */
+/** Acts alert at this size, played by the agent that is proposed for them. */
 const PROPOSED_SIZE = 10
 
 const roleOf = (id: string): string => (/^[a-z-]+-\d+$/.test(id) ? id.replace(/-\d+$/, '').replaceAll('-', ' ') : 'person')
@@ -81,7 +87,7 @@ export const demoOptions = (company: GenerateOptions): DemoOptions => {
     // The first is what the page proposes: each act proposes somebody else, so that one does not colour the next.
     if (agents[0] !== undefined) used.add(agents[0])
     for (const id of agents) kinds.set(id, roleOf(id) === 'person' ? 'user' : 'agent')
-    return { id: act.kind, name: act.name, story: act.story, benign: act.benign, agents, size: PROPOSED_SIZE }
+    return { id: act.kind, name: act.name, story: act.story, benign: act.benign, agents, size: act.size ?? PROPOSED_SIZE }
   }).filter((attack) => attack.agents.length > 0)
   const agents = [...kinds].map(([id, kind]) => ({ id, kind, role: roleOf(id) }))
   return { agents, attacks, sizes: SIZES }
@@ -120,14 +126,21 @@ export const playAct = (
 ): PlayedAct => {
   const act = ACTS.find(({ kind }) => kind === request.attack)
   if (act === undefined) throw new PlumblineError('DEMO_UNKNOWN', `There is no act ${request.attack}.`)
-  const fitting = listVictims(company, act.kind, request.benign)
-  const identity = fitting.includes(request.agent) ? request.agent : request.benign ? fitting[0] : undefined
+  const identity = whoPlays(company, act, request)
   if (identity === undefined) throw new PlumblineError('DEMO_UNKNOWN', `${request.agent} does not fit ${act.kind}.`)
   const events = actEvents(company, act, identity, request, nowMs - shiftMs)
   const first = timeOf(events[0])
   const last = timeOf(events.at(-1))
   const by = actStart(last - first, freeFrom(identity), nowMs) - first
   return { identity, from: first + by, to: last + by, events: events.map((event) => renamed(event, timeOf(event) + by, nonce)) }
+}
+
+/** An attack falls to whom the request names; its twin to somebody who would do such a thing. */
+const whoPlays = (company: GenerateOptions, act: Act, { agent, benign }: DemoTryRequest): string | undefined => {
+  const fitting = listVictims(company, act.kind, benign)
+  if (!benign) return fitting.includes(agent) ? agent : undefined
+  const own = act.twinRole === undefined ? fitting : fitting.filter((id) => roleOf(id) === act.twinRole)
+  return own.includes(agent) ? agent : (own[0] ?? fitting[0])
 }
 
 const actEvents = (company: GenerateOptions, act: Act, identity: string, request: DemoTryRequest, at: number): EventInput[] => {

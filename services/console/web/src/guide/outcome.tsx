@@ -16,10 +16,11 @@ function Running({ since }: { since: number }) {
   return <span class="number">{seconds(Math.max(0, now - since))}</span>
 }
 
-/** What was played, in numbers: "22 events, 1.1 GB sent out". */
-function played({ answer }: Attempt): string {
+/** What was played, in numbers: "22 events, 1.1 GB sent out"; and by whom, where it is not the one that was chosen. */
+function played({ answer, request }: Attempt): string {
   if (answer === null) return ''
-  const events = `${answer.events.toLocaleString('en-US')} ${answer.events === 1 ? 'event' : 'events'}`
+  const by = answer.identity === request.agent ? '' : ` by ${answer.identity}`
+  const events = `${answer.events.toLocaleString('en-US')} ${answer.events === 1 ? 'event' : 'events'}${by}`
   return answer.bytesOut >= 1e6 ? `${events}, ${bytes(answer.bytesOut)} sent out` : events
 }
 
