@@ -42,7 +42,7 @@ const sum = <T>(items: Iterable<T>, of: (item: T) => number): number => [...item
 const busiest = (tenants: readonly TenantProgress[]): readonly TenantProgress[] =>
   tenants.length <= STATUS_TENANTS ? tenants : tenants.toSorted((a, b) => b.events - a.events).slice(0, STATUS_TENANTS)
 
-/** Numbers of the running parts, gathered once a second; `now` only reads them. */
+/** Numbers of the running parts, gathered once a second; `now` only reads them, once there are any. */
 export const createStatus = (parts: Context): StatusTracker => {
   const { metrics } = parts
   let timer: NodeJS.Timeout | undefined
@@ -76,6 +76,10 @@ export const createStatus = (parts: Context): StatusTracker => {
     metrics.plumbline_identities_resident.set(slots.resident)
     metrics.plumbline_identities_evicted_total.inc(grown('evictions', slots.evictions))
     metrics.plumbline_lag_events.set(detection.lag())
+    meet(detection)
+  }
+
+  const meet = (detection: Detection): void => {
     known = detection.tenants()
     today = todayOf(parts.forwarder?.status().days ?? [], Date.now())
   }
@@ -149,6 +153,8 @@ export const createStatus = (parts: Context): StatusTracker => {
 
   return {
     now: (tenants) => {
+      // Right after a start the next tick is up to a second away, and what is in the log is known already.
+      if (known.length === 0 && parts.detection !== null) meet(parts.detection)
       const demo = parts.demo?.present() ?? false
       // Rows of the removed demo may still be in the last count.
       const mine = ({ tenant }: { readonly tenant: string }): boolean =>
