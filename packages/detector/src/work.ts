@@ -111,7 +111,7 @@ export class Work {
   flags = 0
 
   /** @param scanner whose event and hashes these are */
-  constructor(scanner: Scanner) {
+  constructor(scanner: Pick<Scanner, 'event' | 'hashes'>) {
     this.event = scanner.event
     this.hashes = scanner.hashes
   }

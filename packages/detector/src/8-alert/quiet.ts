@@ -1,6 +1,6 @@
 import { FEATURE_COUNT, FEATURES, type Reason, type ReasonFamily } from '@plumbline/schemas'
 import type { GroupStats } from '../state/groups.ts'
-import type { Work } from '../work.ts'
+import { Work } from '../work.ts'
 import { ruleOf } from './rules.ts'
 import { removable } from './words.ts'
 
@@ -24,11 +24,14 @@ export const reasonsEnough = (
   return 0
 }
 
-/** The sheet with the signs of some families as they usually are; reads through to the real one, writes to itself. */
+/**
+ * A copy of the sheet with the signs of some families as they usually are. A copy of the same shape, never an object with the
+ * sheet as its prototype: that would make the sheet slow for every event after it.
+ */
 const without = (w: Work, families: readonly ReasonFamily[]): Work => {
   const typical = w.tenant.release?.mean ?? null
   const features = w.features.map((x, i) => (families.includes(FEATURES[i]!.family) && isHabit(i) ? Math.min(x, typical?.[i] ?? 0) : x))
-  const other = Object.assign(Object.create(w) as Work, { features, contributions: new Float32Array(FEATURE_COUNT) })
+  const other = Object.assign(new Work(w), w, { features, contributions: new Float32Array(FEATURE_COUNT) })
   for (const family of families) Object.assign(other, FACTS[family])
   return other
 }

@@ -53,28 +53,28 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   if (w.deniedBy !== null) return 'policy'
   if (w.event.outcome === 0) {
     if (
-      speaks(w, 'toxic_flow') &&
       x[FLOW] === 3 &&
+      speaks(w, 'toxic_flow') &&
       w.newDestination &&
       w.maturity >= KNOWN &&
       toldOtherwise(w) &&
       (flowIsNew(w, group) || flowIsOdd(w))
     )
       return 'toxic_flow'
-    if (speaks(w, 'probing') && x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2) return 'probing'
+    if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2 && speaks(w, 'probing')) return 'probing'
     if (
-      speaks(w, 'sensitive_access') &&
       w.newClass &&
       w.sensitivity >= 3 &&
+      speaks(w, 'sensitive_access') &&
       w.maturity >= KNOWN &&
       x[SENSITIVE_FIRST]! >= 2.5 &&
       peersRarely(w, group)
     )
       return 'sensitive_access'
   }
-  if (speaks(w, 'rate') && rateExplodes(w)) return 'rate'
-  if (speaks(w, 'volume') && movesOut(w)) return 'volume'
-  if (speaks(w, 'travel') && w.travelKmh >= IMPOSSIBLE_KMH && w.maturity >= KNOWN && x[COUNTRY]! >= 4) return 'travel'
+  if (rateExplodes(w) && speaks(w, 'rate')) return 'rate'
+  if (movesOut(w) && speaks(w, 'volume')) return 'volume'
+  if (w.travelKmh >= IMPOSSIBLE_KMH && w.maturity >= KNOWN && x[COUNTRY]! >= 4 && speaks(w, 'travel')) return 'travel'
   return null
 }
 
