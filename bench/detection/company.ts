@@ -9,7 +9,7 @@ import {
   type Label,
 } from '@plumbline/generator'
 import { type Alert, type DetectionConfig, Event, FEATURE_COUNT, type ReasonFamily, SCORED_FLAGS } from '@plumbline/schemas'
-import { buildRelease, laterModelDue, type Reach } from '@plumbline/training'
+import { alertedAs, buildRelease, laterModelDue, type Reach } from '@plumbline/training'
 import { Instance } from '../../services/cli/src/evaluate/instance.ts'
 import type { ScoredRow } from '@plumbline/detector/replay'
 
@@ -106,7 +106,7 @@ export const runCompany = async (options: CompanyOptions): Promise<CompanyResult
         const scope = `${row.identity}|${row.session === '' ? Math.floor(row.event_time / 3_600_000) : row.session}`
         if (!groupNumbers.has(scope)) groupNumbers.set(scope, groupNumbers.size)
         historyGroups.push(groupNumbers.get(scope)!)
-        historyAlerted.push(row.flags & SCORED_FLAGS.alerted ? 1 : 0)
+        historyAlerted.push(alertedAs(row.flags))
       }
       if (row.event_time < options.judgeFromMs) continue
       const label = labels.get(row.offset) ?? null

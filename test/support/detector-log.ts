@@ -12,7 +12,7 @@ import {
   Policy,
   SCORED_FLAGS,
 } from '@plumbline/schemas'
-import { type BuiltRelease, buildRelease } from '@plumbline/training'
+import { alertedAs, type BuiltRelease, buildRelease } from '@plumbline/training'
 import { MASTER_KEY, MemorySlots } from '../../packages/detector/src/rig.testkit.ts'
 
 /** A log of a few shards of a generated company, with everything in it that changes a detector, and runs over it. */
@@ -171,7 +171,7 @@ const train = async (log: Log, sequence: number, withModel: boolean): Promise<Bu
     tenant: 'default',
     sequence,
     rows: flat,
-    alerted: Uint8Array.from(rows, (r) => (r.flags & SCORED_FLAGS.alerted ? 1 : 0)),
+    alerted: Uint8Array.from(rows, (r) => alertedAs(r.flags)),
     groups: Uint32Array.from(rows, (r) => {
       const key = `${r.identity}|${r.session}`
       if (!numbers.has(key)) numbers.set(key, numbers.size)

@@ -6,4 +6,4 @@ export { generateSigningKey, loadSigningKey, signRelease, type SigningKey } from
 export { trainAllInWorkers, trainInWorker } from './train-in-worker.ts'
 export { alignTable, readTable, type Table } from './table.ts'
 export { scoreTabular, type TabularOptions } from './tabular.ts'
-export { type BuiltRelease, buildRelease, type ReleaseInput } from './release-builder.ts'
+export { alertedAs, type BuiltRelease, buildRelease, type ReleaseInput } from './release-builder.ts'

@@ -14,7 +14,7 @@ import {
   UNUSUAL_TAIL,
   unusualAfter,
 } from '@plumbline/detector'
-import { type DetectionConfig, FEATURE_COUNT, PlumblineError } from '@plumbline/schemas'
+import { type DetectionConfig, FEATURE_COUNT, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
 import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
 import { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
 import { type BuiltGroup, findGroups, groupStats, readMember } from './peer-groups.ts'
@@ -27,7 +27,7 @@ export interface ReleaseInput {
   readonly sequence: number
   /** Feature vectors as they were scored under a release with groups, one after the other. */
   readonly rows: Float32Array
-  /** Per row 1 where the event alerted: such rows do not teach the net, but they do belong to the distribution of scores. */
+  /** Per row `alertedAs` of its flags: what alerted does not teach the net, but belongs to the distribution of scores. */
   readonly alerted: Uint8Array
   /** Per row the group an alert on it would join (identity and session, or hour): equal numbers, equal group. */
   readonly groups: Uint32Array
@@ -58,6 +58,12 @@ export interface BuiltRelease {
 
 /** Benign alert groups a day that the threshold aims at, as a share of the budget: a budget is a ceiling, not a quota. */
 const AIM = 0.1
+/** Before there is a model much alerts that is merely new: it is no incident, and belongs to the tail as it stands. */
+const ALERTED = { no: 0, unmodelled: 1, modelled: 2 } as const
+/** How a recorded row alerted, from its flags. */
+export const alertedAs = (flags: number): number =>
+  (flags & SCORED_FLAGS.alerted) === 0 ? ALERTED.no : (flags & SCORED_FLAGS.unmodelled) !== 0 ? ALERTED.unmodelled : ALERTED.modelled
+
 /** Weight of the learned error beside the surprise in the joint score. */
 const ERROR_WEIGHT = 0.4
 /** Most rows that train a net; more are thinned evenly. */
@@ -147,15 +153,15 @@ const fit = async (input: ReleaseInput, rows: Float32Array, aim: number): Promis
 }
 
 /**
- * What alerted counts once per group, by its worst event: a hundred events of one incident are one observation of the
+ * What alerted under a model counts once per group, by its worst event: a hundred events of one incident are one observation of the
  * tail, and an attack that history holds must not make the next one usual (runs declustering of extremes).
  */
 const declustered = (scores: Float32Array, { alerted, groups }: ReleaseInput): Float32Array => {
   const worst = new Map<number, number>()
   for (let i = 0; i < scores.length; i++) {
-    if (alerted[i] === 1) worst.set(groups[i]!, Math.max(worst.get(groups[i]!) ?? Number.NEGATIVE_INFINITY, scores[i]!))
+    if (alerted[i] === ALERTED.modelled) worst.set(groups[i]!, Math.max(worst.get(groups[i]!) ?? Number.NEGATIVE_INFINITY, scores[i]!))
   }
-  return Float32Array.from([...scores.filter((_, i) => alerted[i] === 0), ...worst.values()])
+  return Float32Array.from([...scores.filter((_, i) => alerted[i] !== ALERTED.modelled), ...worst.values()])
 }
 
 /** Each recorded event's evidence with its session, as the detector accumulates it. */

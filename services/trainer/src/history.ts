@@ -1,11 +1,12 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { CATALOGUE_HASH_32 } from '@plumbline/detector'
 import { FEATURE_COUNT, SCORED_FLAGS } from '@plumbline/schemas'
+import { alertedAs } from '@plumbline/training'
 
 /** Recorded vectors of a tenant, oldest first, as they were when scored. */
 export interface History {
   readonly rows: Float32Array
-  /** Per row 1 where the event alerted. */
+  /** Per row how it alerted, see `alertedAs`. */
   readonly alerted: Uint8Array
   /** Per row the group an alert on it would join: equal numbers, equal group. */
   readonly groups: Uint32Array
@@ -18,8 +19,10 @@ const NOT_HISTORY = SCORED_FLAGS.late | SCORED_FLAGS.duplicate
 /** Rows scored before any release know no peers and would teach the net that nobody has any. */
 const USABLE = `tenant = {tenant:String} AND release != 'release-0' AND catalogue = ${CATALOGUE_HASH_32} AND bitAnd(flags, ${NOT_HISTORY}) = 0`
 
-/** RowBinary of (Int64 event time, UInt8 alerted, UInt32 group, Array(Float32) features of FEATURE_COUNT). */
-const ALERTED_AT = 8
+/** RowBinary of (Int64 event time, UInt8 flags that say how it alerted, UInt32 group, Array(Float32) features of FEATURE_COUNT). */
+const FLAGS_AT = 8
+/** Both fit a byte. */
+const HOW = SCORED_FLAGS.alerted | SCORED_FLAGS.unmodelled
 const GROUP_AT = 9
 /** Behind the array's length, a varint of one byte below 128 features. */
 const FEATURES_AT = 14
@@ -34,7 +37,7 @@ export const readHistory = async (store: Store, tenant: string, maxRows: number)
     { tenant, limit: maxRows },
   )
   const bytes = await store.bytes(
-    `SELECT toUnixTimestamp64Milli(event_time), bitAnd(flags, ${SCORED_FLAGS.alerted}) != 0,
+    `SELECT toUnixTimestamp64Milli(event_time), toUInt8(bitAnd(flags, ${HOW})),
             toUInt32(cityHash64(identity, if(session = '', toString(toStartOfHour(event_time)), session)) % 4294967296), features FROM ${table}
      WHERE ${USABLE} AND ingest_time >= fromUnixTimestamp64Milli({since:Int64}) AND length(features) = ${FEATURE_COUNT}
      ORDER BY event_time, shard, offset LIMIT 1 BY shard, offset`,
@@ -55,7 +58,7 @@ const parse = (bytes: Buffer, maxRows: number): History => {
   const timeAt = (i: number): number => Number(bytes.readBigInt64LE((skip + i) * ROW_BYTES))
   for (let i = 0; i < n; i++) {
     const at = (skip + i) * ROW_BYTES
-    alerted[i] = bytes[at + ALERTED_AT]!
+    alerted[i] = alertedAs(bytes[at + FLAGS_AT]!)
     groups[i] = bytes.readUInt32LE(at + GROUP_AT)
     for (let f = 0; f < FEATURE_COUNT; f++) rows[i * FEATURE_COUNT + f] = bytes.readFloatLE(at + FEATURES_AT + f * 4)
   }

@@ -13,7 +13,7 @@ const train = async (job: Job): Promise<JobResult> => {
   try {
     const history = await readHistory(store, job.tenant, job.maxRows)
     const rows = history.rows.length / FEATURE_COUNT
-    const quiet = rows - history.alerted.reduce((n, a) => n + a, 0)
+    const quiet = rows - history.alerted.reduce((n, a) => n + (a === 0 ? 0 : 1), 0)
     const modelled = job.withModel && quiet >= 4 * MIN_CALIBRATION_SCORES
     const days = Math.max(0.25, (history.toTime - history.fromTime) / DAY_MS)
     const { id, sha256, bytes } = await buildRelease({

@@ -296,3 +296,22 @@ test('C10 sensitive data, rules and what was confirmed are never adopted', () =>
   for (let i = 0; i < 30; i++) denied.act({ at: START + i * 8 * HOUR, class: 'bad' })
   assert.equal(adopted(denied), 0)
 })
+
+test('a milder act that joins takes neither the severity nor the words from the graver one before it', () => {
+  const rig = denying()
+  rig.policy({
+    resources: [{ match: { action: 'do.grave' }, sensitivity: 3 }],
+    rules: [{ id: 'r1', identities: '*', effect: 'deny', classes: ['bad*'] }],
+  })
+  const act = (i: number, action: string): void => void rig.act({ at: START + i * SECOND, class: 'bad', action, session: 's' })
+  act(0, 'do.grave')
+  const [first] = rig.alerts
+  assert.equal(first!.severity, 'critical')
+  for (let i = 1; i < 9; i++) act(i, 'do.mild')
+  const last = rig.alerts.at(-1)!
+  assert.deepEqual([last.id, last.revision, last.count], [first!.id, 4, 8])
+  assert.deepEqual([last.severity, last.critical, last.score, last.replay], [first!.severity, true, first!.score, first!.replay])
+  assert.match(last.text.headline, /do\.grave.*the gravest of 8 events of this kind/)
+  assert.equal(rig.capsules.length, 1, 'the capsule of the gravest stays the newest')
+  assert.equal(last.evidence.length, 8)
+})

@@ -150,6 +150,11 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     ctx.quiet('grouped')
     return
   }
+  const told = w.tenant.open.lastOf(state.firstOffset)
+  if (told !== null && isGraver(told, severity, byRule)) {
+    publishAgain(w, ctx, told, state, position, severity)
+    return
+  }
   const facts = factsOf(w, reasonsOf(w, family, group, state.again), group)
   const counterfactual = counterfactualOf(facts, reasonsEnough(w, group, facts.reasons, thresholdOf(w, ctx), ctx.rescore))
   const risk = ctx.raiseRisk(w, 25 * (severityRank(severity) + 1), facts.identity.criticality)
@@ -177,10 +182,10 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     critical: byRule,
     historic: ctx.historic,
     facts,
-    text: wordsOf(facts, tellingOf(w, state)),
+    text: wordsOf(facts, tellingOf(state)),
     techniques: [...techniquesOf([family], facts.identity.kind)],
     firstSeen: state.firstTime,
-    lastSeen: w.timeMs,
+    lastSeen: state.lastTime,
     count: state.count,
     suppressed: state.suppressed,
     ...(state.adopting ? { adopting: true } : {}),
@@ -202,9 +207,35 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   })
 }
 
-const tellingOf = (w: Work, { firstTime, count, suppressed, alike, bytesOut, adopting }: GroupState): AlertGroup => ({
+/** What was told of the group already weighs more than this event: a milder act must not take the word from it. */
+const isGraver = (told: Alert, severity: Severity, byRule: boolean): boolean => {
+  const by = severityRank(told.severity) - severityRank(severity)
+  return by > 0 || (by === 0 && told.critical && !byRule)
+}
+
+/** A revision that counts a milder event: the gravest act keeps the words, the severity and the capsule. */
+const publishAgain = (w: Work, ctx: AlertContext, told: Alert, state: GroupState, position: Position, severity: Severity): void => {
+  const { revision, count, suppressed } = state
+  const risk = ctx.raiseRisk(w, 25 * (severityRank(severity) + 1), told.facts.identity.criticality)
+  const alert: Alert = {
+    ...told,
+    revision,
+    activity: 'update',
+    risk,
+    text: wordsOf(told.facts, { ...tellingOf(state), isGravest: true }),
+    lastSeen: state.lastTime,
+    count,
+    suppressed,
+    ...(state.adopting ? { adopting: true } : {}),
+    evidence: evidenceOf(w, state.firstOffset, position),
+  }
+  keepOpen(w, alert, ctx)
+  ctx.alert(alert, null)
+}
+
+const tellingOf = ({ firstTime, lastTime, count, suppressed, alike, bytesOut, adopting }: GroupState): AlertGroup => ({
   firstSeen: firstTime,
-  lastSeen: w.timeMs,
+  lastSeen: lastTime,
   count,
   suppressed,
   alike,

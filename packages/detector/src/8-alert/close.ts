@@ -60,6 +60,7 @@ export const closeGroup = (w: Work, seg: Segment, at: number, ctx: AlertContext)
     lastSeen,
     suppressed,
     alike,
+    isGravest: !alike,
     bytesOut: f32[(at + G.bytesOut) >> 2]!,
     adopting: alert.adopting === true,
   }

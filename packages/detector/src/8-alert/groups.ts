@@ -15,6 +15,8 @@ export interface GroupState {
   readonly key: number
   readonly firstOffset: number
   readonly firstTime: number
+  /** Newest event time so far; events may come out of order. */
+  readonly lastTime: number
   readonly revision: number
   readonly count: number
   readonly suppressed: number
@@ -102,7 +104,8 @@ export const joinGroup = (
   } else if (u32[(at + G.act) >> 2] !== act) u32[(at + G.act) >> 2] = 0
   const count = u32[(at + G.count) >> 2]! + 1
   u32[(at + G.count) >> 2] = count
-  u32[(at + G.lastS) >> 2] = nowS
+  const lastS = Math.max(nowS, u32[(at + G.lastS) >> 2]!)
+  u32[(at + G.lastS) >> 2] = lastS
   const sent = w.event.number[N.bytesOut]!
   if (sent > 0) f32[(at + G.bytesOut) >> 2]! += sent
   const adopting = w.timeMs - f64[(at + G.firstTime) >> 3]! >= adoptAfterMs
@@ -119,6 +122,7 @@ export const joinGroup = (
     key,
     firstOffset: f64[(at + G.firstOffset) >> 3]!,
     firstTime: f64[(at + G.firstTime) >> 3]!,
+    lastTime: Math.max(w.timeMs, lastS > nowS ? lastS * 1000 : 0, f64[(at + G.firstTime) >> 3]!),
     revision: u16[(at + G.revision) >> 1]!,
     count,
     suppressed: Math.max(0, count - before - 1),

@@ -48,12 +48,13 @@ export const toxicFlow: Teller = (t) => {
       : steps >= 2
         ? 'in one session it read text from outside and then sensitive data'
         : (HINTED[t.reason.feature] ?? 'what it read before came from outside')
+  const untold = steps >= 3 && t.facts.destinationProvenance !== 'user' ? PROVENANCE[t.facts.destinationProvenance ?? ''] : undefined
   const stop = t.facts.session === undefined ? 'stop its running task' : `stop session ${nameText(t.facts.session)}`
   return {
     did: takeText(t),
-    never: 'never took this course in a session',
+    never: untold === undefined ? 'never took this course in a session' : 'never sent data where nobody had asked it to',
     usually: undefined,
-    why: `${flow}; such text can carry planted instructions`,
+    why: `${flow}${untold === undefined ? '' : `, and ${untold}`}; such text can carry planted instructions`,
     step: t.act.write && t.facts.destination !== undefined ? `${stop} and block ${nameText(t.facts.destination)}` : stop,
     quiet: 'had no text from outside been read earlier in the session',
   }

@@ -150,7 +150,7 @@ export const drift: Teller = (t) => {
     did: `has grown to ${bytes ? 'sending ' : 'acting '}${amountText(observed)}${perWindow(observed)}${lastAct(t)}`,
     never: `never ${did} this much over the long run`,
     usually: usual,
-    why: 'growth in small steps stays under every daily limit; only the long run shows it',
+    why: 'held against the long run, which one day does not move: growth in small steps cannot hide there',
     step: 'ask whether this growth is intended, and set a limit if not',
     quiet,
   }

@@ -13,6 +13,8 @@ export interface AlertGroup {
   readonly adopting?: boolean
   /** All of them did the same to the same, so they may be told as "n times". */
   readonly alike: boolean
+  /** The facts are those of the gravest of them, not of the latest. */
+  readonly isGravest?: boolean
   /** What they sent altogether, 0 where nothing is known of it. */
   readonly bytesOut: number
 }
@@ -65,9 +67,11 @@ const span = (t: Telling): string => {
 /** ` 214 times in 6 min`, where the group says so: its own count, of events that are all like this one. */
 const repeats = (t: Telling): string => (t.group.alike && t.group.count > 1 ? ` ${numberText(t.group.count)} times${span(t)}` : '')
 
-/** `, the latest of 3 events of this kind in 6 min`: they count together, but did not all do what this one did. */
+/** `, the latest of 3 events of this kind in 6 min`, or the gravest: they count together, but did not all do what this one did. */
 export const latest = (t: Telling): string =>
-  t.group.alike || t.group.count <= 1 ? '' : `, the latest of ${numberText(t.group.count)} events of this kind${span(t)}`
+  t.group.alike || t.group.count <= 1
+    ? ''
+    : `, the ${t.group.isGravest === true ? 'gravest' : 'latest'} of ${numberText(t.group.count)} events of this kind${span(t)}`
 
 const resourceText = (t: Telling): string =>
   (t.group.alike && t.group.count > 1) || t.facts.resource.id === undefined || t.act.write ? '' : ` (${nameText(t.facts.resource.id)})`

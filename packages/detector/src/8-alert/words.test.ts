@@ -87,8 +87,8 @@ test('an alert is told as a person would', () => {
   const first = goldens[0]
   assert.ok(first)
   assert.equal(
-    paragraphOf(first.text).slice(0, 214),
-    'support-bot (agent, owner CX Platform) read HR 214 times in 6 min, on behalf of user u-4821. In 41 days it never read HR; none of its 11 peers do. Began 40 s after reading an e-mail from outside. This is restricted',
+    paragraphOf(first.text).slice(0, 223),
+    'support-bot (agent, owner CX Platform) read HR 214 times in 6 min, on behalf of user u-4821. In 41 days it never read HR; none of its 11 peers normally do. Began 40 s after reading an e-mail from outside. This is restricted',
   )
 })
 

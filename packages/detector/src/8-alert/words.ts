@@ -87,9 +87,9 @@ const peersText = (t: Telling, how: 'do' | 'do this'): string | undefined => {
   const its = possessive(t)
   const rest = how === 'do this' ? ' this' : ''
   if (count <= 0) return 'no peers are known'
-  if (count === 1) return `${its} only peer ${doing > 0 ? `does${rest}` : `does not${how === 'do this' ? ' do this' : ''}`}`
+  if (count === 1) return `${its} only peer normally ${doing > 0 ? `does${rest}` : `does not${how === 'do this' ? ' do this' : ''}`}`
   const share = doing <= 0 ? 'none' : doing >= count ? 'all' : numberText(doing)
-  return `${share} of ${its} ${numberText(count)} peers ${doing === 1 ? 'does' : 'do'}${rest}`
+  return `${share} of ${its} ${numberText(count)} peers normally ${doing === 1 ? 'does' : 'do'}${rest}`
 }
 
 const DAY_MS = 86_400_000

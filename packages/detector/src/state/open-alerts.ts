@@ -45,10 +45,15 @@ export class OpenAlerts {
     this.changed.add(place)
   }
 
+  /** The last published revision of the group that begins at `first`. */
+  lastOf(first: number): Alert | null {
+    const place = this.#byFirst.get(first)
+    return place === undefined ? null : this.at(place)!.alert
+  }
+
   /** Positions known of the group that begins at `first`. */
   evidenceOf(first: number): readonly Position[] {
-    const place = this.#byFirst.get(first)
-    return place === undefined ? [] : this.at(place)!.alert.evidence
+    return this.lastOf(first)?.evidence ?? []
   }
 
   /** Notes an event that joined a group without a revision of its own, as long as there is room for it. */

@@ -1,5 +1,6 @@
 import { FEATURE_COUNT, SCORED_FLAGS } from '@plumbline/schemas'
 import type { ScoredRow } from '@plumbline/detector/replay'
+import { alertedAs } from '@plumbline/training'
 
 /** First statistics-only release of a tenant, in events; the next ones follow at each doubling. */
 const FIRST_STATISTICS = 500
@@ -13,7 +14,7 @@ const NOT_KEPT = SCORED_FLAGS.late | SCORED_FLAGS.duplicate
 export interface TrainingRows {
   /** Feature vectors one after the other. */
   readonly rows: Float32Array
-  /** 1 where the event alerted. */
+  /** How each event alerted; see `alertedAs`. */
   readonly alerted: Uint8Array
   /** The group an alert on it would join: equal numbers, equal group. */
   readonly groups: Uint32Array
@@ -62,7 +63,7 @@ export class History {
       this.#alerted = doubled(this.#alerted, (n) => new Uint8Array(n))
       this.#groups = doubled(this.#groups, (n) => new Uint32Array(n))
     }
-    this.#alerted[this.#rows] = (row.flags & SCORED_FLAGS.alerted) === 0 ? 0 : 1
+    this.#alerted[this.#rows] = alertedAs(row.flags)
     this.#groups[this.#rows] = groupOf(row)
     this.#vectors.set(row.features, this.#rows++ * FEATURE_COUNT)
   }
