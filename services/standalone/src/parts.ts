@@ -18,6 +18,8 @@ import { createVerdicts } from './verdicts.ts'
 
 /** A demo of 15 days is trained once; its next training would come after it. */
 const DEMO_RETRAIN_DAYS = 30
+/** Three trainings in the demo, the last near its end, so that what is tried is held against all of it. */
+const DEMO_GROWTH = 2.5
 const STORE_STOP_MS = 20_000
 
 /** Says to other commands on this machine how to reach this instance. A server's credentials are the caller's own. */
@@ -155,7 +157,7 @@ export const trainerPart = (context: Context): Part => ({
       tenants: detection.tenants,
       paceOf: (tenant) =>
         tenant === DEMO_TENANT
-          ? { trainAfterEvents: demoTrainAfterEvents, retrainEveryDays: DEMO_RETRAIN_DAYS, modelGrowth: Number.POSITIVE_INFINITY, maxRows }
+          ? { trainAfterEvents: demoTrainAfterEvents, retrainEveryDays: DEMO_RETRAIN_DAYS, modelGrowth: DEMO_GROWTH, maxRows }
           : { trainAfterEvents, retrainEveryDays, maxRows },
       placeOf: detection.placeOf,
       store: () => {
