@@ -351,3 +351,12 @@ test('what an exception or a window keeps quiet is not learned; what a verdict c
     assert.equal(flagged(rig), SCORED_FLAGS.alerted)
   }
 })
+
+test('safe: what was judged counts for nothing at another hour or from elsewhere, unless what is new is enough by itself', () => {
+  const { rig, at } = alerted()
+  judge(rig, 'safe', [odd(at)])
+  rig.act(odd(at + 2 * DAY + 13 * HOUR))
+  assert.equal(flagged(rig) & SCORED_FLAGS.alerted, 0, 'an odd hour alone')
+  rig.act(odd(at + 3 * DAY, { destination: 'b.example.org', action: 'vault.dump', class: 'vault', bytesOut: 4e9 }))
+  assert.equal(flagged(rig) & SCORED_FLAGS.alerted, SCORED_FLAGS.alerted)
+})

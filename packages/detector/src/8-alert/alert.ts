@@ -3,6 +3,7 @@ import {
   type AlertCapsule,
   MOST_EVIDENCE,
   type Position,
+  REASON_FAMILIES,
   type ReasonFamily,
   type ReplayCoordinates,
   SCORED_FLAGS,
@@ -19,9 +20,9 @@ import type { Work } from '../work.ts'
 import { closeGroup, closeSilent, keepOpen } from './close.ts'
 import { leadingFamily } from './families.ts'
 import { factsOf } from './facts.ts'
-import { type GroupState, isSafe, joinGroup, safeKey } from './groups.ts'
+import { type GroupState, hasSafe, isSafe, joinGroup, safeKey } from './groups.ts'
 import { alertId } from './identity.ts'
-import { reasonsEnough } from './quiet.ts'
+import { isQuietWithout, reasonsEnough } from './quiet.ts'
 import { reasonsOf } from './reasons.ts'
 import { ruleOf } from './rules.ts'
 import { techniquesOf } from './techniques.ts'
@@ -63,7 +64,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   const byRule = rule !== null
   if (!byRule && w.tailLog10 < thresholdOf(w, ctx)) return null
   const family = byRule ? rule : deniedAgain(w) ? 'probing' : leadingFamily(w)
-  const quiet = whyQuiet(w, family)
+  const quiet = whyQuiet(w, family) ?? (isQuietButForSafe(w, group, ctx) ? 'safe' : null)
   if (quiet !== null) {
     ctx.quiet(quiet)
     // A verdict says that this is normal; an exception, a window or a calendar only that nobody wants to be told of it now.
@@ -85,6 +86,13 @@ const deniedAgain = (w: Work): boolean => {
   return (
     w.event.outcome === 2 && w.seg.u32[at + (A.lastDeniedClass >> 2)] === w.class_ && w.seg.f32[at + (A.deniedRun >> 2)]! >= DENIALS - 1
   )
+}
+
+/** What a verdict called safe counts for nothing: what is left must be enough to alert. */
+const isQuietButForSafe = (w: Work, group: GroupStats, ctx: AlertContext): boolean => {
+  if (!hasSafe(w)) return false
+  const safe = REASON_FAMILIES.filter((f) => isSafe(w, safeKey(f, safeObject(w, f))))
+  return safe.length > 0 && isQuietWithout(w, group, safe, thresholdOf(w, ctx), ctx.rescore)
 }
 
 const whyQuiet = (w: Work, family: ReasonFamily): 'exception' | 'safe' | 'maintenance' | 'calendar' | null => {

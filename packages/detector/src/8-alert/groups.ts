@@ -193,6 +193,13 @@ export const isSafe = (w: Work, key: number): boolean => {
   return false
 }
 
+/** Whether anything of this identity was ever called safe. */
+export const hasSafe = (w: Work): boolean => {
+  const at = (w.base + SAFE) >> 2
+  for (let i = 0; i < SAFE_COUNT * 2; i += 2) if (w.seg.u32[at + i] !== 0) return true
+  return false
+}
+
 /** Forgets that a pattern is safe. */
 export const forgetSafe = (u32: Uint32Array, base: number, key: number): void => {
   const at = (base + SAFE) >> 2

@@ -16,12 +16,22 @@ export const reasonsEnough = (
   score: (w: Work) => void,
 ): number => {
   const families = removable(reasons).map((r) => r.family)
-  for (let enough = 1; enough <= families.length; enough++) {
-    const other = without(w, families.slice(0, enough))
-    score(other)
-    if (other.tailLog10 < threshold && ruleOf(other, group) === null) return enough
-  }
+  for (let enough = 1; enough <= families.length; enough++)
+    if (isQuietWithout(w, group, families.slice(0, enough), threshold, score)) return enough
   return 0
+}
+
+/** Whether the event would stay quiet if it were as usual in all that these families look at. */
+export const isQuietWithout = (
+  w: Work,
+  group: GroupStats,
+  families: readonly ReasonFamily[],
+  threshold: number,
+  score: (w: Work) => void,
+): boolean => {
+  const other = without(w, families)
+  score(other)
+  return other.tailLog10 < threshold && ruleOf(other, group) === null
 }
 
 /**

@@ -29,7 +29,7 @@ const IMPOSSIBLE_KMH = 1000
  */
 const RULE_TAIL = {
   toxic_flow: 2.5,
-  sensitive_access: 4.2,
+  sensitive_access: 3.75,
   probing: 3.5,
   rate: 1.5,
   volume: 1.5,
