@@ -55,8 +55,17 @@ const listen = async (onAlert: (alert: AlertView) => void): Promise<() => void> 
   return () => stop.abort()
 }
 
-const now = Date.now()
-/** A company of four days that ends now, whose support agent reads HR records before it ends. */
+/**
+ * Two in the afternoon of the last weekday: an act must be odd for what it is, not for the hour at which the test happens to
+ * run. At most three days ago, so that four days of life before it are not late.
+ */
+const lastAfternoon = (): number => {
+  let at = Math.floor(Date.now() / DAY) * DAY + 14 * HOUR
+  while (at > Date.now() || [0, 6].includes(new Date(at).getUTCDay())) at -= DAY
+  return at
+}
+const now = lastAfternoon()
+/** A company of four days that ends then, whose support agent reads HR records before it ends. */
 const company: GenerateOptions = {
   seed: 7,
   startTime: Math.floor(now / HOUR) * HOUR - 4 * DAY,
@@ -154,7 +163,9 @@ test('real events: stored, learned, alerted on, judged', async (t) => {
   const begun = performance.now()
   accepted += (await send(attack)).accepted
   const mine = `tenant=default&identity=${attack[0]!.identity.id}`
-  const alert = await until('the alert', 2000, async () => (await up.alerts(mine)).find(({ family }) => family === 'sensitive_access'))
+  const alert = await until('the alert', 2000, async () =>
+    (await up.alerts(mine)).find(({ family, facts }) => family === 'sensitive_access' && facts.session === attack[0]!.session),
+  )
   t.diagnostic(`alert ${Math.round(performance.now() - begun)} ms after the events were sent`)
   assert.match(alert.text.headline, /HR/)
   await until('the alert on the stream', 2000, async () => streamed.some(({ id }) => id === alert.id))
@@ -184,12 +195,9 @@ test('real events: stored, learned, alerted on, judged', async (t) => {
     })
     return rows.length === repeat.length ? rows : undefined
   })
-  // When this runs at night the hour is news of its own, of which the verdict did not speak.
-  const again = (await up.alerts(mine)).filter(({ facts }) => facts.session === repeat[0]!.session)
-  const loud = again.filter(({ family }) => family !== 'off_hours').map(({ text }) => text.headline)
+  const loud = (await up.alerts(mine)).filter(({ facts }) => facts.session === repeat[0]!.session).map(({ text }) => text.headline)
   assert.deepEqual(loud, [], 'the same act again is quiet')
-  const alerted = flags.filter((row) => (row.flags & SCORED_FLAGS.alerted) !== 0).length
-  assert.ok(again.length > 0 || alerted === 0, 'kept quiet by the verdict')
+  assert.equal(flags.filter((row) => (row.flags & SCORED_FLAGS.alerted) !== 0).length, 0, 'kept quiet by the verdict')
   const [said] = await store.rows<{ verdict: string; author: string }>(
     `SELECT verdict, author FROM plumbline.feedback WHERE alert_id = {id:String}`,
     { id: alert.id },
