@@ -40,6 +40,21 @@ const each = async (steps) => {
   return 0
 }
 
+/**
+ * Runs tests with one Kafka broker for all of them, which the first that needs it starts and which ends with the run
+ * (test/support/kafka). The keeper goes by its stdin: it ends the broker too when this process is killed.
+ */
+const withKafka = async (ready, run) => {
+  const options = { cwd: ROOT, env: ready.env, stdio: ['pipe', 'pipe', 'inherit'], detached: true }
+  const keeper = spawn(ready.node, [...QUIET, 'test/support/kafka/keeper.ts'], options)
+  const ended = new Promise((resolve) => keeper.on('close', resolve).on('error', resolve))
+  const port = await Promise.race([new Promise((resolve) => keeper.stdout.once('data', (line) => resolve(`${line}`.trim()))), ended])
+  const code = await run({ ...ready.env, PLUMBLINE_TEST_KAFKA: `${port}` })
+  keeper.stdin.end()
+  await ended
+  return code
+}
+
 const script = (ready, path, args) => {
   if (!existsSync(at(path))) throw new BootstrapError(`${path} is not part of this checkout`)
   return node(ready, [path, ...args])
@@ -58,7 +73,8 @@ const TARGETS = {
     const concurrency = `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`
     // A page that does not build fails the tests that look at it, not those that do not.
     buildPage(ready)
-    return node(ready, ['--test', concurrency, '--test-timeout=600000', '--test-reporter=spec', ...flags, ...files])
+    const runner = ['--test', concurrency, '--test-timeout=600000', '--test-reporter=spec']
+    return withKafka(ready, (env) => node(ready, [...runner, ...flags, ...files], { env }))
   },
   bench: (ready, args) => script(ready, 'bench/main.ts', args),
   build: (ready) => buildPage(ready, { force: true }),
