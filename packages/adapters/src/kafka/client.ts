@@ -1,0 +1,81 @@
+import type { ConnectionOptions } from 'node:tls'
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { PlumblineError } from '@plumbline/schemas'
+import kafkajs, { type CompressionTypes, type Kafka, type SASLOptions } from 'kafkajs'
+
+const { CompressionCodecs, CompressionTypes: Codec, logLevel } = kafkajs
+
+/** How to reach the brokers. kafkajs itself stays inside this folder (docs/adr/0014). */
+export interface KafkaSettings {
+  /** host:port of some brokers; the others are learned from them. */
+  readonly brokers: readonly string[]
+  /** Name of this process in the brokers' logs and quotas. Default "plumbline". */
+  readonly clientId?: string
+  /** TLS: true for the machine's certificate authorities, or options of node:tls. Default: no TLS. */
+  readonly ssl?: boolean | ConnectionOptions
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: string
+  }
+  /** What the client has to say: warnings and errors. Without it, it says nothing; failures come back as errors anyway. */
+  readonly onLog?: (entry: { readonly level: 'error' | 'warn'; readonly message: string; readonly [field: string]: unknown }) => void
+}
+
+/** Compression of what is written; what is read may be any of these. */
+export type KafkaCompression = 'none' | 'gzip' | 'zstd'
+
+/**
+ * The client waits this long before it tries again after "the last transaction is still being completed", which is the normal
+ * answer when transactions follow each other closely: its default of 300 ms made each of them wait that long.
+ */
+const INITIAL_RETRY_MS = 10
+export const RETRY = { initialRetryTime: INITIAL_RETRY_MS, multiplier: 2, factor: 0.2, maxRetryTime: 1_000, retries: 8 }
+
+const zstd = {
+  compress: async (encoder: { buffer: Buffer }) =>
+    promisify(zstdCompress)(encoder.buffer, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+  decompress: async (bytes: Buffer) => promisify(zstdDecompress)(bytes),
+}
+// kafkajs keeps its codecs in one table per process; zstd is not in it, and Node brings it.
+CompressionCodecs[Codec.ZSTD] = () => zstd
+
+export const compressionType = (compression: KafkaCompression): CompressionTypes =>
+  ({ none: Codec.None, gzip: Codec.GZIP, zstd: Codec.ZSTD })[compression]
+
+export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, onLog }: KafkaSettings): Kafka =>
+  new kafkajs.Kafka({
+    brokers: [...brokers],
+    clientId,
+    connectionTimeout: 5_000,
+    requestTimeout: 10_000,
+    retry: RETRY,
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl: { ...sasl } as SASLOptions }),
+    logLevel: onLog === undefined ? logLevel.NOTHING : logLevel.WARN,
+    logCreator:
+      () =>
+      ({ level, log }) =>
+        onLog?.({ ...log, level: level === logLevel.ERROR ? 'error' : 'warn' }),
+  })
+
+/** Types of a broker's answer that mean: another producer has this transactional id now, or the broker ended the transaction. */
+const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE'])
+
+/** The broker's own word for an error (`NOT_COORDINATOR`, …), looked up through what kafkajs wraps around it. */
+export const brokerErrorType = (error: unknown): string | undefined => {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    const { type } = at as { type?: unknown }
+    if (typeof type === 'string' && type !== '') return type
+  }
+  return undefined
+}
+
+export const isFenced = (error: unknown): boolean => FENCED.has(brokerErrorType(error) ?? '')
+
+export const kafkaError = (code: string, message: string, cause?: unknown): PlumblineError => {
+  if (cause instanceof PlumblineError) return cause
+  const reason = cause instanceof Error ? ` ${brokerErrorType(cause) ?? cause.name}: ${cause.message}` : ''
+  return new PlumblineError(code, `${message}${reason}`, { retryable: true, cause })
+}

@@ -1,0 +1,144 @@
+import type { AppendRecord, ChunkCommit, LogRecord, ScoredBlock, SlotWrite } from '@plumbline/detector'
+import { type Alert, type AlertCapsule, type DeadLetter, PlumblineError, SCORED_COLUMNS, SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
+import type { IHeaders, KafkaMessage, Message } from 'kafkajs'
+import type { TopicKind } from './topics.ts'
+
+/**
+ * Records as they are in Kafka. Every key begins with an ASCII letter and a colon that says what the record is:
+ *   events       `e:` `h:` `c:`  as the detector reads them, byte for byte
+ *   state        `s:` + identity key (8 bytes): a slot · `m:` + name: named state · `o:next`: position of the next event
+ *                `b:barrier`: a take-over, value = its nonce
+ *   scored       `r:` shard `:` first offset: one RowBinary block of a whole chunk
+ *   alerts       `a:` alert id: Alert as JSON · `k:` alert id: AlertCapsule as JSON
+ *   dead-letters `d:` shard `:` offset: DeadLetter as JSON
+ */
+export const BARRIER_KEY = 'b:barrier'
+export const NEXT_KEY = 'o:next'
+const SLOT = 's:'
+const META = 'm:'
+
+/**
+ * Arrival time (contracts C2), ms since epoch in decimal. It is not the record's timestamp: that is the broker's time of
+ * storing, by which retention counts. A record without it (written by somebody else's producer) arrived when it was stored.
+ */
+export const INGEST_HEADER = 'ingest-ms'
+
+const NOTHING = Buffer.alloc(0)
+const slotPrefix = Buffer.from(SLOT)
+
+/** The same memory as a Buffer, which is what kafkajs wants. */
+const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
+
+export const eventMessage = ({ shard, key, value, ingestTimeMs }: AppendRecord): Message => ({
+  partition: shard,
+  key: view(key),
+  value: view(value),
+  headers: { [INGEST_HEADER]: String(ingestTimeMs) },
+})
+
+const ingestTimeOf = ({ headers, timestamp }: KafkaMessage): number => {
+  const header = headers?.[INGEST_HEADER]
+  const stamped = header === undefined ? Number.NaN : Number(header.toString() || Number.NaN)
+  return Number.isFinite(stamped) ? stamped : Number(timestamp)
+}
+
+export const toLogRecord = (message: KafkaMessage): LogRecord => ({
+  offset: Number(message.offset),
+  ingestTimeMs: ingestTimeOf(message),
+  key: message.key ?? NOTHING,
+  value: message.value ?? NOTHING,
+})
+
+const slotMessage = (partition: number, { key, bytes }: SlotWrite): Message => ({
+  partition,
+  key: Buffer.concat([slotPrefix, key]),
+  value: view(bytes),
+})
+
+/** Everything of a chunk that belongs to the state topic; the position is last, as it is what the rest stands for. */
+export const stateMessages = ({ shard, slots, meta, nextOffset }: ChunkCommit): Message[] => [
+  ...slots.map((slot) => slotMessage(shard, slot)),
+  ...meta.map(({ name, bytes }) => ({ partition: shard, key: `${META}${name}`, value: view(bytes) })),
+  { partition: shard, key: NEXT_KEY, value: String(nextOffset) },
+]
+
+/** What one state record says. */
+export type StateEntry =
+  | { readonly kind: 'slot'; readonly key: Buffer; readonly bytes: Buffer | null }
+  | { readonly kind: 'meta'; readonly name: string; readonly bytes: Buffer | null }
+  | { readonly kind: 'next'; readonly offset: number }
+  | { readonly kind: 'barrier'; readonly nonce: string }
+
+export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
+  const name = (key ?? NOTHING).toString('latin1')
+  if (name.startsWith(SLOT)) return { kind: 'slot', key: key!.subarray(2), bytes: value }
+  if (name.startsWith(META)) return { kind: 'meta', name: key!.subarray(2).toString(), bytes: value }
+  if (name === NEXT_KEY) return { kind: 'next', offset: Number((value ?? NOTHING).toString()) }
+  if (name === BARRIER_KEY) return { kind: 'barrier', nonce: (value ?? NOTHING).toString() }
+  throw new PlumblineError(
+    'STATE_RECORD_UNKNOWN',
+    `The state topic holds a record this build does not know, at offset ${offset}. Start the newer Plumbline that wrote it.`,
+  )
+}
+
+/** `name wire` of each column in the order of the block's bytes, so that a reader needs no other source. */
+const COLUMNS = SCORED_COLUMNS.map(({ name, wire }) => `${name} ${wire}`).join(',')
+
+const positionHeaders = (shard: number, offset: number): IHeaders => ({ shard: String(shard), offset: String(offset) })
+
+const scoredMessage = (shard: number, block: ScoredBlock): Message => {
+  const { firstOffset, lastOffset, rows, schemaVersion, bytes } = block
+  if (schemaVersion !== SCORED_SCHEMA_VERSION)
+    throw new PlumblineError('SCHEMA_VERSION_UNKNOWN', `Scored rows of version ${schemaVersion} cannot be described by this build.`)
+  return {
+    key: `r:${shard}:${firstOffset}`,
+    value: view(bytes),
+    headers: {
+      ...positionHeaders(shard, firstOffset),
+      'last-offset': String(lastOffset),
+      rows: String(rows),
+      'schema-version': String(schemaVersion),
+      format: 'RowBinary',
+      columns: COLUMNS,
+    },
+  }
+}
+
+const alertMessage = (shard: number, alert: Alert): Message => ({
+  key: `a:${alert.id}`,
+  value: json(alert),
+  headers: positionHeaders(shard, alert.replay.position.offset),
+})
+
+const capsuleMessage = (shard: number, capsule: AlertCapsule): Message => ({
+  key: `k:${capsule.alertId}`,
+  value: json(capsule),
+  headers: positionHeaders(shard, capsule.replay.position.offset),
+})
+
+const letterMessage = (shard: number, letter: DeadLetter): Message => ({
+  key: `d:${shard}:${letter.offset}`,
+  value: json(letter),
+  headers: positionHeaders(shard, letter.offset),
+})
+
+/** What a chunk puts out, per topic. A shard's records stay in one partition of each topic, and so in order. */
+export const outboxMessages = (
+  commit: ChunkCommit,
+  partitions: ReadonlyMap<TopicKind, number>,
+): { readonly kind: TopicKind; readonly messages: Message[] }[] => {
+  const { shard, scored, alerts, capsules, deadLetters } = commit
+  const placed = (kind: TopicKind, messages: Message[]) => ({
+    kind,
+    messages: messages.map((message) => ({ ...message, partition: shard % (partitions.get(kind) ?? 1) })),
+  })
+  return [
+    placed('alerts', [...alerts.map((alert) => alertMessage(shard, alert)), ...capsules.map((capsule) => capsuleMessage(shard, capsule))]),
+    placed('scored', scored === null || scored.rows === 0 ? [] : [scoredMessage(shard, scored)]),
+    placed(
+      'dead-letters',
+      deadLetters.map((letter) => letterMessage(shard, letter)),
+    ),
+  ]
+}

@@ -1,0 +1,140 @@
+import type { LogRecord } from '@plumbline/detector'
+import { PlumblineError } from '@plumbline/schemas'
+import { toLogRecord } from './codec.ts'
+import type { PartitionReader, Stream } from './reader.ts'
+
+/** First and next offset of a shard's events. */
+export interface Bounds {
+  readonly low: number
+  readonly high: number
+}
+
+export interface EventReaderOptions {
+  readonly reader: PartitionReader
+  readonly bounds: (shard: number) => Promise<Bounds>
+  /** Records of the shard have arrived in memory. */
+  readonly onArrived: (shard: number) => void
+}
+
+/** Records of shards by position, read ahead within bounds. */
+export interface EventReader {
+  /**
+   * See ShardLog. A shard's end is known from what the broker and this process's own appends said last; beyond it there is
+   * nothing yet, and `onArrived` tells when there is. Errors: RECORDS_TRIMMED, LOG_SHORTER_THAN_POSITION.
+   */
+  read(shard: number, fromOffset: number, maxRecords: number): Promise<readonly LogRecord[]>
+  /** This process has appended up to `end`. */
+  noteEnd(shard: number, end: number): void
+  close(shard: number): void
+}
+
+/** Read ahead of one shard: above the first a partition is paused, below the second it goes on. */
+const ENOUGH_BYTES = 1024 * 1024
+const LITTLE_BYTES = 256 * 1024
+/** Records that should be there and do not come: the broker is away, or a foreign transaction is open. The caller asks again. */
+const ARRIVAL_MS = 2_000
+
+interface Shard {
+  readonly stream: Stream
+  buffer: LogRecord[]
+  bytes: number
+  /** Position of the next record to hand out, and to read. */
+  head: number
+  tail: number
+  /** Highest end of the shard's log that this process has heard of. */
+  end: number
+  failure: Error | null
+  arrived: () => void
+}
+
+const bytesOf = (records: readonly LogRecord[]): number => records.reduce((sum, { key, value }) => sum + key.length + value.length + 64, 0)
+
+export const createEventReader = ({ reader, bounds, onArrived }: EventReaderOptions): EventReader => {
+  const shards = new Map<number, Shard>()
+
+  const open = async (shard: number, from: number): Promise<Shard> => {
+    close(shard)
+    const { low, high } = await bounds(shard)
+    if (from < low)
+      throw new PlumblineError('RECORDS_TRIMMED', `Shard ${shard} starts at ${low}; records from ${from} on were removed by retention.`)
+    if (from > high) {
+      throw new PlumblineError(
+        'LOG_SHORTER_THAN_POSITION',
+        `Shard ${shard} is processed up to ${from}, but its events end at ${high}: the topic was made anew or lost records. Restore it, or use another topic prefix.`,
+      )
+    }
+    const stream = reader.open(shard, from, {
+      onRecords(messages, position, end) {
+        const records = messages.map((message) => toLogRecord(message))
+        state.buffer.push(...records)
+        state.bytes += bytesOf(records)
+        state.tail = position
+        state.end = Math.max(state.end, end)
+        if (state.bytes > ENOUGH_BYTES) stream.pause()
+        state.arrived()
+        onArrived(shard)
+      },
+      onGap: () => {
+        // Nothing is skipped silently: the next read looks at the bounds again and says what is missing.
+        shards.delete(shard)
+        state.arrived()
+        onArrived(shard)
+        return false
+      },
+      onFailed(error) {
+        state.failure = error
+        state.arrived()
+        onArrived(shard)
+      },
+    })
+    const state: Shard = { stream, buffer: [], bytes: 0, head: from, tail: from, end: high, failure: null, arrived: () => {} }
+    shards.set(shard, state)
+    return state
+  }
+
+  const close = (shard: number): void => {
+    const state = shards.get(shard)
+    state?.stream.close()
+    state?.arrived()
+    shards.delete(shard)
+  }
+
+  const arrival = (state: Shard): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        state.end = state.tail
+        resolve()
+      }, ARRIVAL_MS)
+      state.arrived = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+
+  const take = (state: Shard, count: number): readonly LogRecord[] => {
+    const records = state.buffer.slice(0, count)
+    state.buffer = state.buffer.slice(count)
+    state.bytes -= bytesOf(records)
+    state.head = (records.at(-1)?.offset ?? state.head - 1) + 1
+    if (state.bytes < LITTLE_BYTES) state.stream.resume()
+    return records
+  }
+
+  return {
+    async read(shard, fromOffset, maxRecords) {
+      const held = shards.get(shard)
+      const state = held === undefined || held.head !== fromOffset ? await open(shard, fromOffset) : held
+      if (state.buffer.length === 0 && state.tail < state.end && state.failure === null) await arrival(state)
+      if (state.failure !== null) {
+        close(shard)
+        throw state.failure
+      }
+      return take(state, maxRecords)
+    },
+    noteEnd(shard, end) {
+      const state = shards.get(shard)
+      if (state !== undefined) state.end = Math.max(state.end, end)
+    },
+    close,
+  }
+}

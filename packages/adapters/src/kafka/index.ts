@@ -1,0 +1,7 @@
+export type { KafkaCompression, KafkaSettings } from './client.ts'
+export { INGEST_HEADER } from './codec.ts'
+export { type ShardGroup, type ShardGroupOptions, createShardGroup } from './group.ts'
+export { type KafkaLog, type KafkaLogOptions, openKafkaLog } from './log.ts'
+export type { TakeOver } from './owner.ts'
+export type { KafkaPoint } from './shard.ts'
+export { type TopicKind, type TopicNames, type TopicOptions, ensureTopics, topicNames } from './topics.ts'

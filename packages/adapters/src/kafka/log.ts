@@ -1,0 +1,145 @@
+import type { EventSink, ShardLog } from '@plumbline/detector'
+import { PlumblineError } from '@plumbline/schemas'
+import type { Admin } from 'kafkajs'
+import { createAppender } from './appender.ts'
+import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } from './client.ts'
+import { type Bounds, createEventReader } from './events.ts'
+import { type TakeOver, createOwner } from './owner.ts'
+import { type PartitionReader, openPartitionReader } from './reader.ts'
+import type { KafkaPoint } from './shard.ts'
+import { openSlotCache } from './slots.ts'
+import { type TopicNames, checkTopics, topicNames } from './topics.ts'
+
+export interface KafkaLogOptions {
+  /** First part of all topic names. Default "plumbline". */
+  readonly prefix?: string
+  /** Number of shards, equal to the partitions of the events and state topics. */
+  readonly shards: number
+  /** Consumer group whose offsets follow the shards' positions, for lag tools. Default: prefix + ".worker". */
+  readonly groupId?: string
+  /** How records are compressed on the way and at rest. Default "none". */
+  readonly compression?: KafkaCompression
+  /** Folder for the cache of state slots, with room for all slots of the shards held. Default: the system's temporary folder. */
+  readonly cacheDir?: string
+  /** Called after each take-over. */
+  readonly onAcquired?: (taken: TakeOver) => void
+  /** Tests stop the process or fail a call at named points; nothing else uses this. */
+  readonly onPoint?: (point: KafkaPoint, shard: number) => void
+}
+
+/** The log of a cluster: any number of processes open it, and each shard obeys its latest owner. One partition is one shard. */
+export interface KafkaLog extends EventSink, ShardLog {
+  readonly shards: number
+  readonly topics: TopicNames
+  /** Lets shards go that are somebody else's now, without storing anything. */
+  release(shards: readonly number[]): Promise<void>
+  /** Called with a shard when records of it have arrived: after `read` said that there were none, it is worth asking again. */
+  onRecords(listener: (shards: readonly number[]) => void): () => void
+  /** Waits for events under way, lets all shards go, disconnects. */
+  close(): Promise<void>
+}
+
+/** Longest a partition waits to be read while others are idle. The state reader asks nothing while no state is restored. */
+const EVENTS_WAIT_MS = 50
+const STATE_WAIT_MS = 10
+
+const boundsOf = async (admin: Admin, topic: string, shard: number): Promise<Bounds> => {
+  const found = (await admin.fetchTopicOffsets(topic)).find(({ partition }) => partition === shard)
+  if (found === undefined) throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${shard}.`)
+  return { low: Number(found.low), high: Number(found.high) }
+}
+
+/** Listeners that are told of shards. */
+const createSignal = () => {
+  const listeners = new Set<(shards: readonly number[]) => void>()
+  return {
+    tell(shard: number): void {
+      for (const listener of listeners) listener([shard])
+    },
+    on(listener: (shards: readonly number[]) => void): () => void {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}
+
+/** Closes what was opened, latest first. */
+const createClosers = () => {
+  const closers: (() => Promise<void>)[] = []
+  return {
+    add: (close: () => Promise<void>): void => void closers.push(close),
+    async close(): Promise<void> {
+      for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
+    },
+  }
+}
+
+/**
+ * Opens the log. The topics must be there (`ensureTopics`).
+ * Errors: TOPIC_MISSING, TOPIC_PARTITIONS, TOPIC_SETTINGS, KAFKA_UNREACHABLE.
+ */
+export const openKafkaLog = async (settings: KafkaSettings, options: KafkaLogOptions): Promise<KafkaLog> => {
+  const closers = createClosers()
+  try {
+    return await open(settings, options, closers)
+  } catch (error) {
+    await closers.close().catch(() => {})
+    throw kafkaError('KAFKA_UNREACHABLE', 'The log cannot be opened.', error)
+  }
+}
+
+const open = async (settings: KafkaSettings, options: KafkaLogOptions, closers: ReturnType<typeof createClosers>): Promise<KafkaLog> => {
+  const { prefix = 'plumbline', shards, compression = 'none', groupId = `${prefix}.worker` } = options
+  const { onAcquired = () => {}, onPoint = () => {} } = options
+  const names = topicNames(prefix)
+  const kafka = createKafka(settings)
+  const admin = kafka.admin()
+  closers.add(() => admin.disconnect())
+  await admin.connect()
+  const partitions = await checkTopics(admin, options)
+  const slots = openSlotCache(options.cacheDir)
+  closers.add(slots.close)
+
+  const readerOf = async (topic: string, waitMs: number): Promise<PartitionReader> => {
+    const reader = await openPartitionReader({ kafka, topic, partitions: shards, waitMs })
+    closers.add(reader.close)
+    return reader
+  }
+  const [state, reader] = await Promise.all([readerOf(names.state, STATE_WAIT_MS), readerOf(names.events, EVENTS_WAIT_MS)])
+  const arrived = createSignal()
+  const events = createEventReader({
+    reader,
+    bounds: (shard) => boundsOf(admin, names.events, shard),
+    onArrived: arrived.tell,
+  })
+  const owner = createOwner({
+    kafka,
+    admin,
+    names,
+    partitions,
+    state,
+    slots,
+    prefix,
+    groupId,
+    compression,
+    onAcquired,
+    onDropped: events.close,
+    onPoint,
+  })
+  closers.add(owner.close)
+  const appender = createAppender({ kafka, topic: names.events, shards, compression, onAppended: events.noteEnd })
+  closers.add(appender.close)
+  const { acquire, load, commit, release } = owner
+  return {
+    shards,
+    topics: names,
+    append: appender.append,
+    read: events.read,
+    acquire,
+    load,
+    commit,
+    release,
+    onRecords: arrived.on,
+    close: closers.close,
+  }
+}

@@ -1,0 +1,176 @@
+import type { ChunkCommit, ShardLog } from '@plumbline/detector'
+import { PlumblineError } from '@plumbline/schemas'
+import type { Admin, Kafka, Producer } from 'kafkajs'
+import { type KafkaCompression, isFenced, kafkaError } from './client.ts'
+import { outboxMessages, stateMessages } from './codec.ts'
+import type { PartitionReader } from './reader.ts'
+import { cutRequests } from './requests.ts'
+import { type RestoredState, restoreState } from './restore.ts'
+import { type Chunk, type KafkaPoint, checkCommit, connectProducer, storeChunk, writeBarrier } from './shard.ts'
+import type { SlotCache } from './slots.ts'
+import type { TopicKind, TopicNames } from './topics.ts'
+
+/** What a take-over found. */
+export interface TakeOver {
+  readonly shard: number
+  readonly nextOffset: number
+  /** Offset of the consumer group, -1 without one. Differs from `nextOffset` only when somebody moved it by hand. */
+  readonly groupOffset: number
+  /** Records and bytes of the state topic that were read, and how long all of it took. */
+  readonly records: number
+  readonly bytes: number
+  readonly tookMs: number
+}
+
+export interface OwnerOptions {
+  readonly kafka: Kafka
+  readonly admin: Admin
+  readonly names: TopicNames
+  /** Number of partitions of each topic. */
+  readonly partitions: ReadonlyMap<TopicKind, number>
+  readonly state: PartitionReader
+  readonly slots: SlotCache
+  readonly prefix: string
+  readonly groupId: string
+  readonly compression: KafkaCompression
+  readonly onAcquired: (taken: TakeOver) => void
+  /** A shard was dropped or is about to be taken anew. */
+  readonly onDropped: (shard: number) => void
+  readonly onPoint: (point: KafkaPoint, shard: number) => void
+}
+
+/** The side of the log that belongs to one owner per shard. */
+export interface Owner extends Omit<ShardLog, 'read'> {
+  release(shards: readonly number[]): Promise<void>
+  close(): Promise<void>
+}
+
+interface Held {
+  readonly producer: Producer
+  position: number
+}
+
+/**
+ * Exactly once per shard (docs/adr/0014): one transactional id per shard, a barrier at take-over, state, outbox and position
+ * of a chunk in one transaction, and after any doubt a new take-over.
+ */
+export const createOwner = (options: OwnerOptions): Owner => {
+  const { kafka, admin, names, partitions, state, slots, prefix, groupId, compression, onAcquired, onDropped, onPoint } = options
+  const held = new Map<number, Held>()
+  const turns = new Map<number, Promise<unknown>>()
+  const leaving = new Set<Promise<void>>()
+
+  /** Take-overs and releases of a shard one after the other: two at once would mix their slots in the cache. */
+  const inTurn = <T>(shard: number, work: () => Promise<T>): Promise<T> => {
+    const next = (turns.get(shard) ?? Promise.resolve()).then(work, work)
+    turns.set(shard, next)
+    return next
+  }
+
+  const leave = (producer: Producer): void => {
+    const left = producer
+      .disconnect()
+      .catch(() => {})
+      .then(() => void leaving.delete(left))
+    leaving.add(left)
+  }
+
+  const drop = (shard: number): void => {
+    const owner = held.get(shard)
+    held.delete(shard)
+    if (owner !== undefined) leave(owner.producer)
+    onDropped(shard)
+  }
+
+  const groupOffset = async (shard: number): Promise<number> => {
+    const [topic] = await admin.fetchOffsets({ groupId, topics: [names.events] })
+    return Number(topic?.partitions.find(({ partition }) => partition === shard)?.offset ?? -1)
+  }
+
+  const restoreBehindBarrier = async (producer: Producer, shard: number): Promise<RestoredState> => {
+    const barrier = await writeBarrier(producer, names.state, shard)
+    onPoint('acquire:barrier', shard)
+    await slots.clear(shard)
+    const restored = await restoreState(state, slots, shard, barrier)
+    onPoint('acquire:restored', shard)
+    return restored
+  }
+
+  const takeOver = async (shard: number): ReturnType<ShardLog['acquire']> => {
+    drop(shard)
+    const begun = performance.now()
+    let producer: Producer | undefined
+    try {
+      onPoint('acquire:begin', shard)
+      producer = await connectProducer(kafka, `${prefix}.shard-${shard}`)
+      const { nextOffset, meta, records, bytes } = await restoreBehindBarrier(producer, shard)
+      const group = await groupOffset(shard)
+      held.set(shard, { producer, position: nextOffset })
+      onAcquired({ shard, nextOffset, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
+      return { nextOffset, meta }
+    } catch (cause) {
+      if (producer !== undefined) leave(producer)
+      throw isFenced(cause)
+        ? kafkaError('SHARD_FENCED', `Another worker has taken shard ${shard} over meanwhile.`, cause)
+        : kafkaError('SHARD_ACQUIRE_FAILED', `Shard ${shard} could not be taken over.`, cause)
+    }
+  }
+
+  const chunkOf = (commit: ChunkCommit): Chunk => {
+    const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
+    const requests = cutRequests([...outbox, { topic: names.state, messages: stateMessages(commit) }])
+    return { shard: commit.shard, nextOffset: commit.nextOffset, requests, groupId, eventsTopic: names.events }
+  }
+
+  const notHeld = (shard: number): PlumblineError =>
+    new PlumblineError('SHARD_NOT_HELD', `Shard ${shard} is not held here. Acquire it first.`, { retryable: true })
+
+  const store = async (commit: ChunkCommit, owner: Held): Promise<void> => {
+    const { shard, nextOffset } = commit
+    checkCommit(commit, owner.position)
+    await storeChunk(owner.producer, chunkOf(commit), compression, (point) => onPoint(point, shard))
+    if (held.get(shard) !== owner) throw notHeld(shard)
+    slots.put(shard, commit.slots)
+    owner.position = nextOffset
+  }
+
+  /** Chunks of one shard, in order; after the first that fails the shard is no longer held. */
+  const storeInOrder = async (shard: number, commits: readonly ChunkCommit[]): Promise<void> => {
+    const owner = held.get(shard)
+    if (owner === undefined) throw notHeld(shard)
+    try {
+      for (const commit of commits) await store(commit, owner)
+    } catch (error) {
+      if (held.get(shard) === owner) drop(shard)
+      throw error
+    }
+  }
+
+  return {
+    acquire: (shard) => inTurn(shard, () => takeOver(shard)),
+    load(shard, key, into) {
+      if (!held.has(shard)) throw notHeld(shard)
+      return slots.load(shard, key, into)
+    },
+    async commit(commits) {
+      const perShard = Map.groupBy(commits, ({ shard }) => shard)
+      // All of them end before the caller hears of the first failure: nothing runs on behind its next take-over.
+      const ended = await Promise.allSettled([...perShard].map(([shard, own]) => storeInOrder(shard, own)))
+      const failed = ended.find(({ status }) => status === 'rejected')
+      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+    },
+    async release(shards) {
+      const release = async (shard: number): Promise<void> => {
+        drop(shard)
+        await slots.clear(shard)
+      }
+      await Promise.all(shards.map((shard) => inTurn(shard, () => release(shard))))
+    },
+    async close() {
+      for (const shard of held.keys()) drop(shard)
+      await Promise.allSettled(turns.values())
+      for (const shard of held.keys()) drop(shard)
+      await Promise.all(leaving)
+    },
+  }
+}
