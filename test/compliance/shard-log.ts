@@ -199,6 +199,41 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
       assert.equal((await subject.outbox(a)).scored.length, 1)
     })
 
+    test('chunks of one shard in one commit are stored in their order', async () => {
+      const a = shard()
+      await log.append([record(a, '1'), record(a, '2')])
+      await log.acquire(a)
+      await log.commit([
+        commitTo(a, 1, { slots: [slot(1, 1)], scored: block(0, 0, 1) }),
+        commitTo(a, 2, { slots: [slot(1, 2)], scored: block(1, 1, 2) }),
+      ])
+      const into = new Uint8Array(4_096)
+      assert.equal((await log.acquire(a)).nextOffset, 2)
+      assert.equal(log.load(a, slot(1, 0).key, into) && into[0], 2)
+      assert.deepEqual(
+        (await subject.outbox(a)).scored.map(({ firstOffset }) => firstOffset),
+        [0, 1],
+      )
+    })
+
+    test('a chunk of several megabytes is stored as a whole and read back by the next owner', async () => {
+      const a = shard()
+      await log.append([record(a, '1')])
+      await log.acquire(a)
+      const slots = Array.from({ length: 1_000 }, (_, i) => slot(i, i & 255))
+      const rows = { ...block(0, 0, 7)!, bytes: Buffer.alloc(2_000_000, 7) }
+      await log.commit([commitTo(a, 1, { slots, scored: rows })])
+      assert.equal((await log.acquire(a)).nextOffset, 1)
+      const into = new Uint8Array(4_096)
+      for (const { key, bytes } of slots) {
+        assert.equal(log.load(a, key, into), bytes.length)
+        assert.ok(into[0] === bytes[0] && into[bytes.length - 1] === bytes[0])
+      }
+      const { scored } = await subject.outbox(a)
+      assert.equal(scored.length, 1)
+      assert.ok(rows.bytes.equals(scored[0]!.bytes))
+    })
+
     test('slots of the same key in different shards are different slots', async () => {
       const [a, b] = [shard(), shard()]
       await log.append([record(a, '1'), record(b, '1')])
@@ -226,6 +261,28 @@ export const shardLogCompliance = (name: string, open: () => Promise<LogUnderTes
       )
       assert.deepEqual(await log.append([record(a, '3')]), [2])
       assert.equal((await subject.outbox(a)).scored.length, 1)
+    })
+
+    test('an owner that another has replaced cannot commit, and what it tried leaves no trace', async () => {
+      const a = shard()
+      await log.append([record(a, '1'), record(a, '2')])
+      await log.acquire(a)
+      await log.commit([commitTo(a, 1, { slots: [slot(1, 1)], scored: block(0, 0, 1) })])
+      const former = log
+      log = await subject.reopen()
+      await log.acquire(a)
+      const late = commitTo(a, 2, { slots: [slot(1, 66)], meta: [{ name: 'm', bytes: text('late') }], scored: block(1, 1, 66) })
+      await assert.rejects(async () => former.commit([late]))
+      await log.commit([commitTo(a, 2, { slots: [slot(1, 2)], scored: block(1, 1, 2) })])
+      await assert.rejects(async () => former.commit([late]))
+      const held = await log.acquire(a)
+      const into = new Uint8Array(4_096)
+      assert.deepEqual([held.nextOffset, held.meta.size], [2, 0])
+      assert.equal(log.load(a, slot(1, 0).key, into) && into[0], 2)
+      assert.deepEqual(
+        (await subject.outbox(a)).scored.map(({ bytes }) => bytes[0]),
+        [1, 2],
+      )
     })
   })
 }

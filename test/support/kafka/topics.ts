@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import kafkajs, { type Batch, type Consumer, type Kafka, type KafkaMessage } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs, { type Admin, type Batch, type Consumer, type Kafka, type KafkaMessage } from 'kafkajs'
 
 /** A client of its own for tests: what they check is not read with the code they check. */
 export const testKafka = (brokers: readonly string[]): Kafka =>
@@ -85,6 +86,22 @@ const readToMarks = async (consumer: Consumer, { topic, partitions, mark, from }
     consumer.run({ autoCommit: false, eachBatch }).catch(reject)
   })
   return found
+}
+
+/** Resolves when the broker knows the topic with so many partitions: it acknowledges changes before that. */
+export const untilPartitions = async (admin: Admin, topic: string, count: number): Promise<void> => {
+  for (;;) {
+    if ((await admin.listTopics()).includes(topic)) {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+      if (topics[0]?.partitions.length === count) return
+    }
+    await sleep(20)
+  }
+}
+
+export const makeTopic = async (admin: Admin, topic: string, numPartitions: number): Promise<void> => {
+  await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false })
+  await untilPartitions(admin, topic, numPartitions)
 }
 
 /** Removes what a test made, for brokers that outlive it. */

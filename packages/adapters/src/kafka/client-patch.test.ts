@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { type TestContext, test } from 'node:test'
 import type { Kafka, Producer } from 'kafkajs'
 import { kafkaBroker } from '../../../../test/support/kafka/broker.ts'
-import { readCommitted, removeTopics, testKafka, uniquePrefix } from '../../../../test/support/kafka/topics.ts'
+import { makeTopic, readCommitted, removeTopics, testKafka, uniquePrefix } from '../../../../test/support/kafka/topics.ts'
 
 const require = createRequire(import.meta.url)
 const { brokers, skip } = await kafkaBroker()
@@ -92,12 +92,35 @@ test('an idle connection sets no timer, and a throttled request is sent when its
   assert.deepEqual(sent, [1, 2])
 })
 
+test('asking for the ends of a topic finds the new leader of a partition instead of giving up', async () => {
+  interface Admin {
+    fetchTopicOffsets(topic: string): Promise<readonly { readonly partition: number; readonly high: string; readonly low: string }[]>
+  }
+  const createAdmin = require('kafkajs/src/admin/index.js') as (options: object) => Admin
+  // The part of the client's cluster that this question uses, before and after a partition has moved.
+  let stale = true
+  const cluster = {
+    addTargetTopic() {},
+    refreshMetadataIfNecessary() {},
+    findTopicPartitionMetadata: () => [{ partitionId: 0 }],
+    async fetchTopicsOffset([{ fromBeginning }]: [{ fromBeginning: boolean }]) {
+      if (stale) throw Object.assign(new Error('moved'), { type: 'NOT_LEADER_FOR_PARTITION', retriable: true })
+      return [{ partitions: [{ partition: 0, offset: fromBeginning ? '3' : '9' }] }]
+    },
+    async refreshMetadata() {
+      stale = false
+    },
+  }
+  const admin = createAdmin({ cluster, retry: { initialRetryTime: 1, retries: 3 }, logger: { namespace: () => ({}) } })
+  assert.deepEqual(await admin.fetchTopicOffsets('t'), [{ partition: 0, offset: '9', high: '9', low: '3' }])
+})
+
 const topicOf = async (t: TestContext, kafka: Kafka): Promise<string> => {
   const prefix = uniquePrefix('patch')
   const topic = `${prefix}.records`
   const admin = kafka.admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+  await makeTopic(admin, topic, 1)
   await admin.disconnect()
   t.after(() => removeTopics(kafka, prefix))
   return topic

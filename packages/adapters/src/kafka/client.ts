@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { PlumblineError } from '@plumbline/schemas'
-import kafkajs, { type CompressionTypes, type Kafka, type SASLOptions } from 'kafkajs'
+import kafkajs, { type CompressionTypes, type ISocketFactory, type Kafka, type SASLOptions } from 'kafkajs'
 
 const { CompressionCodecs, CompressionTypes: Codec, logLevel } = kafkajs
 
@@ -19,6 +19,8 @@ export interface KafkaSettings {
     readonly username: string
     readonly password: string
   }
+  /** Another way to connect, like through a proxy. Default: node:net and node:tls. */
+  readonly socketFactory?: ISocketFactory
   /** What the client has to say: warnings and errors. Without it, it says nothing; failures come back as errors anyway. */
   readonly onLog?: (entry: { readonly level: 'error' | 'warn'; readonly message: string; readonly [field: string]: unknown }) => void
 }
@@ -32,6 +34,8 @@ export type KafkaCompression = 'none' | 'gzip' | 'zstd'
  */
 const INITIAL_RETRY_MS = 10
 export const RETRY = { initialRetryTime: INITIAL_RETRY_MS, multiplier: 2, factor: 0.2, maxRetryTime: 1_000, retries: 8 }
+/** Members of groups wait out a broker that restarts; after the last try kafkajs begins anew. */
+export const MEMBER_RETRY = { initialRetryTime: 100, multiplier: 2, factor: 0.2, maxRetryTime: 2_000, retries: 10 }
 
 const zstd = {
   compress: async (encoder: { buffer: Buffer }) =>
@@ -44,7 +48,7 @@ CompressionCodecs[Codec.ZSTD] = () => zstd
 export const compressionType = (compression: KafkaCompression): CompressionTypes =>
   ({ none: Codec.None, gzip: Codec.GZIP, zstd: Codec.ZSTD })[compression]
 
-export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, onLog }: KafkaSettings): Kafka =>
+export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, socketFactory, onLog }: KafkaSettings): Kafka =>
   new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,
@@ -52,6 +56,7 @@ export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, onLog 
     requestTimeout: 10_000,
     retry: RETRY,
     ...(ssl === undefined ? {} : { ssl }),
+    ...(socketFactory === undefined ? {} : { socketFactory }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl } as SASLOptions }),
     logLevel: onLog === undefined ? logLevel.NOTHING : logLevel.WARN,
     logCreator:
@@ -59,9 +64,6 @@ export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, onLog 
       ({ level, log }) =>
         onLog?.({ ...log, level: level === logLevel.ERROR ? 'error' : 'warn' }),
   })
-
-/** Types of a broker's answer that mean: another producer has this transactional id now, or the broker ended the transaction. */
-const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PRODUCER_ID_MAPPING', 'INVALID_TXN_STATE'])
 
 /** The broker's own word for an error (`NOT_COORDINATOR`, …), looked up through what kafkajs wraps around it. */
 export const brokerErrorType = (error: unknown): string | undefined => {
@@ -72,7 +74,8 @@ export const brokerErrorType = (error: unknown): string | undefined => {
   return undefined
 }
 
-export const isFenced = (error: unknown): boolean => FENCED.has(brokerErrorType(error) ?? '')
+/** Another producer has this transactional id now, or the broker ended a transaction that took too long. */
+export const isFenced = (error: unknown): boolean => brokerErrorType(error) === 'INVALID_PRODUCER_EPOCH'
 
 export const kafkaError = (code: string, message: string, cause?: unknown): PlumblineError => {
   if (cause instanceof PlumblineError) return cause

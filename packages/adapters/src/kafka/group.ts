@@ -1,5 +1,5 @@
 import type { Consumer, Kafka } from 'kafkajs'
-import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
+import { type KafkaSettings, MEMBER_RETRY, createKafka, kafkaError } from './client.ts'
 import { topicNames } from './topics.ts'
 
 export interface ShardGroupOptions {
@@ -32,7 +32,7 @@ export interface ShardGroup {
 const HEARTBEATS_PER_SESSION = 5
 const POLL_MS = 200
 
-const createMember = (kafka: Kafka, groupId: string, sessionMs: number): Consumer =>
+const createMember = (kafka: Kafka, groupId: string, sessionMs: number, mayRestart: () => boolean): Consumer =>
   kafka.consumer({
     groupId,
     sessionTimeout: sessionMs,
@@ -40,7 +40,7 @@ const createMember = (kafka: Kafka, groupId: string, sessionMs: number): Consume
     rebalanceTimeout: sessionMs,
     maxWaitTimeInMs: POLL_MS,
     allowAutoTopicCreation: false,
-    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 10, restartOnFailure: () => Promise.resolve(true) },
+    retry: { ...MEMBER_RETRY, restartOnFailure: () => Promise.resolve(mayRestart()) },
   })
 
 /** Joins the group; resolves after the first assignment was told, which may be empty. */
@@ -48,7 +48,8 @@ export const createShardGroup = async (settings: KafkaSettings, options: ShardGr
   const { prefix, shards, groupId = `${prefix ?? 'plumbline'}.worker`, sessionMs = 10_000, onAssigned, onRevoked, onFailed } = options
   const topic = topicNames(prefix).events
   const all = Array.from({ length: shards }, (_, shard) => shard)
-  const member = createMember(createKafka(settings), groupId, sessionMs)
+  let left = false
+  const member = createMember(createKafka(settings), groupId, sessionMs, () => !left)
   let owned = new Set<number>()
 
   const become = (now: ReadonlySet<number>): void => {
@@ -77,21 +78,24 @@ export const createShardGroup = async (settings: KafkaSettings, options: ShardGr
   })
   joined.catch(() => {})
 
+  const leave = async (): Promise<void> => {
+    left = true
+    await member.disconnect()
+    become(new Set())
+  }
+
   try {
     await member.connect()
     await member.subscribe({ topic, fromBeginning: true })
     await member.run({ autoCommit: false, eachBatch: () => Promise.resolve() })
     await joined
   } catch (error) {
-    await member.disconnect().catch(() => {})
+    await leave().catch(() => {})
     throw kafkaError('KAFKA_UNREACHABLE', `The group ${groupId} cannot be joined.`, error)
   }
 
   return {
     owned: () => [...owned].sort((a, b) => a - b),
-    async leave() {
-      await member.disconnect()
-      become(new Set())
-    },
+    leave,
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
-import { kafkaError } from './client.ts'
+import { MEMBER_RETRY, kafkaError } from './client.ts'
 
 /** Who takes the records of one partition. */
 export interface RecordSink {
@@ -52,6 +52,7 @@ const fetchedOffset = (batch: Batch): number => Number((batch as Batch & { fetch
 
 export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: ReaderOptions): Promise<PartitionReader> => {
   const readings = new Map<number, Reading>()
+  let closed = false
   const consumer = kafka.consumer({
     groupId: `${topic}-reader-${randomUUID()}`,
     sessionTimeout: SESSION_MS,
@@ -59,7 +60,7 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
     maxWaitTimeInMs: waitMs,
     maxBytesPerPartition: PARTITION_BYTES,
     allowAutoTopicCreation: false,
-    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 10, restartOnFailure: () => Promise.resolve(true) },
+    retry: { ...MEMBER_RETRY, restartOnFailure: () => Promise.resolve(!closed) },
   })
 
   // While kafkajs starts its consumer anew after a crash there is nobody to tell; the next join brings everything in order.
@@ -114,7 +115,18 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
     readings.clear()
   }
 
-  await join(consumer, { topic, onJoined: restore, onBatch, onEmpty, onStopped, onCrash })
+  const close = async (): Promise<void> => {
+    closed = true
+    readings.clear()
+    await consumer.disconnect()
+  }
+
+  try {
+    await join(consumer, { topic, onJoined: restore, onBatch, onEmpty, onStopped, onCrash })
+  } catch (error) {
+    await close().catch(() => {})
+    throw kafkaError('KAFKA_UNREACHABLE', `Topic ${topic} cannot be read.`, error)
+  }
 
   return {
     open(partition, position, sink) {
@@ -141,10 +153,7 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
         },
       }
     },
-    async close() {
-      readings.clear()
-      await consumer.disconnect()
-    },
+    close,
   }
 }
 
@@ -180,22 +189,17 @@ const joined = (consumer: Consumer, { topic, onJoined, onEmpty, onStopped, onCra
   })
 
 const join = async (consumer: Consumer, handlers: Handlers): Promise<void> => {
-  const { topic, onBatch } = handlers
-  try {
-    await consumer.connect()
-    // From the beginning: also the answer to a position that the broker no longer has, which the sink then hears of as a gap.
-    await consumer.subscribe({ topic, fromBeginning: true })
-    const ready = joined(consumer, handlers)
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: ({ batch, isStale }) => {
-        if (!isStale()) onBatch(batch)
-        return Promise.resolve()
-      },
-    })
-    await ready
-  } catch (error) {
-    await consumer.disconnect().catch(() => {})
-    throw kafkaError('KAFKA_UNREACHABLE', `Topic ${topic} cannot be read.`, error)
-  }
+  await consumer.connect()
+  // From the beginning: also the answer to a position that the broker no longer has, which the sink then hears of as a gap.
+  await consumer.subscribe({ topic: handlers.topic, fromBeginning: true })
+  const ready = joined(consumer, handlers)
+  ready.catch(() => {})
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: ({ batch, isStale }) => {
+      if (!isStale()) handlers.onBatch(batch)
+      return Promise.resolve()
+    },
+  })
+  await ready
 }

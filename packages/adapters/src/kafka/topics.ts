@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PlumblineError } from '@plumbline/schemas'
 import kafkajs, { type Admin, type IResourceConfigEntry } from 'kafkajs'
-import { type KafkaSettings, createKafka } from './client.ts'
+import { type KafkaSettings, brokerErrorType, createKafka } from './client.ts'
 
 /** Topics of one deployment. `events` and `state` have one partition per shard; shard and partition have the same number. */
 export const TOPIC_KINDS = ['events', 'state', 'scored', 'alerts', 'dead-letters', 'models', 'feedback'] as const
@@ -58,6 +59,28 @@ const partitionCounts = async (admin: Admin, names: readonly string[]): Promise<
   const { topics } = await admin.fetchTopicMetadata({ topics: wanted })
   return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
 }
+
+const CREATED_MS = 30_000
+const CREATED_POLL_MS = 50
+
+/** A broker acknowledges new topics before all brokers know them, itself included; kafkajs's own wait for it fails on that. */
+const untilKnown = async (admin: Admin, names: readonly string[]): Promise<void> => {
+  for (const until = performance.now() + CREATED_MS; performance.now() < until; await sleep(CREATED_POLL_MS)) {
+    try {
+      if ((await partitionCounts(admin, names)).size === names.length) return
+    } catch (error) {
+      if (!NOT_YET.has(brokerErrorType(error) ?? '')) throw error
+    }
+  }
+  throw new PlumblineError(
+    'TOPIC_MISSING',
+    `Topics were created, but after ${CREATED_MS / 1000} s not all of them are known to the brokers.`,
+    {
+      retryable: true,
+    },
+  )
+}
+const NOT_YET = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
 const checkPartitions = (names: TopicNames, counts: ReadonlyMap<string, number>, shards: number): void => {
   for (const kind of PER_SHARD) {
@@ -127,7 +150,7 @@ export const ensureTopics = async (settings: KafkaSettings, options: TopicOption
     const missing = TOPIC_KINDS.filter((kind) => !there.has(names[kind]))
     if (missing.length > 0) {
       await admin.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: missing.map((kind) => ({
           topic: names[kind],
           numPartitions: partitionsOf(kind, options),
@@ -135,6 +158,7 @@ export const ensureTopics = async (settings: KafkaSettings, options: TopicOption
           configEntries: entriesOf(settingsOf(kind, options)),
         })),
       })
+      await untilKnown(admin, Object.values(names))
     }
     await checkTopics(admin, options)
   } finally {
