@@ -37,7 +37,13 @@ const BACKOFF_FIRST_MS = 50
 const BACKOFF_LAST_MS = 10_000
 
 /** Codes that end a shard until somebody acts; trying again cannot help and going on would be wrong. */
-const STOPPING = new Set(['RELEASE_UNSUPPORTED', 'RECORDS_TRIMMED', 'SLOT_VERSION_UNSUPPORTED'])
+const STOPPING = new Set([
+  'RELEASE_UNSUPPORTED',
+  'RECORDS_TRIMMED',
+  'SLOT_VERSION_UNSUPPORTED',
+  'LOG_SHORTER_THAN_POSITION',
+  'STATE_RECORD_UNKNOWN',
+])
 
 const describe = (error: unknown): { code: string; message: string } => {
   const code = (error as { code?: unknown } | null)?.code
