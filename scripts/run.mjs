@@ -49,7 +49,7 @@ const withKafka = async (ready, run) => {
   const keeper = spawn(ready.node, [...QUIET, 'test/support/kafka/keeper.ts'], options)
   const ended = new Promise((resolve) => keeper.on('close', resolve).on('error', resolve))
   const port = await Promise.race([new Promise((resolve) => keeper.stdout.once('data', (line) => resolve(`${line}`.trim()))), ended])
-  const code = await run({ ...ready.env, PLUMBLINE_TEST_KAFKA: `${port}` })
+  const code = await run({ ...ready.env, KAFKA_TEST_KEEPER: `${port}` })
   keeper.stdin.end()
   await ended
   return code

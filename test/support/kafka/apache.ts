@@ -84,6 +84,8 @@ const settings = (port: number, controller: number, dir: string): string =>
     'group.initial.rebalance.delay.ms': 0,
     'log.segment.bytes': 134_217_728,
     'log.cleaner.dedupe.buffer.size': 4_194_304,
+    // Compaction is looked at every 15 s by default; a test waits for it.
+    'log.cleaner.backoff.ms': 500,
     'num.network.threads': 2,
     'num.io.threads': 4,
   })

@@ -60,7 +60,7 @@ let answer: Promise<TestBroker> | undefined
 export const kafkaBroker = (): Promise<TestBroker> => {
   const given = process.env['KAFKA_BROKERS']
   if (given !== undefined && given !== '') return Promise.resolve({ brokers: given.split(','), skip: false })
-  const keeper = process.env['PLUMBLINE_TEST_KAFKA']
+  const keeper = process.env['KAFKA_TEST_KEEPER']
   answer ??= keeper === undefined ? spawnKeeper().then(ask) : ask(Number(keeper))
   return answer
 }

@@ -14,7 +14,7 @@ export const testKafka = (brokers: readonly string[]): Kafka =>
 /** A prefix no other test uses. */
 export const uniquePrefix = (name: string): string => `test-${name}-${randomUUID().slice(0, 8)}`
 
-const MARK = 'z:end-of-test-read:'
+const MARK = 'end-of-test-read:'
 
 export interface ReadMessage extends Pick<KafkaMessage, 'key' | 'value' | 'headers' | 'timestamp'> {
   readonly partition: number
@@ -30,21 +30,29 @@ const partitionsOf = async (kafka: Kafka, topic: string): Promise<number> => {
 }
 
 /** A record behind everything that is there now. With read_committed it is only seen when all transactions before it are settled. */
-const writeMarks = async (kafka: Kafka, topic: string, partitions: number, key: string): Promise<void> => {
+const writeMarks = async (kafka: Kafka, topic: string, partitions: number, key: string, value: string): Promise<void> => {
   const producer = kafka.producer({ allowAutoTopicCreation: false })
   await producer.connect()
-  await producer.send({ topic, messages: Array.from({ length: partitions }, (_, partition) => ({ partition, key, value: '' })) })
+  await producer.send({ topic, messages: Array.from({ length: partitions }, (_, partition) => ({ partition, key, value })) })
   await producer.disconnect()
 }
 
-/**
- * All records of a topic that are committed now and begin at `from` (partition 0 only) or later, in order per partition: read
- * until a mark that is written for the purpose.
- */
-export const readCommitted = async (kafka: Kafka, topic: string, from = 0): Promise<ReadMessage[]> => {
+interface ReadOptions {
+  /** First offset, of partition 0 only. Default: the beginning. */
+  readonly from?: number
+  /** Key of the mark, where a topic's other readers must know it. */
+  readonly markKey?: string
+}
+
+/** All records of a topic that are committed now, in order per partition: read until a mark that is written for the purpose. */
+export const readCommitted = async (
+  kafka: Kafka,
+  topic: string,
+  { from = 0, markKey = 'z:mark' }: ReadOptions = {},
+): Promise<ReadMessage[]> => {
   const partitions = await partitionsOf(kafka, topic)
   const mark = `${MARK}${randomUUID()}`
-  await writeMarks(kafka, topic, partitions, mark)
+  await writeMarks(kafka, topic, partitions, markKey, mark)
   const consumer = kafka.consumer({ groupId: `test-read-${randomUUID()}`, maxWaitTimeInMs: 50, allowAutoTopicCreation: false })
   try {
     return await readToMarks(consumer, { topic, partitions, mark, from })
@@ -69,9 +77,9 @@ const readToMarks = async (consumer: Consumer, { topic, partitions, mark, from }
   await new Promise<void>((resolve, reject) => {
     const take = (partition: number, message: KafkaMessage): void => {
       const { key, value, headers = {}, timestamp } = message
-      const name = key?.toString() ?? ''
-      if (name === mark && ++ended === partitions) resolve()
-      if (!name.startsWith(MARK)) found.push({ partition, offset: Number(message.offset), key, value, timestamp, headers })
+      const content = value?.toString() ?? ''
+      if (content === mark && ++ended === partitions) resolve()
+      if (!content.startsWith(MARK)) found.push({ partition, offset: Number(message.offset), key, value, timestamp, headers })
     }
     // A broker that has just started sends the first members away; kafkajs calls that a crash, starts again, and so does this.
     consumer.on(GROUP_JOIN, () => {

@@ -158,5 +158,5 @@ test('broker: reading from the middle of overlapping aborted transactions shows 
   for (const transaction of [inA, inB, inA, inB]) await transaction.send({ topic, messages: [{ key: 'k', value: 'aborted' }] })
   await inA.abort()
   await inB.abort()
-  assert.deepEqual(await readCommitted(kafka, topic, 3), [])
+  assert.deepEqual(await readCommitted(kafka, topic, { from: 3 }), [])
 })

@@ -13,7 +13,7 @@ import type { TopicKind } from './topics.ts'
  *   dead-letters `d:` shard `:` offset: DeadLetter as JSON
  */
 export const BARRIER_KEY = 'b:barrier'
-export const NEXT_KEY = 'o:next'
+const NEXT_KEY = 'o:next'
 const SLOT = 's:'
 const META = 'm:'
 

@@ -44,7 +44,10 @@ const EVENTS_WAIT_MS = 50
 const STATE_WAIT_MS = 10
 
 const boundsOf = async (admin: Admin, topic: string, shard: number): Promise<Bounds> => {
-  const found = (await admin.fetchTopicOffsets(topic)).find(({ partition }) => partition === shard)
+  const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
+    throw kafkaError('KAFKA_UNREACHABLE', `The ends of ${topic} are not known.`, error)
+  })
+  const found = offsets.find(({ partition }) => partition === shard)
   if (found === undefined) throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${shard}.`)
   return { low: Number(found.low), high: Number(found.high) }
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { MEMBER_RETRY, kafkaError } from './client.ts'
+import { MAX_REQUEST_BYTES } from './requests.ts'
 
 /** Who takes the records of one partition. */
-export interface RecordSink {
+interface RecordSink {
   /** Records in order; `position` is where the next one will be looked for, `end` where the log ended when they were sent. */
   onRecords(messages: readonly KafkaMessage[], position: number, end: number): void
   /** The records before `first` are gone. True: go on there. False: the stream has ended. */
@@ -45,7 +46,11 @@ export interface ReaderOptions {
 
 const JOIN_MS = 60_000
 const SESSION_MS = 30_000
-const PARTITION_BYTES = 512 * 1024
+/**
+ * Twice a request: kafkajs passes a batch that compaction has emptied only together with a whole batch behind it, and would ask
+ * for the empty one for ever.
+ */
+const PARTITION_BYTES = 2 * MAX_REQUEST_BYTES
 
 /** The offset a fetch asked for; kafkajs has it, its types do not. */
 const fetchedOffset = (batch: Batch): number => Number((batch as Batch & { fetchedOffset: string }).fetchedOffset)

@@ -4,7 +4,7 @@ import kafkajs, { type Admin, type IResourceConfigEntry } from 'kafkajs'
 import { type KafkaSettings, brokerErrorType, createKafka } from './client.ts'
 
 /** Topics of one deployment. `events` and `state` have one partition per shard; shard and partition have the same number. */
-export const TOPIC_KINDS = ['events', 'state', 'scored', 'alerts', 'dead-letters', 'models', 'feedback'] as const
+const TOPIC_KINDS = ['events', 'state', 'scored', 'alerts', 'dead-letters', 'models', 'feedback'] as const
 export type TopicKind = (typeof TOPIC_KINDS)[number]
 export type TopicNames = Readonly<Record<TopicKind, string>>
 
