@@ -4,7 +4,7 @@ import { type ShardGroup, createShardGroup } from '@plumbline/adapters/kafka'
 import { commitTo } from '../compliance/shard-log.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type Cluster, SHARDS, clusterFor, code, event } from '../support/kafka/cluster.ts'
-import { startBrokerProxy } from '../support/kafka/proxy.ts'
+import { FIND_COORDINATOR, startBrokerProxy } from '../support/kafka/proxy.ts'
 
 const { brokers, skip } = await kafkaBroker()
 const all = Array.from({ length: SHARDS }, (_, shard) => shard)
@@ -17,7 +17,12 @@ interface Member {
 }
 
 /** Keeps the account of what a member was told; a shard assigned twice or revoked without being owned fails the test. */
-const join = async (t: TestContext, { settings, prefix }: Cluster, more: object = {}): Promise<Member> => {
+const join = async (
+  t: TestContext,
+  { settings, prefix }: Cluster,
+  more: object = {},
+  onFailed: (error: Error) => void = () => {},
+): Promise<Member> => {
   const owned = new Set<number>()
   let changed = (): void => {}
   const group = await createShardGroup(
@@ -37,7 +42,7 @@ const join = async (t: TestContext, { settings, prefix }: Cluster, more: object 
         for (const shard of shards) assert.ok(owned.delete(shard), `shard ${shard} was revoked without being owned`)
         changed()
       },
-      onFailed: (error) => t.diagnostic(error.message),
+      onFailed,
     },
   )
   t.after(() => group.leave())
@@ -94,4 +99,32 @@ test('a member that the brokers have not heard of owns nothing any more when it 
   proxy.heal()
   await Promise.all([lost.until(({ size }) => size === 2), second.until(({ size }) => size === 2)])
   assert.deepEqual([...lost.owned, ...second.owned].sort(), all)
+})
+
+test('a member whose coordinator cannot be found, for which its client gives up, joins again once it can', {
+  skip,
+  timeout: 90_000,
+}, async (t) => {
+  const cluster = await clusterFor(t, brokers)
+  const proxy = await startBrokerProxy(brokers[0]!)
+  t.after(() => proxy.close())
+  const failed = { times: 0, told: (): void => {} }
+  const onFailed = (error: Error): void => {
+    assert.ok(code('KAFKA_UNREACHABLE')(error))
+    failed.times++
+    failed.told()
+  }
+  const fails = async (times: number): Promise<void> => {
+    const enough = failed.times + times
+    while (failed.times < enough) await new Promise<void>((resolve) => (failed.told = resolve))
+  }
+  const member = await join(t, cluster, { socketFactory: proxy.socketFactory }, onFailed)
+  await member.until(({ size }) => size === SHARDS)
+  proxy.loseAnswers()
+  await fails(1)
+  proxy.loseAnswers(FIND_COORDINATOR)
+  await fails(3)
+  assert.deepEqual([...member.owned], [])
+  proxy.heal()
+  await member.until(({ size }) => size === SHARDS)
 })

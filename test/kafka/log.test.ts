@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
-import { INGEST_HEADER, type TakeOver } from '@plumbline/adapters/kafka'
+import { INGEST_HEADER, type KafkaLog, type TakeOver } from '@plumbline/adapters/kafka'
 import { commitTo } from '../compliance/shard-log.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { SHARDS, clusterFor, code, event } from '../support/kafka/cluster.ts'
@@ -15,6 +16,18 @@ const CLOSING = fileURLToPath(new URL('closing.testkit.ts', import.meta.url))
 
 const texts = (records: readonly { readonly value: Uint8Array | null }[]): string[] =>
   records.map(({ value }) => Buffer.from(value ?? []).toString())
+
+/** Reads like a worker: an answer that nothing can be read now is a reason to ask again. */
+const readAgain = async (log: KafkaLog, shard: number, from: number): Promise<string[]> => {
+  for (;;) {
+    const records = await log.read(shard, from, 10).catch((error: unknown) => {
+      assert.ok(code('KAFKA_UNREACHABLE')(error), String(error))
+      return []
+    })
+    if (records.length > 0) return texts(records)
+    await sleep(100)
+  }
+}
 
 test('arrival is what the record says, for a foreign producer the time of storing; retention counts from storing', { skip }, async (t) => {
   const { kafka, names, open } = await clusterFor(t, brokers)
@@ -167,7 +180,7 @@ test('appends whose answers were lost are reported; what is sent afterwards is s
   proxy.heal()
   assert.deepEqual(await log.append([event(0, 'after')]), [2])
   // The readers lost their connections too and came back by themselves.
-  assert.deepEqual(texts(await log.read(0, 0, 10)), ['first', 'unknown', 'after'])
+  assert.deepEqual(await readAgain(log, 0, 0), ['first', 'unknown', 'after'])
   assert.deepEqual(texts(await readCommitted(kafka, names.events)), ['first', 'unknown', 'after'])
 })
 
@@ -184,6 +197,22 @@ test('a commit whose answer was lost is unknown to its owner and settled by the 
   // The request had arrived: it took effect, and only the next owner of the shard can know.
   assert.equal((await log.acquire(0)).nextOffset, 2)
   assert.equal((await readCommitted(kafka, names.state)).filter(({ key }) => key!.toString() === 'o:next').length, 2)
+})
+
+test('after an outage in which its client gives up, a log reads on where it was', { skip, timeout: 120_000 }, async (t) => {
+  const { open } = await clusterFor(t, brokers)
+  const proxy = await startBrokerProxy(brokers[0]!)
+  t.after(() => proxy.close())
+  const [log, other] = [await open({}, { socketFactory: proxy.socketFactory }), await open()]
+  await log.append([event(0, 'before')])
+  assert.deepEqual(texts(await log.read(0, 0, 10)), ['before'])
+  proxy.loseAnswers()
+  await other.append([event(0, 'meanwhile')])
+  // An idle shard hears of it like one that is read: its owner asks, and is told.
+  const told = async (): Promise<unknown> => log.read(0, 1, 10).catch((error: unknown) => error)
+  for (let said = await told(); !code('KAFKA_UNREACHABLE')(said); said = await told()) await sleep(100)
+  proxy.heal()
+  assert.deepEqual(await readAgain(log, 0, 1), ['meanwhile'])
 })
 
 test('a process whose brokers are away closes its log and its group, and nothing keeps it running', { skip }, async (t) => {

@@ -2,14 +2,18 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 
 type SocketFactory = (target: { readonly host: string; readonly port: number; readonly onConnect: () => void }) => Socket
 
-/** Api key of the request that ends a transaction, in Kafka's protocol. */
+/** Api keys of requests in Kafka's protocol. */
+export const FIND_COORDINATOR = 10
 export const END_TXN = 26
 
 export interface BrokerProxy {
   /** For KafkaSettings: every connection of that client goes through here, whatever address the broker advertises. */
   readonly socketFactory: SocketFactory
-  /** From now on requests arrive, and each answer is lost with its connection: what was asked happens, nobody hears of it. */
-  loseAnswers(): void
+  /**
+   * From now on requests arrive, and each answer is lost with its connection: what was asked happens, nobody hears of it.
+   * With an api key only the answers to requests of that kind.
+   */
+  loseAnswers(apiKey?: number): void
   /** The same for the next request of one kind. */
   loseAnswerTo(apiKey: number): void
   heal(): void
@@ -38,12 +42,13 @@ const createFrameReader = (onRequest: (apiKey: number) => void) => {
 export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => {
   const [host, port] = broker.split(':') as [string, string]
   const sockets = new Set<Socket>()
-  let losing = false
+  let losing: 'none' | 'all' | number = 'none'
   let next: number | null = null
   const server = createServer((client) => {
     const upstream = connect(Number(port), host)
     let lost = false
     const onFrames = createFrameReader((apiKey) => {
+      if (apiKey === losing) lost = true
       if (apiKey !== next) return
       next = null
       lost = true
@@ -61,20 +66,20 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
       onFrames(chunk)
       upstream.write(chunk)
     })
-    upstream.on('data', (chunk) => (losing || lost ? client.destroy() : client.write(chunk)))
+    upstream.on('data', (chunk) => (losing === 'all' || lost ? client.destroy() : client.write(chunk)))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const own = (server.address() as AddressInfo).port
   return {
     socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port: own }, onConnect),
-    loseAnswers() {
-      losing = true
+    loseAnswers(apiKey) {
+      losing = apiKey ?? 'all'
     },
     loseAnswerTo(apiKey) {
       next = apiKey
     },
     heal() {
-      losing = false
+      losing = 'none'
       next = null
     },
     unref: () => void server.unref(),

@@ -34,9 +34,6 @@ export type KafkaCompression = 'none' | 'gzip' | 'zstd'
  */
 const INITIAL_RETRY_MS = 10
 export const RETRY = { initialRetryTime: INITIAL_RETRY_MS, multiplier: 2, factor: 0.2, maxRetryTime: 1_000, retries: 8 }
-/** Members of groups wait out a broker that restarts; after the last try kafkajs begins anew. */
-export const MEMBER_RETRY = { initialRetryTime: 100, multiplier: 2, factor: 0.2, maxRetryTime: 2_000, retries: 10 }
-
 const zstd = {
   compress: async (encoder: { buffer: Buffer }) =>
     promisify(zstdCompress)(encoder.buffer, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),

@@ -1,5 +1,5 @@
-import type { Consumer, Kafka } from 'kafkajs'
-import { type KafkaSettings, MEMBER_RETRY, createKafka, kafkaError } from './client.ts'
+import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
+import { joinGroup } from './member.ts'
 import { topicNames } from './topics.ts'
 
 export interface ShardGroupOptions {
@@ -14,7 +14,7 @@ export interface ShardGroupOptions {
   readonly onAssigned: (shards: readonly number[]) => void
   /** These shards are somebody else's: stop, forget, store nothing. */
   readonly onRevoked: (shards: readonly number[]) => void
-  /** The group cannot be rejoined; all shards were revoked. */
+  /** The group cannot be joined at the moment; it is tried again. All shards were revoked before. */
   readonly onFailed: (error: Error) => void
 }
 
@@ -32,24 +32,11 @@ export interface ShardGroup {
 const HEARTBEATS_PER_SESSION = 5
 const POLL_MS = 200
 
-const createMember = (kafka: Kafka, groupId: string, sessionMs: number, mayRestart: () => boolean): Consumer =>
-  kafka.consumer({
-    groupId,
-    sessionTimeout: sessionMs,
-    heartbeatInterval: Math.ceil(sessionMs / HEARTBEATS_PER_SESSION),
-    rebalanceTimeout: sessionMs,
-    maxWaitTimeInMs: POLL_MS,
-    allowAutoTopicCreation: false,
-    retry: { ...MEMBER_RETRY, restartOnFailure: () => Promise.resolve(mayRestart()) },
-  })
-
-/** Joins the group; resolves after the first assignment was told, which may be empty. */
+/** Joins the group; resolves after the first assignment was told, which may be empty. Error: KAFKA_UNREACHABLE. */
 export const createShardGroup = async (settings: KafkaSettings, options: ShardGroupOptions): Promise<ShardGroup> => {
-  const { prefix, shards, groupId = `${prefix ?? 'plumbline'}.worker`, sessionMs = 10_000, onAssigned, onRevoked, onFailed } = options
+  const { prefix = 'plumbline', shards, groupId = `${prefix}.worker`, sessionMs = 10_000, onAssigned, onRevoked, onFailed } = options
   const topic = topicNames(prefix).events
   const all = Array.from({ length: shards }, (_, shard) => shard)
-  let left = false
-  const member = createMember(createKafka(settings), groupId, sessionMs, () => !left)
   let owned = new Set<number>()
 
   const become = (now: ReadonlySet<number>): void => {
@@ -60,42 +47,23 @@ export const createShardGroup = async (settings: KafkaSettings, options: ShardGr
     if (gained.length > 0) onAssigned(gained)
   }
 
-  const joined = new Promise<void>((resolve, reject) => {
-    const { GROUP_JOIN, CRASH } = member.events
-    member.on(GROUP_JOIN, ({ payload: { memberAssignment } }) => {
-      member.pause([{ topic, partitions: all }])
-      become(new Set(memberAssignment[topic] ?? []))
-      resolve()
-    })
-    member.on(CRASH, ({ payload: { error, restart } }) => {
-      // It has left the group: others may own its shards by now.
-      become(new Set())
-      if (restart) return
-      const failure = kafkaError('KAFKA_GROUP_LOST', `This worker cannot be a member of ${groupId} any more.`, error)
-      onFailed(failure)
-      reject(failure)
-    })
+  const config = {
+    groupId,
+    sessionTimeout: sessionMs,
+    heartbeatInterval: Math.ceil(sessionMs / HEARTBEATS_PER_SESSION),
+    rebalanceTimeout: sessionMs,
+    maxWaitTimeInMs: POLL_MS,
+  }
+  const member = await joinGroup(createKafka(settings), topic, config, {
+    onJoined(partitions, consumer) {
+      consumer.pause([{ topic, partitions: all }])
+      become(new Set(partitions))
+    },
+    onBatch() {},
+    onEmpty() {},
+    // It has left the group: others may own its shards by now.
+    onStopped: () => become(new Set()),
+    onFailed: (error) => onFailed(kafkaError('KAFKA_UNREACHABLE', `This worker is no member of ${groupId} now.`, error)),
   })
-  joined.catch(() => {})
-
-  const leave = async (): Promise<void> => {
-    left = true
-    await member.disconnect()
-    become(new Set())
-  }
-
-  try {
-    await member.connect()
-    await member.subscribe({ topic, fromBeginning: true })
-    await member.run({ autoCommit: false, eachBatch: () => Promise.resolve() })
-    await joined
-  } catch (error) {
-    await leave().catch(() => {})
-    throw kafkaError('KAFKA_UNREACHABLE', `The group ${groupId} cannot be joined.`, error)
-  }
-
-  return {
-    owned: () => [...owned].sort((a, b) => a - b),
-    leave,
-  }
+  return { owned: () => [...owned].sort((a, b) => a - b), leave: member.leave }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
-import { MEMBER_RETRY, kafkaError } from './client.ts'
+import { kafkaError } from './client.ts'
+import { joinGroup } from './member.ts'
 import { MAX_REQUEST_BYTES } from './requests.ts'
 
 /** Who takes the records of one partition. */
@@ -9,7 +10,7 @@ interface RecordSink {
   onRecords(messages: readonly KafkaMessage[], position: number, end: number): void
   /** The records before `first` are gone. True: go on there. False: the stream has ended. */
   onGap(first: number): boolean
-  /** The reader cannot go on. */
+  /** The brokers cannot be read now; the stream has ended. */
   onFailed(error: Error): void
 }
 
@@ -44,7 +45,6 @@ export interface ReaderOptions {
   readonly waitMs: number
 }
 
-const JOIN_MS = 60_000
 const SESSION_MS = 30_000
 /**
  * Twice a request: kafkajs passes a batch that compaction has emptied only together with a whole batch behind it, and would ask
@@ -57,32 +57,17 @@ const fetchedOffset = (batch: Batch): number => Number((batch as Batch & { fetch
 
 export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: ReaderOptions): Promise<PartitionReader> => {
   const readings = new Map<number, Reading>()
-  let closed = false
-  const consumer = kafka.consumer({
-    groupId: `${topic}-reader-${randomUUID()}`,
-    sessionTimeout: SESSION_MS,
-    heartbeatInterval: 3_000,
-    maxWaitTimeInMs: waitMs,
-    maxBytesPerPartition: PARTITION_BYTES,
-    allowAutoTopicCreation: false,
-    retry: { ...MEMBER_RETRY, restartOnFailure: () => Promise.resolve(!closed) },
-  })
-
-  // While kafkajs starts its consumer anew after a crash there is nobody to tell; the next join brings everything in order.
-  let running = false
+  // Null while there is no member: nobody to tell, and the next join brings everything in order.
+  let consumer: Consumer | null = null
   let failure: Error | null = null
 
-  const halt = (partition: number): void => {
-    if (running) consumer.pause([{ topic, partitions: [partition] }])
-  }
+  const halt = (partition: number): void => consumer?.pause([{ topic, partitions: [partition] }])
   const go = (partition: number, { position }: Reading): void => {
-    if (!running) return
-    consumer.seek({ topic, partition, offset: String(position) })
-    consumer.resume([{ topic, partitions: [partition] }])
+    consumer?.seek({ topic, partition, offset: String(position) })
+    consumer?.resume([{ topic, partitions: [partition] }])
   }
-  /** After every join, also those that kafkajs makes by itself, its offsets and pauses are nobody's. */
-  const restore = (): void => {
-    running = true
+  const putRight = (): void => {
+    failure = null
     for (let partition = 0; partition < partitions; partition++) {
       const reading = readings.get(partition)
       if (reading === undefined || reading.paused) halt(partition)
@@ -111,27 +96,31 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
     if (reading !== undefined && first <= reading.position) reading.position = Math.max(reading.position, last + 1)
   }
 
-  const onStopped = (): void => {
-    running = false
-  }
-  const onCrash = (error: Error): void => {
-    failure = kafkaError('KAFKA_READER_STOPPED', `Topic ${topic} cannot be read any more.`, error)
+  const onFailed = (error: Error): void => {
+    failure = kafkaError('KAFKA_UNREACHABLE', `Topic ${topic} cannot be read now.`, error)
     for (const { sink } of readings.values()) sink.onFailed(failure)
     readings.clear()
   }
 
-  const close = async (): Promise<void> => {
-    closed = true
-    readings.clear()
-    await consumer.disconnect()
+  const config = {
+    groupId: `${topic}-reader-${randomUUID()}`,
+    sessionTimeout: SESSION_MS,
+    heartbeatInterval: 3_000,
+    maxWaitTimeInMs: waitMs,
+    maxBytesPerPartition: PARTITION_BYTES,
   }
-
-  try {
-    await join(consumer, { topic, onJoined: restore, onBatch, onEmpty, onStopped, onCrash })
-  } catch (error) {
-    await close().catch(() => {})
-    throw kafkaError('KAFKA_UNREACHABLE', `Topic ${topic} cannot be read.`, error)
-  }
+  const member = await joinGroup(kafka, topic, config, {
+    onJoined(_, joined) {
+      consumer = joined
+      putRight()
+    },
+    onBatch,
+    onEmpty,
+    onStopped() {
+      consumer = null
+    },
+    onFailed,
+  })
 
   return {
     open(partition, position, sink) {
@@ -158,53 +147,9 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
         },
       }
     },
-    close,
-  }
-}
-
-interface Handlers {
-  readonly topic: string
-  readonly onJoined: () => void
-  readonly onBatch: (batch: Batch) => void
-  readonly onEmpty: (partition: number, first: number, last: number) => void
-  readonly onStopped: () => void
-  readonly onCrash: (error: Error) => void
-}
-
-/** Resolves once the member owns its partitions, and calls the handlers from then on. */
-const joined = (consumer: Consumer, { topic, onJoined, onEmpty, onStopped, onCrash }: Handlers): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const { GROUP_JOIN, END_BATCH_PROCESS, STOP, CRASH } = consumer.events
-    const timer = setTimeout(() => reject(kafkaError('KAFKA_UNREACHABLE', `No partitions of ${topic} after ${JOIN_MS / 1000} s.`)), JOIN_MS)
-    consumer.on(GROUP_JOIN, () => {
-      clearTimeout(timer)
-      onJoined()
-      resolve()
-    })
-    consumer.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, firstOffset, lastOffset } }) => {
-      if (batchSize === 0) onEmpty(partition, Number(firstOffset), Number(lastOffset))
-    })
-    consumer.on(STOP, onStopped)
-    consumer.on(CRASH, ({ payload: { error, restart } }) => {
-      if (restart) return
-      clearTimeout(timer)
-      onCrash(error)
-      reject(kafkaError('KAFKA_UNREACHABLE', `Topic ${topic} cannot be read.`, error))
-    })
-  })
-
-const join = async (consumer: Consumer, handlers: Handlers): Promise<void> => {
-  await consumer.connect()
-  // From the beginning: also the answer to a position that the broker no longer has, which the sink then hears of as a gap.
-  await consumer.subscribe({ topic: handlers.topic, fromBeginning: true })
-  const ready = joined(consumer, handlers)
-  ready.catch(() => {})
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: ({ batch, isStale }) => {
-      if (!isStale()) handlers.onBatch(batch)
-      return Promise.resolve()
+    async close() {
+      readings.clear()
+      await member.leave()
     },
-  })
-  await ready
+  }
 }
