@@ -8,7 +8,7 @@ import { INGEST_HEADER, type KafkaLog, type TakeOver } from '@plumbline/adapters
 import { commitTo } from '../compliance/shard-log.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { SHARDS, clusterFor, code, event } from '../support/kafka/cluster.ts'
-import { END_TXN, startBrokerProxy } from '../support/kafka/proxy.ts'
+import { END_TXN, FIND_COORDINATOR, startBrokerProxy } from '../support/kafka/proxy.ts'
 import { readCommitted } from '../support/kafka/topics.ts'
 
 const { brokers, skip } = await kafkaBroker()
@@ -213,6 +213,20 @@ test('after an outage in which its client gives up, a log reads on where it was'
   for (let said = await told(); !code('KAFKA_UNREACHABLE')(said); said = await told()) await sleep(100)
   proxy.heal()
   assert.deepEqual(await readAgain(log, 0, 1), ['meanwhile'])
+})
+
+test('a log that is opened while its groups have no coordinator yet waits for one', { skip, timeout: 90_000 }, async (t) => {
+  const { open } = await clusterFor(t, brokers)
+  const proxy = await startBrokerProxy(brokers[0]!)
+  t.after(() => proxy.close())
+  proxy.loseAnswers(FIND_COORDINATOR)
+  const opening = open({}, { socketFactory: proxy.socketFactory })
+  // Longer than its client tries by itself.
+  await sleep(4_000)
+  proxy.heal()
+  const log = await opening
+  assert.deepEqual(await log.append([event(0, 'a')]), [0])
+  assert.deepEqual(await readAgain(log, 0, 0), ['a'])
 })
 
 test('a process whose brokers are away closes its log and its group, and nothing keeps it running', { skip }, async (t) => {

@@ -108,7 +108,10 @@ const open = async (settings: KafkaSettings, options: KafkaLogOptions, closers: 
     closers.add(reader.close)
     return reader
   }
-  const [state, reader] = await Promise.all([readerOf(names.state, STATE_WAIT_MS), readerOf(names.events, EVENTS_WAIT_MS)])
+  const joining = [readerOf(names.state, STATE_WAIT_MS), readerOf(names.events, EVENTS_WAIT_MS)] as const
+  // Both are settled before a failure of one is told: closing must find all there is to close.
+  await Promise.allSettled(joining)
+  const [state, reader] = await Promise.all(joining)
   const arrived = createSignal()
   const events = createEventReader({
     reader,

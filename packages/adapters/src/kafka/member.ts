@@ -18,7 +18,8 @@ export interface Member {
   leave(): Promise<void>
 }
 
-const FIRST_JOIN_MS = 60_000
+/** A broker that has just started needs some time before it coordinates groups. */
+const FIRST_JOIN_MS = 45_000
 const AGAIN_MS = 1_000
 
 /** Waits out a broker that restarts; after the last try kafkajs begins anew. */
@@ -73,13 +74,14 @@ export const joinGroup = async (kafka: Kafka, topic: string, config: ConsumerCon
   return { leave }
 }
 
-/** Passes on what happens to a member; resolves with its first join, rejects when that fails for good. */
+/** Passes on what happens to a member; resolves with its first join, rejects when there is none in time. */
 const firstJoin = (consumer: Consumer, topic: string, handlers: MemberHandlers, beginLater: () => void): Promise<void> =>
   new Promise((resolve, reject) => {
     const { GROUP_JOIN, END_BATCH_PROCESS, STOP, CRASH } = consumer.events
-    const timer = setTimeout(() => reject(new Error(`No answer after ${FIRST_JOIN_MS / 1000} s.`)), FIRST_JOIN_MS)
-    timer.unref()
     let joined = false
+    let last = new Error('No answer.')
+    const timer = setTimeout(() => reject(last), FIRST_JOIN_MS)
+    timer.unref()
     consumer.on(GROUP_JOIN, ({ payload: { memberAssignment } }) => {
       clearTimeout(timer)
       joined = true
@@ -91,11 +93,9 @@ const firstJoin = (consumer: Consumer, topic: string, handlers: MemberHandlers, 
     })
     consumer.on(STOP, () => handlers.onStopped())
     consumer.on(CRASH, ({ payload: { error, restart } }) => {
-      // A broker that has just started sends its first members away; nothing is lost by that.
+      last = error
       if (joined) handlers.onFailed(error)
       // kafkajs starts again by itself, except for what it thinks is for good: a coordinator it could not find is among that.
-      if (restart) return
-      reject(error)
-      beginLater()
+      if (!restart) beginLater()
     })
   })
