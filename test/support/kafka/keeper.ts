@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { startApacheKafka } from './apache.ts'
 import { NoBroker, type RunningBroker, type TestBroker } from './broker.ts'
 import { startContainer } from './container.ts'
+import { warmUp } from './topics.ts'
 
 const say = (line: string): void => void process.stderr.write(`kafka for tests: ${line}\n`)
 
@@ -14,7 +15,12 @@ const start = async (): Promise<RunningBroker | string> => {
   const reasons: string[] = []
   for (const way of WAYS) {
     try {
-      return await way()
+      const started = await way()
+      await warmUp(started.brokers).catch(async (error: unknown) => {
+        await started.stop()
+        throw error
+      })
+      return started
     } catch (error) {
       if (!(error instanceof NoBroker)) throw error
       reasons.push(error.message)

@@ -112,6 +112,40 @@ export const makeTopic = async (admin: Admin, topic: string, numPartitions: numb
   await untilPartitions(admin, topic, numPartitions)
 }
 
+const WARM_MS = 60_000
+
+const tryTransaction = async (kafka: Kafka, topic: string): Promise<void> => {
+  const producer = kafka.producer({ transactionalId: randomUUID(), idempotent: true, maxInFlightRequests: 1 })
+  await producer.connect()
+  try {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, messages: [{ value: '' }] })
+    await transaction.sendOffsets({ consumerGroupId: topic, topics: [{ topic, partitions: [{ partition: 0, offset: '0' }] }] })
+    await transaction.commit()
+  } finally {
+    await producer.disconnect()
+  }
+}
+
+/** Resolves after a transaction with a group's offsets: a broker that has just started makes its coordinators' topics for it. */
+export const warmUp = async (brokers: readonly string[]): Promise<void> => {
+  const kafka = testKafka(brokers)
+  const topic = `warm-up-${randomUUID()}`
+  const admin = kafka.admin()
+  await admin.connect()
+  await makeTopic(admin, topic, 1)
+  for (const until = performance.now() + WARM_MS; ; await sleep(100)) {
+    try {
+      await tryTransaction(kafka, topic)
+      break
+    } catch (error) {
+      if (performance.now() > until) throw error
+    }
+  }
+  await admin.deleteTopics({ topics: [topic] })
+  await admin.disconnect()
+}
+
 /** Removes what a test made, for brokers that outlive it. */
 export const removeTopics = async (kafka: Kafka, prefix: string): Promise<void> => {
   const admin = kafka.admin()
