@@ -6,7 +6,7 @@ import kafkajs, { type CompressionTypes, type ISocketFactory, type Kafka, type S
 
 const { CompressionCodecs, CompressionTypes: Codec, logLevel } = kafkajs
 
-/** How to reach the brokers. kafkajs itself stays inside this folder (docs/adr/0015). */
+/** How to reach the brokers. kafkajs itself stays inside this folder (docs/adr/0016). */
 export interface KafkaSettings {
   /** host:port of some brokers; the others are learned from them. */
   readonly brokers: readonly string[]

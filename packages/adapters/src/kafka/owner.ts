@@ -51,7 +51,7 @@ interface Held {
 }
 
 /**
- * Exactly once per shard (docs/adr/0015): one transactional id per shard, a barrier at take-over, state, outbox and position
+ * Exactly once per shard (docs/adr/0016): one transactional id per shard, a barrier at take-over, state, outbox and position
  * of a chunk in one transaction, and after any doubt a new take-over.
  */
 export const createOwner = (options: OwnerOptions): Owner => {
