@@ -1,17 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type OutboxEntry, type Topic, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { Alert, AlertCapsule, DeadLetter, OutboxEntry, Topic } from '@plumbline/schemas'
 import { shardLogCompliance } from './shard-log.ts'
 
 shardLogCompliance('LMDB', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-lmdb-'))
   const shards = 32
   let log = await openEmbeddedLog({ dir, shards })
-  const entries = (topic: Topic, shard: number): OutboxEntry[] =>
-    log.outbox.read(topic, 0, Number.POSITIVE_INFINITY).filter((entry) => entry.shard === shard)
-  const values = <T>(topic: Topic, shard: number): T[] =>
-    entries(topic, shard).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as T)
+  const entries = async (topic: Topic, shard: number): Promise<OutboxEntry[]> =>
+    (await log.outbox.read(topic, 0, Number.POSITIVE_INFINITY)).filter((entry) => entry.shard === shard)
+  const values = async <T>(topic: Topic, shard: number): Promise<T[]> =>
+    (await entries(topic, shard)).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as T)
   return {
     log,
     shards,
@@ -21,10 +22,10 @@ shardLogCompliance('LMDB', async () => {
       return log
     },
     outbox: async (shard) => ({
-      scored: entries('scored', shard).map(({ firstOffset, lastOffset, payload }) => ({ firstOffset, lastOffset, bytes: payload })),
-      alerts: values('alerts', shard),
-      capsules: values('capsules', shard),
-      deadLetters: values('dead-letters', shard),
+      scored: (await entries('scored', shard)).map(({ firstOffset, lastOffset, payload }) => ({ firstOffset, lastOffset, bytes: payload })),
+      alerts: await values<Alert>('alerts', shard),
+      capsules: await values<AlertCapsule>('capsules', shard),
+      deadLetters: await values<DeadLetter>('dead-letters', shard),
     }),
     async close() {
       await log.close()

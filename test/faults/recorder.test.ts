@@ -346,5 +346,5 @@ test('what the alert budget decides is kept, also when a block is sent again', {
     expected,
   )
   assert.deepEqual(new Set(expected), new Set(['delivered', 'held']))
-  assert.equal(log.outbox.lag('alerts', log.outbox.cursor('recorder', 'alerts')).entries, 0)
+  assert.equal(log.outbox.lag('alerts', await log.outbox.cursor('recorder', 'alerts')).entries, 0)
 })

@@ -27,7 +27,7 @@ export interface TestDoor {
   post(body: string | Uint8Array, headers?: Record<string, string>): Promise<{ status: number; headers: Headers; answer: IngestAnswer }>
   request(path: string, init: RequestInit): Promise<Response>
   events(): Promise<Stored[]>
-  deadLetters(): DeadLetter[]
+  deadLetters(): Promise<DeadLetter[]>
   close(): Promise<void>
 }
 
@@ -73,8 +73,8 @@ export const openDoor = async (
       }
       return out.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
-    deadLetters: () =>
-      log.outbox.read('dead-letters', 0, 1e9).map((entry) => DeadLetter.parse(JSON.parse(Buffer.from(entry.payload).toString()))),
+    deadLetters: async () =>
+      (await log.outbox.read('dead-letters', 0, 1e9)).map((entry) => DeadLetter.parse(JSON.parse(Buffer.from(entry.payload).toString()))),
     async close() {
       await app.close()
       await log.close()

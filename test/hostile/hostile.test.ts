@@ -110,7 +110,7 @@ for (const hostile of HOSTILE) {
     if (hostile.title !== 'half an object' && !hostile.title.includes('open brackets')) {
       forms.push([list(line(`n${serial}c`), hostile.body, line(`n${serial}d`)), 'application/json'])
     }
-    const before = door.deadLetters().length
+    const before = (await door.deadLetters()).length
     for (const [body, type] of forms) {
       const { status, answer } = await door.post(gzipSync(body), { 'content-type': type, 'content-encoding': 'gzip' })
       assert.equal(status, 202)
@@ -126,7 +126,7 @@ for (const hostile of HOSTILE) {
     const ids = new Set((await door.events()).map((e) => e.id))
     for (const suffix of forms.length === 1 ? ['a', 'b'] : ['a', 'b', 'c', 'd']) assert.ok(ids.has(`n${serial}${suffix}`))
     assert.ok(!ids.has('hostile'))
-    const letters = door.deadLetters().slice(before)
+    const letters = (await door.deadLetters()).slice(before)
     assert.deepEqual(
       letters.map((l) => [l.code, l.stage, l.topic, l.ingestTime]),
       forms.map(() => [hostile.code, 'door', 'http', NOW]),
@@ -186,10 +186,10 @@ test('more events than a request may hold are refused as a whole; as many as it 
   try {
     const over = await own.post('{}\n'.repeat(10_001), { 'content-type': 'application/x-ndjson' })
     assert.equal(over.status, 413)
-    assert.deepEqual([(await own.events()).length, own.deadLetters().length], [0, 0])
+    assert.deepEqual([(await own.events()).length, (await own.deadLetters()).length], [0, 0])
     const full = await own.post(`${'{}\n'.repeat(9999)}${line('last')}`, { 'content-type': 'application/x-ndjson' })
     assert.deepEqual([full.status, full.answer.accepted, full.answer.rejected, full.answer.errors.length], [202, 1, 9999, 1000])
-    assert.deepEqual([(await own.events()).length, own.deadLetters().length], [1, 9999])
+    assert.deepEqual([(await own.events()).length, (await own.deadLetters()).length], [1, 9999])
   } finally {
     await own.close()
   }
@@ -414,7 +414,7 @@ test('B25 header floods and slow senders do not keep others out', async () => {
 })
 
 test('the sums add up: every event of every answer is in the log or the dead letters, and counted', async () => {
-  const [events, letters] = [(await door.events()).length, door.deadLetters().length]
+  const [events, letters] = [(await door.events()).length, (await door.deadLetters()).length]
   const value = async (metric: { get(): Promise<{ values: readonly { value: number }[] }> }): Promise<number> =>
     (await metric.get()).values.reduce((sum, v) => sum + v.value, 0)
   assert.equal(await value(door.metrics.plumbline_ingest_events_total), events)

@@ -45,7 +45,7 @@ test('tenants are bounded per token and per instance: one more is refused, its n
   assert.equal((await door.post(of('10', 'f'))).answer.accepted, 1, 'a tenant that another token opened is known')
   assert.deepEqual((await door.events()).map((e) => e.id).sort(), ['1', '10', '2', '3', '5', '7', '8', 'in-default'])
   assert.deepEqual(
-    door.deadLetters().map((l) => [l.code, Buffer.from(l.payload, 'base64').toString().includes('"tenant"')]),
+    (await door.deadLetters()).map((l) => [l.code, Buffer.from(l.payload, 'base64').toString().includes('"tenant"')]),
     [
       ['TENANT_LIMIT', true],
       ['TENANT_LIMIT', true],
@@ -124,7 +124,7 @@ test('a batch of which nothing got in says so by its status, also when repeated;
     )
     assert.equal(headers.get('idempotency-replayed'), replayed)
   }
-  assert.equal(door.deadLetters().length, 2, 'in the dead letters, once')
+  assert.equal((await door.deadLetters()).length, 2, 'in the dead letters, once')
   assert.equal((await door.post(batch('{}', line('1')))).status, 202)
   assert.equal((await door.post('[]')).status, 202)
 })
@@ -135,7 +135,7 @@ test('B23 a small packed request of much garbage leaves little: a dead letter ea
   const packed = gzipSync(body)
   assert.ok(packed.length < 50_000)
   assert.equal((await door.post(packed, { 'content-encoding': 'gzip' })).answer.rejected, 5000)
-  const sizes = door.deadLetters().map((letter) => Buffer.from(letter.payload, 'base64').length)
+  const sizes = (await door.deadLetters()).map((letter) => Buffer.from(letter.payload, 'base64').length)
   assert.equal(sizes.length, 5000)
   assert.ok(sizes.every((size) => size >= 128) && sizes[0] === 3002)
   assert.ok(sizes.reduce((sum, size) => sum + size) < 2 * 1024 * 1024)

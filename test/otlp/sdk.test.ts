@@ -166,6 +166,6 @@ test('refusals are OTLP refusals; a bad span among good ones is a partial succes
   const answer = (await partial.json()) as { partialSuccess: { rejectedSpans: string; errorMessage: string } }
   assert.equal(answer.partialSuccess.rejectedSpans, '1')
   assert.match(answer.partialSuccess.errorMessage, /span 1: TIME_INVALID time: must not be .*\?.* Send RFC 3339/)
-  assert.equal(door.deadLetters().at(-1)?.code, 'TIME_INVALID')
+  assert.equal((await door.deadLetters()).at(-1)?.code, 'TIME_INVALID')
   assert.equal((await door.events()).filter((e) => (e.event['identity'] as { id: string }).id === 'partial').length, 2)
 })

@@ -1,5 +1,4 @@
-import type { OutboxEntry } from '@plumbline/adapters/lmdb'
-import type { Alert } from '@plumbline/schemas'
+import type { Alert, OutboxEntry } from '@plumbline/schemas'
 
 /** Decides in the order of alerts what happens to each, like the budget of the forwarder. `state` is plain data. */
 export interface DeliveryDecider {

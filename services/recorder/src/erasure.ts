@@ -1,5 +1,6 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { KeyValue, Topic } from '@plumbline/adapters/lmdb'
+import type { KeyValue } from '@plumbline/detector'
+import type { Topic } from '@plumbline/schemas'
 
 export interface ErasureResult {
   /** Resolves when the rows are gone. */

@@ -1,11 +1,12 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import { type EmbeddedLog, type OutboxLag, TOPICS, type Topic } from '@plumbline/adapters/lmdb'
+import type { DeploymentLog, OutboxLag } from '@plumbline/detector'
+import { TOPICS, type Topic } from '@plumbline/schemas'
 import type { MakeDecider } from './delivery.ts'
 import { type Erasable, type ErasureResult, createErasures } from './erasure.ts'
 import { type RecorderPoint, type TopicRecorder, createTopicRecorder } from './topic.ts'
 
 export interface RecorderOptions {
-  readonly log: Pick<EmbeddedLog, 'id' | 'outbox' | 'kv' | 'publish'>
+  readonly log: Pick<DeploymentLog, 'id' | 'outbox' | 'kv' | 'publish'>
   /** Inserts and reads positions. Asked for at each use: the engine behind it may have been restarted. */
   readonly store: () => Store
   /** Deletes on erasure; default: `store`. */

@@ -1,5 +1,4 @@
-import { type Topic, type TopicRecord, type OutboxEntry } from '@plumbline/adapters/lmdb'
-import { SCORED_COLUMNS, SCORED_SCHEMA_VERSION, SEVERITIES } from '@plumbline/schemas'
+import { type OutboxEntry, SCORED_COLUMNS, SCORED_SCHEMA_VERSION, SEVERITIES, type Topic, type TopicRecord } from '@plumbline/schemas'
 
 /** Where a topic's entries go and in which columns. */
 export interface Target {

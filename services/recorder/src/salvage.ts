@@ -1,11 +1,11 @@
-import type { EmbeddedLog, OutboxEntry, Topic } from '@plumbline/adapters/lmdb'
-import { DEAD_LETTER_PAYLOAD_BYTES, type DeadLetter, PlumblineError } from '@plumbline/schemas'
+import type { DeploymentLog } from '@plumbline/detector'
+import { DEAD_LETTER_PAYLOAD_BYTES, type DeadLetter, type OutboxEntry, PlumblineError, type Topic } from '@plumbline/schemas'
 import { readRowHead, splitScoredRows } from './row-binary.ts'
 import type { EncodedRows } from './rows.ts'
 
 export interface SalvageContext {
   readonly topic: Topic
-  readonly log: Pick<EmbeddedLog, 'publish'>
+  readonly log: Pick<DeploymentLog, 'publish'>
   readonly encode: (entry: OutboxEntry) => EncodedRows
   /** `name` makes the token of this piece: the same piece gets the same name after a crash. */
   readonly insert: (columns: readonly string[], parts: readonly Uint8Array[], name: string) => Promise<void>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { EmbeddedLog, OutboxEntry, Topic } from '@plumbline/adapters/lmdb'
-import { PlumblineError } from '@plumbline/schemas'
+import type { DeploymentLog } from '@plumbline/detector'
+import { type OutboxEntry, PlumblineError, type Topic } from '@plumbline/schemas'
 import { type DecidedBlock, type MakeDecider, decideBlock } from './delivery.ts'
 import { salvage } from './salvage.ts'
 import { type EncodedRows, encodeRows, scoredColumns, targetOf } from './rows.ts'
@@ -21,7 +21,7 @@ export interface TopicLimits {
 }
 
 export interface TopicContext {
-  readonly log: Pick<EmbeddedLog, 'id' | 'outbox' | 'kv' | 'publish'>
+  readonly log: Pick<DeploymentLog, 'id' | 'outbox' | 'kv' | 'publish'>
   /** The store as it is now; may be another one after a restart of the engine. */
   readonly store: () => Store
   readonly consumer: string
@@ -138,7 +138,7 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     const intent = JSON.parse(Buffer.from(stored).toString()) as Intent
     deciding = intent.to <= position ? intent.after : intent.before
     if (intent.to <= position) return
-    const entries = log.outbox.read(topic, intent.from - 1, Number.POSITIVE_INFINITY, intent.to)
+    const entries = await log.outbox.read(topic, intent.from - 1, Number.POSITIVE_INFINITY, intent.to)
     if (entries.length > 0) await record(entries, intent, decide(entries))
   }
 
@@ -147,13 +147,13 @@ export const createTopicRecorder = (context: TopicContext, topic: Topic): TopicR
     position: () => position,
     async resume() {
       resumed = false
-      position = Math.max(await readPosition(), log.outbox.cursor(context.consumer, topic))
+      position = Math.max(await readPosition(), await log.outbox.cursor(context.consumer, topic))
       await finishIntent()
       resumed = true
     },
     async step() {
       if (!resumed) throw new PlumblineError('RECORDER_NOT_RESUMED', 'resume() comes before step().')
-      const entries = sameShape(log.outbox.read(topic, position, context.blockBytes))
+      const entries = sameShape(await log.outbox.read(topic, position, context.blockBytes))
       const last = entries.at(-1)
       if (last === undefined) return 0
       onPoint('recorder:read')

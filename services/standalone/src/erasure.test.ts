@@ -93,14 +93,14 @@ test('an identity is forgotten with its records and verdicts; who is called alik
   )
   const { shard, key } = detection.placeOf('acme', 'alice')
   assert.deepEqual(asked, [{ tenant: 'acme', identity: { id: 'alice', upTo: log.head(shard).next } }])
-  const audit = log.outbox.read('audit', 0, 1e9).map(({ payload }) => Buffer.from(payload).toString())
+  const audit = (await log.outbox.read('audit', 0, 1e9)).map(({ payload }) => Buffer.from(payload).toString())
   assert.equal(audit.length, 1)
   assert.ok(audit[0]?.includes(Buffer.from(key).toString('hex')) && !audit[0].includes('alice'))
 
   await act('acme', 'alice', 10)
   await act('acme', 'bob', 11)
   await detection.worker().drained()
-  const last = log.outbox.read('scored', 0, 1e9).flatMap(({ payload }) => [...scoredRows(payload)])
+  const last = (await log.outbox.read('scored', 0, 1e9)).flatMap(({ payload }) => [...scoredRows(payload)])
   const isNew = (who: string): boolean => {
     const row = last.findLast(({ tenant, identity }) => tenant === 'acme' && identity === who)
     assert.ok(row !== undefined)

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type AuditRecord, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { canonicalEvent, eventKey, shardOfKey } from '@plumbline/detector'
 import { createTenantLedger, tenantValueName } from '@plumbline/gateway'
 import { createLogger, createMetrics } from '@plumbline/runtime'
-import { DetectionConfig, Event } from '@plumbline/schemas'
+import { type AuditRecord, DetectionConfig, Event } from '@plumbline/schemas'
 import { createReleaseStore } from '@plumbline/trainer'
 import { createDetection } from './detection.ts'
 import { createRemoval } from './removal.ts'
@@ -120,7 +120,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     after.values,
     before.values.filter((name) => !name.endsWith(':demo')),
   )
-  const entries = log.outbox.read('audit', 0, 1e9).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
+  const entries = (await log.outbox.read('audit', 0, 1e9)).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
   assert.deepEqual(
     entries.map(({ actor, action, target, tenant }) => [actor, action, target, tenant]),
     [

@@ -5,9 +5,9 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { type AuditRecord, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createLogger, findInstance } from '@plumbline/runtime'
-import type { PlumblineError, StatusView } from '@plumbline/schemas'
+import { type AuditRecord, type PlumblineError, type StatusView } from '@plumbline/schemas'
 import { loadStandaloneConfig, startStandalone, type Standalone, type StandaloneConfig } from './index.ts'
 import { privateFolder } from './secrets.ts'
 
@@ -267,7 +267,7 @@ test('starts, stops and who gave a policy are in the audit log', async (t) => {
   }
   const log = await openEmbeddedLog({ dir: join(dir, 'log'), shards: 2 })
   t.after(() => log.close())
-  const entries = log.outbox.read('audit', 0, 1e9).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
+  const entries = (await log.outbox.read('audit', 0, 1e9)).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
   assert.deepEqual(
     entries.map(({ actor, action }) => `${actor}: ${action}`),
     ['service: start', 'policy file: policy', 'service: stop', 'service: start', 'service: stop'],

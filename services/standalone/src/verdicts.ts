@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { EmbeddedLog, FeedbackRecord } from '@plumbline/adapters/lmdb'
 import type { VerdictSink } from '@plumbline/console'
-import { shardOf } from '@plumbline/detector'
-import { type AlertView, type ControlRecord, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
+import { type DeploymentLog, shardOf } from '@plumbline/detector'
+import { type AlertView, type ControlRecord, type FeedbackRecord, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
 import { announce } from '@plumbline/trainer'
 
 type VerdictRecord = Extract<ControlRecord, { type: 'verdict' }>
@@ -20,7 +19,7 @@ interface Position {
 }
 
 export interface VerdictOptions {
-  readonly log: EmbeddedLog
+  readonly log: DeploymentLog
   /** Throws while ClickHouse is away. */
   readonly reader: () => Store
   readonly clock: () => number
@@ -127,7 +126,7 @@ const alertedRows = (
 }
 
 /** Canonical bytes of the evidence, base64; what retention removed from the log is left out. */
-const evidenceOf = async (log: EmbeddedLog, reader: () => Store, alert: AlertView): Promise<string[]> => {
+const evidenceOf = async (log: DeploymentLog, reader: () => Store, alert: AlertView): Promise<string[]> => {
   const positions = await positionsOf(() => reader(), alert).catch(() => alert.evidence)
   const events: string[] = []
   for (const { shard, offset } of positions.slice(0, MAX_EVENTS)) {

@@ -1,5 +1,4 @@
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import type { AppendRecord } from '@plumbline/detector'
+import type { AppendRecord, DeploymentLog } from '@plumbline/detector'
 import type { ControlRecord } from '@plumbline/schemas'
 
 const encoder = new TextEncoder()
@@ -18,7 +17,7 @@ export interface Announcement {
  * Writes a control record into the logs of its shards in one transaction, once: repeated within a day it writes nothing,
  * later it has no effect (contracts C1). Resolves when on disk.
  */
-export const announce = async (log: Pick<EmbeddedLog, 'ingest'>, { record, shards, nowMs, nonce }: Announcement): Promise<void> => {
+export const announce = async (log: Pick<DeploymentLog, 'ingest'>, { record, shards, nowMs, nonce }: Announcement): Promise<void> => {
   const key = encoder.encode(`c:${record.controlId}`)
   const value = encoder.encode(JSON.stringify(record))
   const records: AppendRecord[] = shards.map((shard) => ({ shard, ingestTimeMs: nowMs, key, value }))

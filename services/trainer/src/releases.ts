@@ -1,5 +1,4 @@
-import type { KeyValue } from '@plumbline/adapters/lmdb'
-import type { ReleaseSource } from '@plumbline/detector'
+import type { KeyValue, ReleaseSource } from '@plumbline/detector'
 import { openRelease } from '@plumbline/detector/release'
 import type { ReleaseEnvelope } from '@plumbline/schemas'
 

@@ -71,10 +71,7 @@ const createCounter = (onRecord: (shard: number, record: LogRecord) => void = ()
 
 const outcome = async (log: EmbeddedLog, shard: number): Promise<{ sum: number; offsets: number[] }> => ({
   sum: Number(Buffer.from((await log.acquire(shard)).meta.get('sum') ?? []).toString() || 0),
-  offsets: log.outbox
-    .read('dead-letters', 0, 1e9)
-    .filter((entry) => entry.shard === shard)
-    .map(({ firstOffset }) => firstOffset),
+  offsets: (await log.outbox.read('dead-letters', 0, 1e9)).filter((entry) => entry.shard === shard).map(({ firstOffset }) => firstOffset),
 })
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
 const all = upTo(SHARDS)

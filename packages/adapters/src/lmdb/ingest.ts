@@ -1,37 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { AppendRecord } from '@plumbline/detector'
-import { type DeadLetter, PlumblineError } from '@plumbline/schemas'
+import type { IngestBatch, IngestResult } from '@plumbline/detector'
+import { PlumblineError } from '@plumbline/schemas'
 import { SHARD_NEXT, encodeRecord, eventKey } from './codec.ts'
 import { type Environment, kvKey } from './environment.ts'
 import { type Heads, writeShardHead } from './staging.ts'
 import type { WriteOp } from './writer.ts'
-
-/** One request of a sender: stored whole or not at all. */
-export interface IngestBatch {
-  readonly records: readonly AppendRecord[]
-  /** What the door refused of the same request. */
-  readonly deadLetters?: readonly DeadLetter[]
-  readonly idempotency?: {
-    readonly tenant: string
-    readonly key: string
-    /** SHA-256 of what the request says, 32 bytes: the same key with another one is a conflict. Absent: never compared. */
-    readonly fingerprint?: Uint8Array
-    /** Stored and given back for a repeated request. */
-    readonly answer: Uint8Array
-    readonly nowMs: number
-  }
-  /** Named values (see KeyValue) stored in the same transaction: how far a feed is, with what it fed. */
-  readonly values?: Readonly<Record<string, Uint8Array>>
-}
-
-export interface IngestResult {
-  /** Assigned offsets in the order of the records; empty when the request was a repetition. */
-  readonly offsets: readonly number[]
-  /** The first answer to this Idempotency-Key, when there was one within 24 hours. */
-  readonly repeated?: Uint8Array
-  /** The key was used for a request with another fingerprint within 24 hours: nothing was stored. */
-  readonly conflict?: true
-}
 
 export const IDEMPOTENCY_MS = 24 * 3_600_000
 const MAX_KEY = 65_535

@@ -154,7 +154,7 @@ test('outbox entries go when every consumer has passed them, and sequences never
   assert.deepEqual(log.outbox.lag('scored', 1), { entries: 2, rows: 2 })
   await log.outbox.advance('forwarder', 'scored', 3)
   await log.outbox.advance('forwarder', 'scored', 2)
-  assert.equal(log.outbox.cursor('forwarder', 'scored'), 3)
+  assert.equal(await log.outbox.cursor('forwarder', 'scored'), 3)
   assert.equal(await log.outbox.trim(), 2)
   await log.close()
   log = await openEmbeddedLog({ dir, shards: 4 })
@@ -163,7 +163,7 @@ test('outbox entries go when every consumer has passed them, and sequences never
   await log.append([event(0, 'a')])
   await log.commit([chunk(0, 4, { scored: scored(3, 3) })])
   assert.deepEqual(
-    log.outbox.read('scored', 3, 1).map(({ sequence }) => sequence),
+    (await log.outbox.read('scored', 3, 1)).map(({ sequence }) => sequence),
     [4],
   )
   assert.deepEqual(log.outbox.lag('scored', 3), { entries: 1, rows: 1 })
@@ -173,10 +173,10 @@ test('reading the outbox keeps to its byte limit but always moves on', async (t)
   const log = await opened(t)
   await log.append(Array.from({ length: 5 }, () => event(0, 'a')))
   for (const next of [1, 2, 3, 4, 5]) await log.commit([chunk(0, next, { scored: scored(next - 1, next - 1) })])
-  assert.equal(log.outbox.read('scored', 0, 1).length, 1)
-  assert.equal(log.outbox.read('scored', 0, 2_500).length, 2)
-  assert.equal(log.outbox.read('scored', 0, 1e9).length, 5)
-  assert.equal(log.outbox.read('scored', 0, 1e9, 3).length, 3)
+  assert.equal((await log.outbox.read('scored', 0, 1)).length, 1)
+  assert.equal((await log.outbox.read('scored', 0, 2_500)).length, 2)
+  assert.equal((await log.outbox.read('scored', 0, 1e9)).length, 5)
+  assert.equal((await log.outbox.read('scored', 0, 1e9, 3)).length, 3)
 })
 
 test('retention removes only processed events that are old enough, and reading them is an error', async (t) => {

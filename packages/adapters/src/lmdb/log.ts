@@ -1,15 +1,14 @@
 import { mkdirSync } from 'node:fs'
-import type { ChunkCommit, EventSink, LogRecord, ShardLog } from '@plumbline/detector'
+import type { ChunkCommit, DeploymentLog, KeyValue, LogRecord, ShardLog } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import { MAX_SHARDS, SHARD_STATE, decodeRecord, eventKey, offsetOf, shardKey, slotKeyInto } from './codec.ts'
 import { SLOT_KEY_BYTES, type StoreChunks, storeTogether } from './commit.ts'
 import { type Environment, checkVersion, kvKey, logId, masterKey, openTables } from './environment.ts'
 import { type TenantOwnership, type TenantRemoval, iterateSlots, removeTenant, trimEvents } from './housekeeping.ts'
-import { type IngestBatch, type IngestResult, ingestOp, publishJson, purgeIdempotencyOp } from './ingest.ts'
+import { ingestOp, publishJson, purgeIdempotencyOp } from './ingest.ts'
 import { claimInProcess, takeOwnership } from './lock.ts'
-import { type Outbox, createOutbox } from './outbox.ts'
-import type { TopicRecord } from './records.ts'
-import { type Heads, type Topic, createHeads } from './staging.ts'
+import { type EmbeddedOutbox, createOutbox } from './outbox.ts'
+import { type Heads, createHeads } from './staging.ts'
 import { type WritePoint, type Writer, createWriter } from './writer.ts'
 
 export interface EmbeddedLogOptions {
@@ -23,14 +22,6 @@ export interface EmbeddedLogOptions {
   readonly onPoint?: (point: WritePoint) => void
 }
 
-/** Small named values that must survive: cursors, versions, artifacts. Reads are synchronous. */
-export interface KeyValue {
-  get(name: string): Uint8Array | undefined
-  list(prefix: string): readonly string[]
-  /** All of them or none; `null` removes. Resolves when on disk. */
-  put(values: Readonly<Record<string, Uint8Array | null>>): Promise<void>
-}
-
 /** How many of each were removed. */
 export interface Maintenance {
   readonly events: number
@@ -39,18 +30,12 @@ export interface Maintenance {
 }
 
 /** The embedded log: events, state, position and outbox of all shards in one LMDB environment. */
-export interface EmbeddedLog extends EventSink, ShardLog {
-  readonly shards: number
+export interface EmbeddedLog extends DeploymentLog, ShardLog {
   /** 32 random bytes made once for this data folder; tenant hash keys are derived from it. */
   readonly masterKey: Uint8Array
   /** Names this data folder's log for ever; a new folder is another log. */
   readonly id: string
-  readonly outbox: Outbox
-  readonly kv: KeyValue
-  /** Stores a request's records, refused lines and Idempotency-Key together; resolves when on disk. */
-  ingest(batch: IngestBatch): Promise<IngestResult>
-  /** Appends JSON rows that are no detector output (verdicts, releases, audit) to a topic; resolves when on disk. */
-  publish<T extends Topic>(topic: T, values: readonly TopicRecord[T][]): Promise<void>
+  readonly outbox: EmbeddedOutbox
   /** Position after the last durable record of the shard, and the position of its last commit. */
   head(shard: number): { readonly next: number; readonly position: number; readonly first: number }
   /** Called after each durable write with the shards that got records. */

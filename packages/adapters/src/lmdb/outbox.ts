@@ -1,35 +1,13 @@
-import { type OutboxValue, decodeEntry, outboxKey, rowsOf, rowsSoFarOf, sequenceOf } from './codec.ts'
+import type { Outbox } from '@plumbline/detector'
+import { type OutboxEntry, TOPICS, type Topic } from '@plumbline/schemas'
+import { decodeEntry, outboxKey, rowsOf, rowsSoFarOf, sequenceOf } from './codec.ts'
 import { type Environment, kvKey } from './environment.ts'
-import { type Heads, TOPICS, type Topic, keepHead, topicNumber } from './staging.ts'
+import { type Heads, keepHead, topicNumber } from './staging.ts'
 import type { Writer } from './writer.ts'
 
-/** One record of the outbox. Sequences count up from 1 per topic, without gaps, over all shards. */
-export interface OutboxEntry extends OutboxValue {
-  readonly topic: Topic
-  readonly sequence: number
-}
-
-/** How far a consumer is behind. */
-export interface OutboxLag {
-  readonly entries: number
-  readonly rows: number
-}
-
-/** What recorder, forwarders and the page read. Only what is on disk is ever seen. */
-export interface Outbox {
-  /** Entries after sequence `after`, in order, up to about `maxBytes` (at least one when there is one) and up to `through`. */
-  read(topic: Topic, after: number, maxBytes: number, through?: number): readonly OutboxEntry[]
-  /** Called after every durable write with the topics that got entries. */
-  onEntries(listener: (topics: readonly Topic[]) => void): () => void
-  /** Sequence of the newest entry. */
-  head(topic: Topic): number
-  lag(topic: Topic, after: number): OutboxLag
-  /** Makes a named consumer known: entries stay until every known consumer of the topic has passed them. */
-  register(consumer: string, topics: readonly Topic[]): Promise<void>
+/** The outbox of the embedded log: one lane per topic, sequences without gaps over all shards. */
+export interface EmbeddedOutbox extends Outbox {
   unregister(consumer: string): Promise<void>
-  /** Sequence up to which the consumer is done; 0 for a new one. */
-  cursor(consumer: string, topic: Topic): number
-  advance(consumer: string, topic: Topic, sequence: number): Promise<void>
   /** Removes what all consumers have passed; a topic without consumers keeps everything. Returns how many entries went. */
   trim(limit?: number): Promise<number>
 }
@@ -37,7 +15,7 @@ export interface Outbox {
 const cursorKey = (topic: Topic, consumer: string): Buffer => kvKey(`cursor:${topic}:${consumer}`)
 const sequenceValue = (sequence: number): Buffer => Buffer.from(String(sequence))
 
-export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Outbox => {
+export const createOutbox = (env: Environment, heads: Heads, writer: Writer): EmbeddedOutbox => {
   const cursors = (topic: Topic): number[] => {
     const prefix = `cursor:${topic}:`
     return [...env.kv.getRange({ start: kvKey(prefix), end: kvKey(`cursor:${topic};`) })].map(({ value }) => Number(value.toString()))
@@ -67,7 +45,8 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
     })
 
   return {
-    read(topic, after, maxBytes, through = Number.POSITIVE_INFINITY) {
+    lanes: () => 1,
+    async read(topic, after, maxBytes, through = Number.POSITIVE_INFINITY) {
       const number = topicNumber(topic)
       const entries: OutboxEntry[] = []
       let bytes = 0
@@ -81,6 +60,7 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
     },
     onEntries: (listener) => heads.onGrown((_, topics) => topics.length > 0 && listener(topics)),
     head: (topic) => heads.topic(topic).sequence,
+    end: async (topic) => heads.topic(topic).sequence,
     lag(topic, after) {
       const head = heads.topic(topic)
       if (after >= head.sequence) return { entries: 0, rows: 0 }
@@ -102,7 +82,7 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Ou
           for (const topic of TOPICS) env.kv.removeSync(cursorKey(topic, consumer))
         },
       }),
-    cursor: (consumer, topic) => Number(env.kv.get(cursorKey(topic, consumer))?.toString() ?? 0),
+    cursor: async (consumer, topic) => Number(env.kv.get(cursorKey(topic, consumer))?.toString() ?? 0),
     advance: (consumer, topic, sequence) =>
       writer.run({
         bytes: 0,

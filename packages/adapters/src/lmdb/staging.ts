@@ -1,4 +1,4 @@
-import { PlumblineError } from '@plumbline/schemas'
+import { PlumblineError, TOPICS, type Topic } from '@plumbline/schemas'
 import {
   SHARD_FIRST,
   SHARD_NEXT,
@@ -14,10 +14,6 @@ import {
 import type { OutboxValue } from './codec.ts'
 import type { Environment } from './environment.ts'
 import type { Staged } from './writer.ts'
-
-/** Topics of the outbox, in the order of their stored numbers. Append only. */
-export const TOPICS = ['scored', 'alerts', 'capsules', 'dead-letters', 'feedback', 'releases', 'audit'] as const
-export type Topic = (typeof TOPICS)[number]
 
 interface ShardHead {
   next: number

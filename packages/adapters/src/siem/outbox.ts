@@ -3,7 +3,7 @@ import type { AlertSource, CursorStore } from './forwarder.ts'
 
 /** The part of an outbox the forwarder needs; the embedded log's fits. */
 export interface AlertOutbox {
-  read(topic: 'alerts', after: number, maxBytes: number): readonly { readonly sequence: number; readonly payload: Uint8Array }[]
+  read(topic: 'alerts', after: number, maxBytes: number): Promise<readonly { readonly sequence: number; readonly payload: Uint8Array }[]>
   register(consumer: string, topics: readonly 'alerts'[]): Promise<void>
   advance(consumer: string, topic: 'alerts', sequence: number): Promise<void>
 }
@@ -22,8 +22,10 @@ const text = new TextDecoder()
  */
 export const outboxPorts = (outbox: AlertOutbox, values: NamedValues): { readonly source: AlertSource; readonly store: CursorStore } => ({
   source: {
-    read: (cursor, max) =>
-      outbox.read('alerts', cursor, max * BYTES_PER_ALERT).map((e) => ({ cursor: e.sequence, alert: alertOf(e.payload, e.sequence) })),
+    async read(cursor, max) {
+      const entries = await outbox.read('alerts', cursor, max * BYTES_PER_ALERT)
+      return entries.map((e) => ({ cursor: e.sequence, alert: alertOf(e.payload, e.sequence) }))
+    },
   },
   store: {
     load: async (name) => {

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { type AuditRecord, type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { eventKey, shardOfKey } from '@plumbline/detector'
 import { createDoor } from '@plumbline/gateway'
 import { createMetrics } from '@plumbline/runtime'
-import type { FeedHeader } from '@plumbline/schemas'
+import { type AuditRecord, type FeedHeader } from '@plumbline/schemas'
 import { createFeedAudit } from '../audit.ts'
 import { createFeeds, type Feeds, isPlaceOf } from './feeds.ts'
 
@@ -133,8 +133,8 @@ test('history waits for what is to be learned first', async (t) => {
 
 test('each command is in the audit log once for each tenant that it brings events of, before they are in', async (t) => {
   const { log, feeds } = await open(t)
-  const entries = () =>
-    log.outbox.read('audit', 0, 1e9).map(({ payload }) => {
+  const entries = async () =>
+    (await log.outbox.read('audit', 0, 1e9)).map(({ payload }) => {
       const { actor, action, tenant, target, body } = JSON.parse(Buffer.from(payload).toString()) as AuditRecord
       return [actor, action, tenant, target, body]
     })
@@ -147,12 +147,12 @@ test('each command is in the audit log once for each tenant that it brings event
     ['operator', 'backfill', 'default', 'backfill-1', { from: { [FILE]: 0 } }],
     ['operator', 'backfill', 'acme', 'backfill-1', { from: { [FILE]: 2 } }],
   ]
-  assert.deepEqual(entries(), begun)
+  assert.deepEqual(await entries(), begun)
   await feeds.take(header({ mode: 'replay', id: 'replay-7:0', from: {}, to: {} }), [event('e', 1)])
   await feeds.take(header({ mode: 'replay', id: 'replay-7:1', from: {}, to: {} }), [event('f', 1)])
-  assert.deepEqual(entries(), [...begun, ['operator', 'replay', 'default', 'replay-7', { from: {} }]])
+  assert.deepEqual(await entries(), [...begun, ['operator', 'replay', 'default', 'replay-7', { from: {} }]])
   assert.deepEqual((await feeds.take(header({ id: 'backfill-2:0' }), [event('a', 40)])).state, 'elsewhere')
-  assert.equal(entries().length, 3, 'what was not taken is not there')
+  assert.equal((await entries()).length, 3, 'what was not taken is not there')
 })
 
 test('the places of a tenant are not those of one whose name begins alike', () => {

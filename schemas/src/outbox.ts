@@ -1,5 +1,10 @@
-import type { Alert, AlertCapsule, DeadLetter, Verdict } from '@plumbline/schemas'
-import type { Topic } from './staging.ts'
+import type { Alert, AlertCapsule } from './alert.ts'
+import type { DeadLetter } from './dead-letter.ts'
+import type { Verdict } from './feedback.ts'
+
+/** What leaves the detector and its services, in the order of the embedded log's stored numbers. Append only. */
+export const TOPICS = ['scored', 'alerts', 'capsules', 'dead-letters', 'feedback', 'releases', 'audit'] as const
+export type Topic = (typeof TOPICS)[number]
 
 /** A verdict as it goes to the store; its effect travels as a control record. `time` in ms since epoch. */
 export interface FeedbackRecord {
@@ -40,4 +45,16 @@ export interface TopicRecord extends Record<Topic, unknown> {
   feedback: FeedbackRecord
   releases: ReleaseRecord
   audit: AuditRecord
+}
+
+/** One record of the outbox. Sequences count up from 1 per lane; on Kafka with gaps. */
+export interface OutboxEntry {
+  readonly topic: Topic
+  readonly sequence: number
+  readonly shard: number
+  readonly firstOffset: number
+  readonly lastOffset: number
+  readonly rows: number
+  readonly schemaVersion: number
+  readonly payload: Uint8Array
 }
