@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { ensureTopics, openKafkaLog, topicNames } from '@plumbline/adapters/kafka'
+import { ensureTopics, inspectTopics, openKafkaLog, topicNames } from '@plumbline/adapters/kafka'
 import type { Admin } from 'kafkajs'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { code } from '../support/kafka/cluster.ts'
@@ -30,24 +30,35 @@ const message =
 
 test('topics are made with their settings, also by several starters at the same time, and found right afterwards', { skip }, async (t) => {
   const { admin, prefix } = await setUp(t)
-  const make = () => ensureTopics({ brokers }, { prefix, shards: 6, outboxPartitions: 2 })
+  const make = () => ensureTopics({ brokers }, { prefix, shards: 6, lanes: 2 })
   await Promise.all([make(), make(), make()])
   await make()
   const { topics } = await admin.fetchTopicMetadata({ topics: Object.values(topicNames(prefix)) })
   const counts = Object.fromEntries(topics.map(({ name, partitions }) => [name.slice(prefix.length + 1), partitions.length]))
-  assert.deepEqual(counts, { events: 6, state: 6, scored: 2, alerts: 2, 'dead-letters': 2, models: 1, feedback: 1 })
+  assert.deepEqual(counts, {
+    events: 6,
+    state: 6,
+    scored: 2,
+    alerts: 1,
+    'dead-letters': 1,
+    feedback: 1,
+    audit: 1,
+    models: 1,
+    values: 1,
+    'ingest-keys': 1,
+  })
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: ['events', 'state', 'models'].map((name) => ({
+    resources: ['events', 'state', 'models', 'values', 'ingest-keys', 'audit'].map((name) => ({
       type: 2,
       name: `${prefix}.${name}`,
       configNames: ['cleanup.policy', 'retention.ms'],
     })),
   })
-  const policies = resources.map(
-    ({ configEntries }) => configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue,
-  )
-  assert.deepEqual(policies, ['delete', 'compact', 'compact'])
+  const valueOf = (setting: string) =>
+    resources.map(({ configEntries }) => configEntries.find(({ configName }) => configName === setting)?.configValue)
+  assert.deepEqual(valueOf('cleanup.policy'), ['delete', 'compact', 'compact', 'compact', 'compact,delete', 'delete'])
+  assert.equal(valueOf('retention.ms').at(-1), '-1')
 })
 
 test('another number of partitions than shards is refused with the topic, what is there and what to do', { skip }, async (t) => {
@@ -66,6 +77,31 @@ test('a state topic that is not compacted is refused: its records would expire',
   await makeTopic(admin, `${prefix}.state`, 2)
   const wrong = message('TOPIC_SETTINGS', `${prefix}.state`, 'cleanup.policy=delete', 'compact')
   await assert.rejects(ensureTopics({ brokers }, { prefix, shards: 2 }), wrong)
+})
+
+test('alerts in more than one partition are refused: they would have no one order', { skip }, async (t) => {
+  const { admin, prefix } = await setUp(t)
+  await makeTopic(admin, `${prefix}.alerts`, 2)
+  await assert.rejects(
+    ensureTopics({ brokers }, { prefix, shards: 2 }),
+    message('TOPIC_PARTITIONS', `${prefix}.alerts`, '2 partitions', 'one order'),
+  )
+})
+
+test('looking at topics changes nothing and says of each what is wrong', { skip }, async (t) => {
+  const { admin, prefix } = await setUp(t)
+  const look = async () =>
+    (await inspectTopics({ brokers }, { prefix, shards: 2 })).map(({ kind, partitions, problems }) => ({
+      kind,
+      partitions,
+      codes: problems.map((problem) => problem.code),
+    }))
+  for (const { partitions, codes } of await look()) assert.deepEqual([partitions, codes], [null, ['TOPIC_MISSING']])
+  await makeTopic(admin, `${prefix}.values`, 3)
+  assert.deepEqual(
+    (await look()).filter(({ partitions }) => partitions !== null),
+    [{ kind: 'values', partitions: 3, codes: ['TOPIC_PARTITIONS', 'TOPIC_SETTINGS', 'TOPIC_SETTINGS'] }],
+  )
 })
 
 test('a log without its topics is not opened, nor one without brokers', { skip }, async (t) => {

@@ -11,6 +11,11 @@ import type { TopicKind } from './topics.ts'
  *   scored       `r:` shard `:` first offset: one RowBinary block of a whole chunk
  *   alerts       `a:` alert id: Alert as JSON · `k:` alert id: AlertCapsule as JSON
  *   dead-letters `d:` shard `:` offset: DeadLetter as JSON
+ *   feedback     `f:` alert id: FeedbackRecord as JSON
+ *   audit        `u:` action: AuditRecord as JSON · `l:` release id: ReleaseRecord as JSON
+ *   models       `v:` name: a named value `release:*` · `p:` name `:` number: a part of a large one (values.ts)
+ *   values       the same of all other named values
+ *   ingest-keys  `i:` tenant and key, hashed: the first answer to an Idempotency-Key
  */
 export const BARRIER_KEY = 'b:barrier'
 const NEXT_KEY = 'o:next'

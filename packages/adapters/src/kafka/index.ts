@@ -4,4 +4,6 @@ export { type ShardGroup, type ShardGroupOptions, createShardGroup } from './gro
 export { type KafkaLog, type KafkaLogOptions, openKafkaLog } from './log.ts'
 export type { TakeOver } from './owner.ts'
 export type { KafkaPoint } from './shard.ts'
-export { type TopicKind, type TopicNames, type TopicOptions, ensureTopics, topicNames } from './topics.ts'
+export { type TopicReport, inspectTopics } from './topic-check.ts'
+export { ensureTopics } from './topic-create.ts'
+export { type TopicKind, type TopicNames, type TopicOptions, topicNames } from './topics.ts'

@@ -8,7 +8,8 @@ import { type TakeOver, createOwner } from './owner.ts'
 import { type PartitionReader, openPartitionReader } from './reader.ts'
 import type { KafkaPoint } from './shard.ts'
 import { openSlotCache } from './slots.ts'
-import { type TopicNames, checkTopics, topicNames } from './topics.ts'
+import { checkTopics } from './topic-check.ts'
+import { type TopicNames, topicNames } from './topics.ts'
 
 export interface KafkaLogOptions {
   /** First part of all topic names. Default "plumbline". */
