@@ -1,5 +1,5 @@
 import type { KeyValue, ReleaseSource } from '@plumbline/detector'
-import { openRelease } from '@plumbline/detector/release'
+import { createReleaseSource, releaseNames } from '@plumbline/detector/release'
 import type { ReleaseEnvelope } from '@plumbline/schemas'
 
 /** One release of a tenant as the trainer remembers it. */
@@ -30,8 +30,6 @@ export interface ReleaseStore extends ReleaseSource {
   namesOf(tenant: string): readonly string[]
 }
 
-const ARTIFACT = 'release:artifact:'
-const ENVELOPE = 'release:envelope:'
 const LEDGER = 'release:ledger:'
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -42,23 +40,17 @@ const parsed = <T>(bytes: Uint8Array | undefined): T | undefined =>
 export const createReleaseStore = (kv: KeyValue, trustedKeys: readonly Uint8Array[]): ReleaseStore => {
   const list = (tenant: string): readonly ReleaseEntry[] => parsed<ReleaseEntry[]>(kv.get(LEDGER + tenant)) ?? []
   return {
+    ...createReleaseSource(kv, () => trustedKeys),
     list,
-    artifact(releaseId, sha256) {
-      const stored = kv.get(ARTIFACT + sha256)
-      const envelope = parsed<ReleaseEnvelope>(kv.get(ENVELOPE + sha256))
-      if (stored === undefined || envelope === undefined || envelope.id !== releaseId || envelope.sha256 !== sha256) return undefined
-      const bytes = new Uint8Array(stored)
-      // Verified at each load: a file altered on disk must not score.
-      openRelease(bytes, envelope, { trustedKeys })
-      return bytes
-    },
-    keep: (tenant, entry, bytes, envelope) =>
-      kv.put({
-        [ARTIFACT + entry.sha256]: bytes,
-        [ENVELOPE + entry.sha256]: json(envelope),
+    keep(tenant, entry, bytes, envelope) {
+      const names = releaseNames(entry.sha256)
+      return kv.put({
+        [names.artifact]: bytes,
+        [names.envelope]: json(envelope),
         [LEDGER + tenant]: json([...list(tenant), entry]),
-      }),
+      })
+    },
     tenants: () => kv.list(LEDGER).map((name) => name.slice(LEDGER.length)),
-    namesOf: (tenant) => [LEDGER + tenant, ...list(tenant).flatMap(({ sha256 }) => [ARTIFACT + sha256, ENVELOPE + sha256])],
+    namesOf: (tenant) => [LEDGER + tenant, ...list(tenant).flatMap(({ sha256 }) => Object.values(releaseNames(sha256)))],
   }
 }

@@ -8,3 +8,4 @@ export {
   type Release,
 } from './pack.ts'
 export { keyIdOf, openRelease, type ReleaseExpectation } from './envelope.ts'
+export { announceSigner, createReleaseSource, knownSigners, releaseNames } from './source.ts'

@@ -4,7 +4,18 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PlumblineError, type ReleaseHeader } from '@plumbline/schemas'
 import { createAutoencoder } from '../5-autoencoder/index.ts'
-import { keyIdOf, openRelease, packRelease, releaseAutoencoder, sha256Hex, unpackRelease } from './index.ts'
+import {
+  announceSigner,
+  createReleaseSource,
+  keyIdOf,
+  knownSigners,
+  openRelease,
+  packRelease,
+  releaseAutoencoder,
+  releaseNames,
+  sha256Hex,
+  unpackRelease,
+} from './index.ts'
 
 const header: Omit<ReleaseHeader, 'sections'> = {
   v: 1,
@@ -85,6 +96,33 @@ test('a trusted signature over exactly these bytes opens a release; nothing else
     ['RELEASE_ROLLBACK', envelope, { trustedKeys, afterSequence: 8 }],
   ]
   for (const [code, e, expected] of cases) assert.throws(() => openRelease(bytes, e, expected), { code }, code)
+})
+
+test('releases among named values are handed out once their signer is known, and never another one', async () => {
+  const values = new Map<string, Uint8Array>()
+  const kv = {
+    get: (name: string) => values.get(name),
+    list: (prefix: string) => [...values.keys()].filter((name) => name.startsWith(prefix)),
+    async put(given: Readonly<Record<string, Uint8Array | null>>) {
+      for (const [name, value] of Object.entries(given)) if (value !== null) values.set(name, value)
+    },
+  }
+  const key = pair()
+  const bytes = packRelease(header, sections)
+  const sha256 = sha256Hex(bytes)
+  const source = createReleaseSource(kv, () => knownSigners(kv))
+  assert.equal(source.artifact('r-0007', sha256), undefined)
+  const names = releaseNames(sha256)
+  await kv.put({ [names.artifact]: bytes, [names.envelope]: Buffer.from(JSON.stringify(envelopeOf(bytes, key))) })
+  assert.throws(() => source.artifact('r-0007', sha256), { code: 'RELEASE_KEY_UNKNOWN' })
+  await announceSigner(kv, pair().spki)
+  await announceSigner(kv, key.spki)
+  await announceSigner(kv, key.spki)
+  assert.equal(knownSigners(kv).length, 2)
+  assert.deepEqual(source.artifact('r-0007', sha256), bytes)
+  assert.equal(source.artifact('r-0008', sha256), undefined)
+  values.set(names.artifact, bytes.with(0, bytes[0]! ^ 1))
+  assert.throws(() => source.artifact('r-0007', sha256), { code: 'RELEASE_HASH' })
 })
 
 test('a change to any header field breaks the signature, even when the hash is made to fit', () => {
