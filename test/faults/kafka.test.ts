@@ -79,10 +79,12 @@ const workerOn = (t: TestContext, log: KafkaLog, onFailure: (code: string) => vo
 
 const POINTS: readonly KafkaPoint[] = [
   'acquire:begin',
+  'acquire:initialised',
   'acquire:barrier',
   'acquire:restored',
   'commit:begin',
   'commit:begun',
+  'commit:partly',
   'commit:sent',
   'commit:offsets',
   'commit:committed',
@@ -100,7 +102,7 @@ test('a call that fails at any point of the protocol neither loses nor doubles a
     fired.set(point, (fired.get(point) ?? 0) + 1)
     throw new Error(`on purpose, at ${point}`)
   }
-  const log = await cluster.open({ onPoint })
+  const log = await cluster.open({ onPoint, requestBytes: 4_096 })
   await log.append(shards.flatMap((shard) => recordsOf(shard)))
   const codes = new Set<string>()
   const worker = workerOn(t, log, (failure) => codes.add(failure))

@@ -6,7 +6,8 @@ import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } fr
 import { type Bounds, createEventReader } from './events.ts'
 import { type TakeOver, createOwner } from './owner.ts'
 import { type PartitionReader, openPartitionReader } from './reader.ts'
-import type { KafkaPoint } from './shard.ts'
+import { MAX_REQUEST_BYTES } from './requests.ts'
+import { type ConnectProducer, type KafkaPoint, connectProducer } from './shard.ts'
 import { openSlotCache } from './slots.ts'
 import { checkTopics } from './topic-check.ts'
 import { type TopicNames, topicNames } from './topics.ts'
@@ -20,6 +21,8 @@ export interface KafkaLogOptions {
   readonly groupId?: string
   /** How records are compressed on the way and at rest. Default "none". */
   readonly compression?: KafkaCompression
+  /** Largest request of a chunk, bytes; records above it travel alone. Default 524,288: brokers refuse more than about 1 MB. */
+  readonly requestBytes?: number
   /** Folder for the cache of state slots, with room for all slots of the shards held. Default: the system's temporary folder. */
   readonly cacheDir?: string
   /** Called after each take-over. */
@@ -82,17 +85,26 @@ const createClosers = () => {
  * Opens the log. The topics must be there (`ensureTopics`).
  * Errors: TOPIC_MISSING, TOPIC_PARTITIONS, TOPIC_SETTINGS, KAFKA_UNREACHABLE.
  */
-export const openKafkaLog = async (settings: KafkaSettings, options: KafkaLogOptions): Promise<KafkaLog> => {
+export const openKafkaLog = async (
+  settings: KafkaSettings,
+  options: KafkaLogOptions,
+  connect: ConnectProducer = connectProducer,
+): Promise<KafkaLog> => {
   const closers = createClosers()
   try {
-    return await open(settings, options, closers)
+    return await open(settings, options, connect, closers)
   } catch (error) {
     await closers.close().catch(() => {})
     throw kafkaError('KAFKA_UNREACHABLE', 'The log cannot be opened.', error)
   }
 }
 
-const open = async (settings: KafkaSettings, options: KafkaLogOptions, closers: ReturnType<typeof createClosers>): Promise<KafkaLog> => {
+const open = async (
+  settings: KafkaSettings,
+  options: KafkaLogOptions,
+  connect: ConnectProducer,
+  closers: ReturnType<typeof createClosers>,
+): Promise<KafkaLog> => {
   const { prefix = 'plumbline', shards, compression = 'none', groupId = `${prefix}.worker` } = options
   const { onAcquired = () => {}, onPoint = () => {} } = options
   const names = topicNames(prefix)
@@ -129,6 +141,8 @@ const open = async (settings: KafkaSettings, options: KafkaLogOptions, closers: 
     prefix,
     groupId,
     compression,
+    requestBytes: options.requestBytes ?? MAX_REQUEST_BYTES,
+    connect,
     onAcquired,
     onDropped: events.close,
     onPoint,

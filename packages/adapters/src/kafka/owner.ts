@@ -6,7 +6,7 @@ import { outboxMessages, stateMessages } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
 import { cutRequests } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
-import { type Chunk, type KafkaPoint, checkCommit, connectProducer, storeChunk, writeBarrier } from './shard.ts'
+import { type Chunk, type ConnectProducer, type KafkaPoint, checkCommit, storeChunk, writeBarrier } from './shard.ts'
 import type { SlotCache } from './slots.ts'
 import type { TopicKind, TopicNames } from './topics.ts'
 
@@ -33,6 +33,8 @@ export interface OwnerOptions {
   readonly prefix: string
   readonly groupId: string
   readonly compression: KafkaCompression
+  readonly requestBytes: number
+  readonly connect: ConnectProducer
   readonly onAcquired: (taken: TakeOver) => void
   /** A shard was dropped or is about to be taken anew. */
   readonly onDropped: (shard: number) => void
@@ -55,7 +57,7 @@ interface Held {
  * of a chunk in one transaction, and after any doubt a new take-over.
  */
 export const createOwner = (options: OwnerOptions): Owner => {
-  const { kafka, admin, names, partitions, state, slots, prefix, groupId, compression, onAcquired, onDropped, onPoint } = options
+  const { kafka, admin, names, partitions, state, slots, prefix, groupId, onAcquired, onDropped, onPoint } = options
   const held = new Map<number, Held>()
   const turns = new Map<number, Promise<unknown>>()
   const leaving = new Set<Promise<void>>()
@@ -88,7 +90,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
   }
 
   const restoreBehindBarrier = async (producer: Producer, shard: number): Promise<RestoredState> => {
-    const barrier = await writeBarrier(producer, names.state, shard)
+    const barrier = await writeBarrier(producer, names.state, shard, (point) => onPoint(point, shard))
     onPoint('acquire:barrier', shard)
     await slots.clear(shard)
     const restored = await restoreState(state, slots, shard, barrier)
@@ -102,7 +104,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
     let producer: Producer | undefined
     try {
       onPoint('acquire:begin', shard)
-      producer = await connectProducer(kafka, `${prefix}.shard-${shard}`)
+      producer = await options.connect(kafka, `${prefix}.shard-${shard}`)
       const { nextOffset, meta, records, bytes } = await restoreBehindBarrier(producer, shard)
       const group = await groupOffset(shard)
       held.set(shard, { producer, position: nextOffset })
@@ -118,7 +120,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
 
   const chunkOf = (commit: ChunkCommit): Chunk => {
     const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
-    const requests = cutRequests([...outbox, { topic: names.state, messages: stateMessages(commit) }])
+    const requests = cutRequests([...outbox, { topic: names.state, messages: stateMessages(commit) }], options.requestBytes)
     return { shard: commit.shard, nextOffset: commit.nextOffset, requests, groupId, eventsTopic: names.events }
   }
 
@@ -128,7 +130,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const store = async (commit: ChunkCommit, owner: Held): Promise<void> => {
     const { shard, nextOffset } = commit
     checkCommit(commit, owner.position)
-    await storeChunk(owner.producer, chunkOf(commit), compression, (point) => onPoint(point, shard))
+    await storeChunk(owner.producer, chunkOf(commit), options.compression, (point) => onPoint(point, shard))
     if (held.get(shard) !== owner) throw notHeld(shard)
     slots.put(shard, commit.slots)
     owner.position = nextOffset

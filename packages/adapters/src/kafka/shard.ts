@@ -10,10 +10,15 @@ import { SLOT_KEY_BYTES } from './slots.ts'
 /** Places in the protocol where a test may stop the process, or fail the call by throwing. */
 export type KafkaPoint =
   | 'acquire:begin'
+  /** The former owner is fenced, the barrier is not written. */
+  | 'acquire:initialised'
   | 'acquire:barrier'
   | 'acquire:restored'
   | 'commit:begin'
   | 'commit:begun'
+  /** A request of several was sent: outbox records and perhaps some state. Chunks of one request do not pass it. */
+  | 'commit:partly'
+  /** All outbox records and all state were sent. */
   | 'commit:sent'
   | 'commit:offsets'
   | 'commit:committed'
@@ -24,8 +29,11 @@ export type KafkaPoint =
  */
 const TRANSACTION_MS = 15_000
 
+/** Gives a producer of a transactional id. Another one than `connectProducer` is for the negative control of the fault suite. */
+export type ConnectProducer = (kafka: Kafka, transactionalId: string) => Promise<Producer>
+
 /** Connects a producer of the shard's transactional id, which no two owners can use at the same time. */
-export const connectProducer = async (kafka: Kafka, transactionalId: string): Promise<Producer> => {
+export const connectProducer: ConnectProducer = async (kafka, transactionalId) => {
   const producer = kafka.producer({
     transactionalId,
     transactionTimeout: TRANSACTION_MS,
@@ -42,9 +50,15 @@ export const connectProducer = async (kafka: Kafka, transactionalId: string): Pr
  * Writes the barrier. Its first request initialises the transactional id: the broker fences the former owner and settles the
  * transaction that one may have left open before it answers.
  */
-export const writeBarrier = async (producer: Producer, topic: string, shard: number): Promise<Barrier> => {
+export const writeBarrier = async (
+  producer: Producer,
+  topic: string,
+  shard: number,
+  onPoint: (point: KafkaPoint) => void,
+): Promise<Barrier> => {
   const nonce = randomUUID()
   const transaction = await producer.transaction()
+  onPoint('acquire:initialised')
   const [written] = await transaction.send({ topic, messages: [{ partition: shard, key: BARRIER_KEY, value: nonce }], acks: -1 })
   await transaction.commit()
   if (written?.baseOffset === undefined) throw new PlumblineError('SHARD_ACQUIRE_FAILED', `The broker did not say where the barrier is.`)
@@ -61,9 +75,9 @@ export interface Chunk {
 }
 
 const sendAll = async (transaction: Transaction, chunk: Chunk, compression: KafkaCompression, onPoint: (point: KafkaPoint) => void) => {
-  for (const topicMessages of chunk.requests) {
+  for (const [i, topicMessages] of chunk.requests.entries()) {
     await transaction.sendBatch({ topicMessages: [...topicMessages], acks: -1, compression: compressionType(compression) })
-    onPoint('commit:sent')
+    onPoint(i < chunk.requests.length - 1 ? 'commit:partly' : 'commit:sent')
   }
   // Only so that tools show the lag: the truth is the position in the state topic.
   await transaction.sendOffsets({
