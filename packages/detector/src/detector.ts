@@ -14,7 +14,6 @@ import { N, S } from './record.ts'
 import { Scanner } from './1-decode/scan.ts'
 import { shardOf } from './2-identify/shard.ts'
 import { Slots } from './state/slots.ts'
-import type { OpenAlert } from './state/open-alerts.ts'
 import { startAnew } from './state/windows.ts'
 import { TenantState, type ReadyRelease } from './2-identify/tenants.ts'
 import { ScoredBlock } from './9-outbox/scored-block.ts'
@@ -26,6 +25,7 @@ import { runEvent, type Stages } from './pipeline.ts'
 import type { ChunkCommit, LogRecord, ReleaseSource, ShardProcessor, SlotSource } from './ports.ts'
 import type { BrokenCounts } from './invariants.ts'
 import { readyRelease } from './release/ready.ts'
+import { metaOf, restoreShard, type Shard } from './shard-state.ts'
 import { configHash } from './version.ts'
 import { Work } from './work.ts'
 
@@ -41,18 +41,6 @@ export interface DetectorOptions {
   readonly topic: string
 }
 
-/** Named state of a shard: what is in force for a tenant, and how many events it had. Kept apart, because a policy may be large. */
-const TENANT = 't:'
-const EVENTS = 'n:'
-/** Then the place, then the tenant: an alert group that is not closed. */
-const OPEN = 'a:'
-
-/** Whether a named state of a shard is of this tenant. */
-export const isStateOf = (tenant: string, name: string): boolean =>
-  name === TENANT + tenant ||
-  name === EVENTS + tenant ||
-  (name.startsWith(OPEN) && name.slice(name.indexOf(':', OPEN.length) + 1) === tenant)
-
 /** Counters a worker reads after each chunk; they only ever grow. */
 export interface DetectorCounters {
   events: number
@@ -67,16 +55,6 @@ export interface DetectorCounters {
   quiet: Record<'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped', number>
   /** Invariants found broken. */
   broken: BrokenCounts
-}
-
-interface Shard {
-  readonly tenants: Map<string, TenantState>
-  readonly dirty: number[]
-  readonly changedTenants: Set<TenantState>
-  /** Position after the last record. */
-  next: number
-  last: TenantState | null
-  lastBytes: Uint8Array
 }
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -157,25 +135,10 @@ export class Detector implements ShardProcessor {
 
   open(shard: number, from: { readonly nextOffset: number; readonly meta: ReadonlyMap<string, Uint8Array> }): void {
     this.forget(shard)
-    const state = newShard(from.nextOffset)
-    for (const [name, bytes] of from.meta) {
-      if (!name.startsWith(TENANT)) continue
-      const tenant = this.#newTenant(name.slice(TENANT.length))
-      const saved = JSON.parse(decoder.decode(bytes)) as SavedTenant
-      tenant.applied = saved.applied
-      tenant.events = Number(decoder.decode(from.meta.get(EVENTS + tenant.name)) || 0)
-      for (const [fp, group] of saved.groupNames) tenant.groupNames.set(fp, group)
-      tenant.usePolicy(saved.policy)
-      if (saved.release !== null) this.useRelease(tenant, saved.release.id, saved.release.sha256)
-      tenant.changed = false
-      state.tenants.set(tenant.name, tenant)
-    }
-    for (const [name, bytes] of from.meta) {
-      if (!name.startsWith(OPEN) || bytes.length === 0) continue
-      const end = name.indexOf(':', OPEN.length)
-      const open = JSON.parse(decoder.decode(bytes)) as OpenAlert
-      state.tenants.get(name.slice(end + 1))?.open.restore(Number(name.slice(OPEN.length, end)), open)
-    }
+    const state = restoreShard(from.nextOffset, from.meta, {
+      newTenant: (name) => this.#newTenant(name),
+      useRelease: (tenant, id, sha256) => this.useRelease(tenant, id, sha256),
+    })
     this.#shards.set(shard, state)
   }
 
@@ -410,41 +373,6 @@ const refusalOf = (release: ReadyRelease, inForce: ReadyRelease | null, tenant: 
   if (inForce === null || inForce === release || header.sequence > inForce.header.sequence) return null
   return rejection('RELEASE_REFUSED', 'releaseId', `The release has sequence ${header.sequence}; ${inForce.header.sequence} is in force.`)
 }
-
-interface SavedTenant {
-  readonly release: { readonly id: string; readonly sha256: string } | null
-  readonly policy: TenantState['policySource']
-  readonly applied: string[]
-  readonly groupNames: [number, string][]
-}
-
-/** A place that is free again. */
-const NOTHING = new Uint8Array(0)
-
-const savedTenant = (t: TenantState): SavedTenant => ({
-  release: t.release === null ? null : { id: t.releaseId, sha256: t.release.sha256 },
-  policy: t.policySource,
-  applied: t.applied,
-  groupNames: [...t.groupNames],
-})
-
-const metaOf = (t: TenantState): { readonly name: string; readonly bytes: Uint8Array }[] => [
-  { name: EVENTS + t.name, bytes: encoder.encode(String(t.events)) },
-  ...(t.changed ? [{ name: TENANT + t.name, bytes: encoder.encode(JSON.stringify(savedTenant(t))) }] : []),
-  ...Array.from(t.open.changed, (place) => {
-    const open = t.open.at(place)
-    return { name: `${OPEN}${place}:${t.name}`, bytes: open === null ? NOTHING : encoder.encode(JSON.stringify(open)) }
-  }),
-]
-
-const newShard = (next: number): Shard => ({
-  next,
-  tenants: new Map(),
-  dirty: [],
-  changedTenants: new Set(),
-  last: null,
-  lastBytes: new Uint8Array(0),
-})
 
 const equal = (a: Uint8Array, start: number, end: number, b: Uint8Array): boolean => {
   if (end - start !== b.length) return false

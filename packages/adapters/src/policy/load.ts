@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import { policyHash } from '@plumbline/detector/policy'
 import { inWords, PlumblineError, Policy } from '@plumbline/schemas'
 import { LineCounter, parseDocument } from 'yaml'
@@ -18,6 +19,8 @@ export type LoadedPolicy =
 
 /** Unit: characters. A policy of 10,000 identities takes about 2 million. */
 const MAX_CHARS = 8_000_000
+/** In UTF-8 a character of JavaScript takes at most three bytes: what is cut off here is too long in characters too. */
+const MAX_BYTES = 3 * MAX_CHARS + 2
 
 /** Parses the text of a `plumbline.policy.yaml`. Empty text is the empty policy. Every mistake is named, none throws. */
 export const parsePolicy = (text: string): LoadedPolicy => {
@@ -58,9 +61,11 @@ const failed = (...problems: readonly PolicyProblem[]): LoadedPolicy => ({ ok: f
 /** Reads and parses a policy file; an absent file is the empty policy. Errors: POLICY_UNREADABLE. */
 export const loadPolicy = async (path: string): Promise<LoadedPolicy> => parsePolicy(await textOf(path))
 
+/** Reads no more than could be a policy, whatever the file is: one that is longer is refused by its length. */
 const textOf = async (path: string): Promise<string> => {
   try {
-    return await readFile(path, 'utf8')
+    const file = await open(path)
+    return (await buffer(file.createReadStream({ end: MAX_BYTES }))).toString('utf8')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return ''
     throw new PlumblineError('POLICY_UNREADABLE', `The policy file ${path} cannot be read.`, { retryable: true, cause })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -60,6 +60,18 @@ test('each mistake names its field and line', () => {
   assert.match(problems('a: [1\n')[0] ?? '', /^the file \(line \d\)/)
   assert.match(problems('a: &x [1]\nidentities: *x\n')[0] ?? '', /aliases/)
   assert.equal(problems('- 1').length, 1)
+})
+
+test('a file of any length is refused by its length, without being read whole', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-policy-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const path = join(dir, 'policy.yaml')
+  writeFileSync(path, '')
+  // Sparse: more than a string can hold.
+  truncateSync(path, 3 * 1024 ** 3)
+  const loaded = await loadPolicy(path)
+  assert.equal(loaded.ok, false)
+  assert.match(loaded.ok ? '' : problemText(loaded.problems[0]!), /longer than 8000000 characters/)
 })
 
 test('a policy is reloaded when its content changes; a broken one is reported and the old one stays', async () => {
