@@ -14,11 +14,17 @@ export interface KafkaSettings {
   readonly clientId?: string
   /** TLS: true for the machine's certificate authorities, or options of node:tls. Default: no TLS. */
   readonly ssl?: boolean | ConnectionOptions
-  readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-    readonly username: string
-    readonly password: string
-  }
+  readonly sasl?:
+    | {
+        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+        readonly username: string
+        readonly password: string
+      }
+    | {
+        readonly mechanism: 'oauthbearer'
+        /** Asked for each connection, and again before a broker's session ends: it keeps tokens by itself. */
+        readonly token: () => Promise<string>
+      }
   /** Another way to connect, like through a proxy. Default: node:net and node:tls. */
   readonly socketFactory?: ISocketFactory
   /** What the client has to say: warnings and errors. Without it, it says nothing; failures come back as errors anyway. */
@@ -45,6 +51,11 @@ CompressionCodecs[Codec.ZSTD] = () => zstd
 export const compressionType = (compression: KafkaCompression): CompressionTypes =>
   ({ none: Codec.None, gzip: Codec.GZIP, zstd: Codec.ZSTD })[compression]
 
+const saslOf = (sasl: NonNullable<KafkaSettings['sasl']>): SASLOptions =>
+  sasl.mechanism === 'oauthbearer'
+    ? { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await sasl.token() }) }
+    : ({ ...sasl } as SASLOptions)
+
 export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, socketFactory, onLog }: KafkaSettings): Kafka =>
   new kafkajs.Kafka({
     brokers: [...brokers],
@@ -54,7 +65,7 @@ export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, socket
     retry: RETRY,
     ...(ssl === undefined ? {} : { ssl }),
     ...(socketFactory === undefined ? {} : { socketFactory }),
-    ...(sasl === undefined ? {} : { sasl: { ...sasl } as SASLOptions }),
+    ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
     logLevel: onLog === undefined ? logLevel.NOTHING : logLevel.WARN,
     logCreator:
       () =>
