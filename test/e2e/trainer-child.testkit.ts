@@ -7,7 +7,7 @@ import { connect } from '@plumbline/adapters/clickhouse'
 import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createMetrics, createLogger } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
-import { createDetection } from '../../services/standalone/src/detection.ts'
+import { createLocalDetection } from '../../services/standalone/src/local-detection.ts'
 import { feed } from '../../services/standalone/src/feed.ts'
 import { createRecorder } from '../../services/recorder/src/index.ts'
 import { createReleaseStore, createTrainer, signingKeyIn, type TrainerPoint } from '../../services/trainer/src/index.ts'
@@ -29,7 +29,7 @@ const log = await openEmbeddedLog({ dir: plan.dir, shards: SHARDS })
 const key = signingKeyIn(`${plan.dir}/signing.key`)
 const releases = createReleaseStore(log.kv, [key.publicKey])
 const logger = createLogger({ name: 'test', level: 'warn', destination: { write: (line) => void process.stderr.write(line) } })
-const detection = createDetection({ log, releases, config, residentIdentities: 1000, logger, metrics: createMetrics() })
+const detection = createLocalDetection({ log, releases, config, residentIdentities: 1000, logger, metrics: createMetrics() })
 detection.start()
 const writer = connect({ url: plan.url, user: 'recorder', password: plan.passwords.recorder })
 const reader = connect({ url: plan.url, user: 'reader', password: plan.passwords.reader })
@@ -43,7 +43,7 @@ const trainer = createTrainer({
   config,
   tenants: detection.tenants,
   paceOf: () => ({ trainAfterEvents: 1000, retrainEveryDays: 7, maxRows: 10_000 }),
-  placeOf: detection.placeOf,
+  slotsOf: detection.slotsOf,
   store: () => ({ reader, access: { url: plan.url, user: 'reader', password: plan.passwords.reader } }),
   recorded: () => recorder.drained(),
   clock: () => clock++,
@@ -58,7 +58,7 @@ const trainer = createTrainer({
 await trainer.start()
 const life = [...generate({ seed: 3, days: 3, identities: 20, eventsPerIdentityDay: 40, attacks: 'none' })].map(({ event }) => event)
 const drained = async (): Promise<void> => {
-  await detection.worker().drained()
+  await detection.drained()
 }
 await feed(life.slice(0, 1500), {
   log,

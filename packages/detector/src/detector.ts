@@ -345,9 +345,7 @@ export class Detector implements ShardProcessor {
 
   /** Keyed hash of an identity's name, as its slot is kept under. */
   identityKey(tenant: TenantState, identity: string): { readonly lo: number; readonly hi: number } {
-    const bytes = encoder.encode(identity)
-    tenant.sip.hash(bytes, 0, bytes.length)
-    return { lo: tenant.sip.lo, hi: tenant.sip.hi }
+    return tenant.hashOf(identity)
   }
 
   /** Tenants met in an open shard, by name. */

@@ -1,4 +1,4 @@
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { DeploymentLog } from '@plumbline/detector'
 import type { FeedHeader } from '@plumbline/schemas'
 
 /** Who entries of the audit log are from. A release that was due is from `trainer`, a verdict from the author it names. */
@@ -22,7 +22,7 @@ export interface Act {
 }
 
 /** Resolves once the entry survives a crash. The rows of it are never removed, not even with their tenant. */
-export const audit = (log: Pick<EmbeddedLog, 'publish'>, time: number, { body = {}, ...act }: Act): Promise<void> =>
+export const audit = (log: Pick<DeploymentLog, 'publish'>, time: number, { body = {}, ...act }: Act): Promise<void> =>
   log.publish('audit', [{ time, ...act, body }])
 
 /** What feeding files leaves in the audit log: when a command begins with a tenant, and when it has brought in everything. */
@@ -34,7 +34,7 @@ export interface FeedAudit {
 }
 
 /** `log` may be asked for at each use: it comes after the routes. */
-export const createFeedAudit = (log: () => Pick<EmbeddedLog, 'publish'>, clock: () => number): FeedAudit => {
+export const createFeedAudit = (log: () => Pick<DeploymentLog, 'publish'>, clock: () => number): FeedAudit => {
   /** Commands under way, by tenant. */
   const running = new Map<string, { readonly action: string; readonly run: string }>()
   return {

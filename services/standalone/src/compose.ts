@@ -2,12 +2,22 @@ import { resolve } from 'node:path'
 import { createLifecycle, createLogger, type Logger, removeInstanceFile } from '@plumbline/runtime'
 import type { PlumblineError } from '@plumbline/schemas'
 import type { StandaloneConfig } from './config.ts'
-import { createContext } from './context.ts'
-import { demoPart } from './history-parts.ts'
+import { createContext, logOf } from './context.ts'
+import {
+  announceInstance,
+  demoPart,
+  type EmbeddedContext,
+  housekeepingPart,
+  localDetectionPart,
+  localStorePart,
+  localTrainerPart,
+  logPart,
+} from './embedded-parts.ts'
+import type { RemoveRecords } from './erasure.ts'
 import { httpPart } from './http.ts'
-import { announceInstance, deliveryPart, detectionPart, housekeepingPart, logPart, policyPart, storePart, trainerPart } from './parts.ts'
+import { checkStoreIsPossible } from './local-storage.ts'
+import { deliveryPart, policyPart } from './parts.ts'
 import { privateFolder, tokenFor } from './secrets.ts'
-import { checkStoreIsPossible } from './storage.ts'
 
 export interface StandaloneHooks {
   /** Called as soon as the page answers, long before everything is up. */
@@ -22,6 +32,15 @@ export interface Standalone {
   stop(): Promise<readonly PlumblineError[]>
 }
 
+/** What the parts of one process share; nothing is started. */
+export const embeddedContext = (config: StandaloneConfig, token: string, logger: Logger): EmbeddedContext => {
+  const removeRecords: RemoveRecords = async (record) =>
+    (await logOf(context).removeTenant({ record, slot: () => false, state: () => false })).events
+  // Log and detection, which are narrower here, are not there yet.
+  const context = createContext({ config, token, logger, withDemo: true, removeRecords }) as EmbeddedContext
+  return context
+}
+
 /**
  * Everything in one process on embedded parts. Resolves when events are taken in and scored; the store and the demo go
  * on coming up in the background. Errors: ENGINE_UNAVAILABLE; PART_START_FAILED with the cause: HTTP_PORT_TAKEN,
@@ -34,16 +53,16 @@ export const startStandalone = async (config: StandaloneConfig, hooks: Standalon
   const token = tokenFor(dataDir, config.token)
   const logger = hooks.logger ?? createLogger({ name: 'plumbline', level: config.logLevel, destination: STDERR })
   if (open.length > 0) logger.warn({ open }, 'others may look into the data folder, and it is not ours to close')
-  const context = createContext(config, token, logger)
+  const context = embeddedContext(config, token, logger)
   const lifecycle = createLifecycle(
     [
       httpPart(context, () => hooks.onListening?.({ url: context.url, token })),
       logPart(context),
-      detectionPart(context),
+      localDetectionPart(context),
       policyPart(context),
       deliveryPart(context),
-      storePart(context),
-      trainerPart(context),
+      localStorePart(context),
+      localTrainerPart(context),
       housekeepingPart(context),
       demoPart(context),
     ],

@@ -1,24 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { Forwarder } from '@plumbline/adapters/siem'
 import type { Console } from '@plumbline/console'
+import type { DeploymentLog } from '@plumbline/detector'
 import { createIngestClock, createTenantLedger, type IngestPort, type TenantLedger } from '@plumbline/gateway'
 import { createHealth, createMetrics, type Health, type Logger, type Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
-import type { StandaloneConfig } from './config.ts'
 import type { Demo } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
+import type { RemoveRecords } from './erasure.ts'
+import type { ServiceConfig } from './options.ts'
 import type { PolicyLoader } from './policy.ts'
 import type { StatusTracker } from './status.ts'
 import type { Storage } from './storage.ts'
 import type { Verdicts } from './verdicts.ts'
 
-/** What the parts of the process share. Parts come up one after the other; what is not there yet is null. */
+/** What the parts of a process share that has the door, the page and the trainer. Parts come up one after the other; what is not there yet is null. */
 export interface Context {
-  readonly config: StandaloneConfig
+  readonly config: ServiceConfig
   readonly dataDir: string
   readonly token: string
   /** Of this start; handed to other commands of the same user through the instance file. */
@@ -34,13 +35,16 @@ export interface Context {
   readonly port: IngestPort
   /** Which tenants there are; filled once the log is there. */
   readonly tenants: TenantLedger
+  readonly removeRecords: RemoveRecords
+  /** Whether this deployment has a demo, or had one. */
+  readonly withDemo: boolean
   /** Fires when the process is asked to stop. */
   readonly stopping: AbortController
   phase: 'starting' | 'ready' | 'stopping'
   url: string
   status: StatusTracker | null
   console: Console | null
-  log: EmbeddedLog | null
+  log: DeploymentLog | null
   releases: ReleaseStore | null
   detection: Detection | null
   verdicts: Verdicts | null
@@ -64,11 +68,21 @@ export const present = <T>(part: T | null, name: string): T => {
 /** A way into the log on which tenants get their policy before their first events. */
 export const ruled = ({ policy }: Context, port: IngestPort): IngestPort => policy?.over(port) ?? port
 
-export const logOf = (context: Context): EmbeddedLog => present(context.log, 'The log')
+export const logOf = <L extends DeploymentLog>(context: Context & { readonly log: L | null }): L => present(context.log, 'The log')
 export const readerOf = (context: Context): Store => present(context.storage, 'The store').reader()
 
-export const createContext = (config: StandaloneConfig, token: string, logger: Logger): Context => {
-  const context: Context = {
+/** What differs between the processes that are made of these parts. */
+export interface ContextOptions<C extends ServiceConfig> {
+  readonly config: C
+  readonly token: string
+  readonly logger: Logger
+  readonly removeRecords: RemoveRecords
+  readonly withDemo: boolean
+}
+
+export const createContext = <C extends ServiceConfig>(options: ContextOptions<C>): Context & { readonly config: C } => {
+  const { config, token, logger, removeRecords, withDemo } = options
+  const context: Context & { readonly config: C } = {
     config,
     dataDir: resolve(config.dataDir),
     token,
@@ -81,6 +95,8 @@ export const createContext = (config: StandaloneConfig, token: string, logger: L
     storeUp: Promise.withResolvers<void>(),
     port: { ingest: async (batch) => ruled(context, logOf(context)).ingest(batch) },
     tenants: createTenantLedger({ perInstance: config.maxTenants, perToken: config.maxTenantsPerToken }),
+    removeRecords,
+    withDemo,
     stopping: new AbortController(),
     phase: 'starting',
     url: '',

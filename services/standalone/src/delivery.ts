@@ -1,4 +1,3 @@
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import {
   type AlertSink,
   createFileSink,
@@ -10,14 +9,15 @@ import {
   outboxPorts,
   type SinkReport,
 } from '@plumbline/adapters/siem'
+import type { DeploymentLog } from '@plumbline/detector'
 import type { Alert } from '@plumbline/schemas'
-import type { StandaloneConfig } from './config.ts'
+import type { AlertOptions, ServiceConfig } from './options.ts'
 
 const PRODUCT = { name: 'Plumbline', vendorName: 'Plumbline', version: '0.1.0' } as const
 
 export interface DeliveryOptions {
-  readonly log: EmbeddedLog
-  readonly config: StandaloneConfig
+  readonly log: Pick<DeploymentLog, 'outbox' | 'kv'>
+  readonly config: AlertOptions & Pick<ServiceConfig, 'alertBudgetPerDay'>
   readonly alertsFile: string
   /** Its alerts go to the page and the terminal, never to a SIEM. */
   readonly demoTenant: string

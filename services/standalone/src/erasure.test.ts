@@ -9,8 +9,8 @@ import { scoredRows } from '@plumbline/detector/replay'
 import { createLogger, createMetrics } from '@plumbline/runtime'
 import { DetectionConfig, Event, SCORED_FLAGS } from '@plumbline/schemas'
 import { announce, createReleaseStore } from '@plumbline/trainer'
-import { createDetection } from './detection.ts'
-import { createErasure, type ErasureDeps } from './erasure.ts'
+import { createLocalDetection } from './local-detection.ts'
+import { createErasure, type ErasureDeps, type RemoveRecords } from './erasure.ts'
 
 const NOW = 1_790_000_000_000
 const SHARDS = 4
@@ -29,7 +29,14 @@ test('an identity is forgotten with its records and verdicts; who is called alik
   const log = await openEmbeddedLog({ dir, shards: SHARDS })
   const config = DetectionConfig.parse({ shards: SHARDS })
   const metrics = createMetrics()
-  const detection = createDetection({ log, releases: createReleaseStore(log.kv, []), config, residentIdentities: 1000, logger, metrics })
+  const detection = createLocalDetection({
+    log,
+    releases: createReleaseStore(log.kv, []),
+    config,
+    residentIdentities: 1000,
+    logger,
+    metrics,
+  })
   detection.start()
   t.after(async () => {
     await detection.stop()
@@ -67,7 +74,7 @@ test('an identity is forgotten with its records and verdicts; who is called alik
       nonce: 'n',
     })
   }
-  await detection.worker().drained()
+  await detection.drained()
 
   const records = async (): Promise<string[]> => {
     const all: string[] = []
@@ -82,9 +89,10 @@ test('an identity is forgotten with its records and verdicts; who is called alik
   const before = await records()
   assert.equal(before.length, PEOPLE.length * 3 + 2)
   const asked: unknown[] = []
-  const recorder = { erase: async (what: unknown) => (asked.push(what), { done: Promise.resolve() }) }
-  const storage = { recorder } as unknown as ErasureDeps['storage']
-  const erase = createErasure({ log, detection, storage, clock: () => NOW, logger, signal: new AbortController().signal })
+  const recording = { erase: async (what: unknown) => (asked.push(what), { done: Promise.resolve() }) }
+  const storage = { recording } as unknown as ErasureDeps['storage']
+  const removeRecords: RemoveRecords = async (record) => (await log.removeTenant({ record, slot: () => false, state: () => false })).events
+  const erase = createErasure({ log, detection, storage, removeRecords, clock: () => NOW, logger, signal: new AbortController().signal })
   // Three events, the verdict and the request itself.
   assert.equal(await erase({ tenant: 'acme', identity: 'alice' }), 5)
   assert.deepEqual(
@@ -99,7 +107,7 @@ test('an identity is forgotten with its records and verdicts; who is called alik
 
   await act('acme', 'alice', 10)
   await act('acme', 'bob', 11)
-  await detection.worker().drained()
+  await detection.drained()
   const last = (await log.outbox.read('scored', 0, 1e9)).flatMap(({ payload }) => [...scoredRows(payload)])
   const isNew = (who: string): boolean => {
     const row = last.findLast(({ tenant, identity }) => tenant === 'acme' && identity === who)

@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { DeploymentLog } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import { type EraseRequest, PlumblineError } from '@plumbline/schemas'
 import { announce } from '@plumbline/trainer'
 import type { Detection } from './detection.ts'
 import type { Storage } from './storage.ts'
 
+export type RemoveRecords = (claims: (key: Uint8Array, value: Uint8Array, offset: number) => boolean) => Promise<number>
+
 export interface ErasureDeps {
-  readonly log: EmbeddedLog
-  readonly detection: Detection
-  readonly storage: Pick<Storage, 'recorder'>
+  readonly log: DeploymentLog
+  readonly detection: Pick<Detection, 'tenants' | 'placeOf'>
+  readonly storage: Pick<Storage, 'recording'>
+  /** Removes processed records that are claimed from the log, where it can; returns how many went. */
+  readonly removeRecords: RemoveRecords
   readonly clock: () => number
   readonly logger: Logger
   readonly signal: AbortSignal
@@ -41,31 +45,27 @@ const isOf = (key: string, value: Uint8Array, { tenant, identity }: EraseRequest
 
 /**
  * Forgets one identity: its baseline and open alerts by a control record in its shard, then everything up to that record in
- * the store (also once it is back) and in the log, the control record itself included. What comes later is a new identity.
- * Returns how many records of the log went. After a crash on the way it is to be asked for again.
+ * the store (also once it is back) and in the log, the control record itself included; a log that cannot remove single records
+ * keeps them until retention. What comes later is a new identity. Returns how many records of the log went. After a crash on the way it is to be asked for again.
  */
 export const createErasure =
-  ({ log, detection, storage, clock, logger, signal }: ErasureDeps) =>
+  ({ log, detection, storage, removeRecords, clock, logger, signal }: ErasureDeps) =>
   async (request: EraseRequest): Promise<number> => {
     const { tenant, identity } = request
     if (!detection.tenants().some(({ name }) => name === tenant))
       throw new PlumblineError('TENANT_UNKNOWN', `No tenant ${tenant} sent events.`)
     const { shard, key } = detection.placeOf(tenant, identity)
     const id = randomUUID()
-    await announce(log, {
+    const ends = await announce(log, {
       record: { v: 1, type: 'erase', controlId: `erase:${id}`, tenant, identity },
       shards: [shard],
       nowMs: clock(),
       nonce: id,
     })
-    const upTo = log.head(shard).next
+    const upTo = ends.get(shard) ?? log.head(shard).next
     while (log.head(shard).position < upTo) await sleep(LOOK_MS, undefined, { signal })
-    const { done } = await storage.recorder.erase({ tenant, identity: { id: identity, upTo } })
-    const { events: records } = await log.removeTenant({
-      record: (bytes, value, offset) => offset < upTo && isOf(text.decode(bytes), value, request),
-      slot: () => false,
-      state: () => false,
-    })
+    const { done } = await storage.recording.erase({ tenant, identity: { id: identity, upTo } })
+    const records = await removeRecords((bytes, value, offset) => offset < upTo && isOf(text.decode(bytes), value, request))
     // The keyed hash, not the name: the audit log stays.
     const target = Buffer.from(key).toString('hex')
     await log.publish('audit', [{ time: clock(), tenant, actor: 'operator', action: 'identity.erase', target, body: { records } }])

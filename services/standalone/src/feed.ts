@@ -1,5 +1,4 @@
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { type AppendRecord, canonicalEvent, eventKey, shardOfKey } from '@plumbline/detector'
+import { type AppendRecord, canonicalEvent, type DeploymentLog, eventKey, shardOfKey } from '@plumbline/detector'
 import { Event, type EventInput } from '@plumbline/schemas'
 
 /** An event as a record of the log. Throws ZodError for an event that is none. */
@@ -19,7 +18,7 @@ const replayClock = (): ((eventTimeMs: number) => number) => {
 }
 
 export interface FeedOptions {
-  readonly log: Pick<EmbeddedLog, 'ingest' | 'shards'>
+  readonly log: Pick<DeploymentLog, 'ingest' | 'shards'>
   readonly tenant: string
   /** Names this feed for ever: its chunks enter the log once, however often it is tried. */
   readonly name: string

@@ -5,13 +5,13 @@ import { createConsole, READ_REFUSALS } from '@plumbline/console'
 import { createGateway } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
-import type { StandaloneConfig } from './config.ts'
 import { createConsoleStores } from './console-ports.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
 import { createIngestWatch } from './ingest-watch.ts'
 import { createOperator } from './operator/operator.ts'
 import { operatorRoutes } from './operator/routes.ts'
+import type { ServiceConfig } from './options.ts'
 import { createReplays } from './replays.ts'
 import { createStatus } from './status.ts'
 
@@ -22,7 +22,7 @@ const endpointOf = (host: string, port: number): string => {
 }
 
 /** The configured port, or a free one: the page shows it before anything listens. */
-const portOf = async ({ host, httpPort }: StandaloneConfig): Promise<number> => {
+const portOf = async ({ host, httpPort }: ServiceConfig): Promise<number> => {
   if (httpPort !== 0) return httpPort
   const server = createServer().listen(0, host)
   await once(server, 'listening')
@@ -61,11 +61,13 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
     replays: { replay: (alert) => replaysOf(context).replay(alert) },
     status,
     ingest,
-    demo: {
-      options: () => context.demo?.options() ?? null,
-      play: async (request) => present(context.demo, 'The demo').play(request),
-      remove: async () => present(context.demo, 'The demo').remove(),
-    },
+    demo: context.withDemo
+      ? {
+          options: () => context.demo?.options() ?? null,
+          play: async (request) => present(context.demo, 'The demo').play(request),
+          remove: async () => present(context.demo, 'The demo').remove(),
+        }
+      : null,
     demoTenant: DEMO_TENANT,
     observer: {
       viewers: (count) => metrics.plumbline_console_viewers.set(count),

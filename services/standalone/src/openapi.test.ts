@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { READ_REFUSALS, WEB_DIR } from '@plumbline/console'
 import { createLogger } from '@plumbline/runtime'
+import { embeddedContext } from './compose.ts'
 import { loadStandaloneConfig } from './config.ts'
-import { createContext } from './context.ts'
 import { createApp } from './http.ts'
 
 /** Files of the page, or the words that stand for one that was not built. */
@@ -17,7 +17,7 @@ const OPERATOR = /^\/v1\/operator\//
 /** Routes as fastify has them, and the document it serves. */
 const served = async () => {
   const { config } = loadStandaloneConfig({ env: { PLUMBLINE_DATA_DIR: join(tmpdir(), 'plumbline-never-made') } })
-  const app = createApp(createContext(config, 'a-token-of-some-length', createLogger({ name: 'test', level: 'silent' })))
+  const app = createApp(embeddedContext(config, 'a-token-of-some-length', createLogger({ name: 'test', level: 'silent' })))
   const routes: string[] = []
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push(`${each} ${url}`)

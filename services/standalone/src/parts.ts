@@ -1,58 +1,41 @@
 import { join, resolve } from 'node:path'
-import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { DeploymentLog } from '@plumbline/detector'
 import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
-import { DATA_LAYOUT, type Part, writeInstanceFile } from '@plumbline/runtime'
+import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
-import { createReleaseStore, createTrainer, signingKeyIn } from '@plumbline/trainer'
+import { createReleaseStore, createTrainer, type ReleaseStore, signingKeyIn, type TenantPace } from '@plumbline/trainer'
 import { audit } from './audit.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
-import { createDetection, type Detection, pinnedConfig } from './detection.ts'
-import { createHousekeeping } from './housekeeping.ts'
+import { type Detection, pinnedConfig } from './detection.ts'
 import { createPolicyLoader } from './policy.ts'
 import { signingKeyPath } from './secrets.ts'
 import { createSinkWatch, sinksDetail } from './sinks.ts'
-import { createStorage } from './storage.ts'
+import type { Storage } from './storage.ts'
 import { createVerdicts } from './verdicts.ts'
 
-/** A demo of 15 days is trained once; its next training would come after it. */
-const DEMO_RETRAIN_DAYS = 30
-/** Three trainings in the demo, the last near its end, so that what is tried is held against all of it. */
-const DEMO_GROWTH = 2.5
 const STORE_STOP_MS = 20_000
 
-/** Says to other commands on this machine how to reach this instance. A server's credentials are the caller's own. */
-export const announceInstance = ({ dataDir, startedAt, url, token, operatorKey, config, storage }: Context): void => {
-  const access = config.clickhouseUrl === undefined ? (storage?.access() ?? null) : null
-  const store =
-    access === null
-      ? null
-      : { url: access.url, user: access.user ?? 'reader', password: access.password ?? '', database: access.database ?? 'plumbline' }
-  writeInstanceFile(dataDir, { v: 1, pid: process.pid, startedAt, url, token, operator: operatorKey, store })
+/** Holds the log from here on and writes down that this process begins. */
+export const useLog = async (context: Context, log: DeploymentLog): Promise<void> => {
+  const { clock, health } = context
+  context.log = log
+  health.register('log', () => ({ ok: context.log !== null }))
+  await audit(log, clock(), { tenant: '', actor: 'service', action: 'start', target: log.id, body: { version: VERSION } })
 }
 
-export const logPart = (context: Context): Part => ({
-  name: 'log',
-  async start() {
-    const { config, dataDir, clock, health } = context
-    const log = await openEmbeddedLog({ dir: join(dataDir, DATA_LAYOUT.log), shards: config.shards })
-    context.log = log
-    health.register('log', () => ({ ok: context.log !== null }))
-    await audit(log, clock(), { tenant: '', actor: 'service', action: 'start', target: log.id, body: { version: VERSION } })
-  },
-  async stop() {
-    const { log, clock } = context
-    context.log = null
-    if (log === null) return
-    // Its row reaches the store at the next start.
-    await audit(log, clock(), { tenant: '', actor: 'service', action: 'stop', target: log.id })
-    await log.close()
-  },
-})
+/** Writes down that this process ends, as the last it does with the log. Its row reaches the store when somebody records again. */
+export const leaveLog = async (context: Context): Promise<void> => {
+  const { log, clock } = context
+  context.log = null
+  if (log === null) return
+  await audit(log, clock(), { tenant: '', actor: 'service', action: 'stop', target: log.id })
+  await log.close()
+}
 
 /** Tenants as the door stored them, and those that came into the log past it. The demo is no sender's. */
-const loadTenants = ({ tenants }: Context, log: EmbeddedLog, detection: Detection): void => {
+const loadTenants = ({ tenants }: Context, log: DeploymentLog, detection: Detection): void => {
   const stored = log.kv.list(tenantValueName('')).flatMap((name): [string, string][] => {
     const tenant = tenantOfValue(name)
     const owner = log.kv.get(name)
@@ -62,19 +45,28 @@ const loadTenants = ({ tenants }: Context, log: EmbeddedLog, detection: Detectio
   tenants.load(detection.tenants().flatMap(({ name }): [string, string][] => (name === DEMO_TENANT ? [] : [[name, '']])))
 }
 
-/** Releases, detector and worker, and the verdicts that a crash left half done. */
-export const detectionPart = (context: Context): Part => ({
+/** What a detector is made from. */
+export interface Ingredients {
+  readonly log: DeploymentLog
+  readonly releases: ReleaseStore
+  readonly config: DetectionConfig
+  /** Whose signature on releases is taken. */
+  readonly signer: Uint8Array
+}
+
+/** Releases, the detector that `make` gives, and the verdicts that a crash left half done. */
+export const detectionPart = (context: Context, make: (from: Ingredients) => Detection | Promise<Detection>): Part => ({
   name: 'detection',
   async start() {
-    const { config, logger, metrics, clock, health } = context
+    const { config, clock, health } = context
     const log = logOf(context)
-    const { shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays, residentIdentities } = config
+    const { shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays } = config
+    const signer = signingKeyIn(signingKeyPath(context.dataDir)).publicKey
     const wanted = DetectionConfig.parse({ shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays })
-    const releases = createReleaseStore(log.kv, [signingKeyIn(signingKeyPath(context.dataDir)).publicKey])
-    const detection = createDetection({ log, releases, config: await pinnedConfig(log, wanted), residentIdentities, logger, metrics })
+    const releases = createReleaseStore(log.kv, [signer])
     const verdicts = createVerdicts({ log, reader: () => readerOf(context), clock })
     await verdicts.resume()
-    detection.start()
+    const detection = await make({ log, releases, config: await pinnedConfig(log, wanted), signer })
     loadTenants(context, log, detection)
     health.register('shards', () => {
       const stopped = detection.stopped()
@@ -112,27 +104,12 @@ export const deliveryPart = (context: Context): Part => {
   }
 }
 
-export const storePart = (context: Context): Part => ({
+export const storePart = (context: Context, make: (onUp: () => void) => Storage): Part => ({
   name: 'store',
   async start() {
-    const { config, dataDir, clock, logger, metrics, health } = context
-    const storage = createStorage({
-      log: logOf(context),
-      dir: join(dataDir, DATA_LAYOUT.store),
-      clickhouseUrl: config.clickhouseUrl,
-      engineMemoryBytes: config.engineMemoryMb * 1024 * 1024,
-      retentionDays: config.storeRetentionDays,
-      alertBudgetPerDay: config.alertBudgetPerDay,
-      clock,
-      logger,
-      metrics,
-      onUp: () => {
-        announceInstance(context)
-        context.storeUp.resolve()
-      },
-    })
+    const storage = make(() => context.storeUp.resolve())
     context.storage = storage
-    health.register('store', () => {
+    context.health.register('store', () => {
       const { up, detail } = storage.state()
       return { ok: up, detail }
     })
@@ -142,29 +119,27 @@ export const storePart = (context: Context): Part => ({
   stopTimeoutMs: STORE_STOP_MS,
 })
 
-export const trainerPart = (context: Context): Part => ({
+/** `paceOf`: where a tenant's trainings are due at other times than the configured ones. */
+export const trainerPart = (context: Context, paceOf: (tenant: string) => Partial<TenantPace> = () => ({})): Part => ({
   name: 'trainer',
   async start() {
     const { config, dataDir, clock, logger, metrics } = context
     const detection = present(context.detection, 'The detector')
     const storage = present(context.storage, 'The store')
-    const { trainAfterEvents, demoTrainAfterEvents, retrainEveryDays, trainingRows: maxRows } = config
+    const { trainAfterEvents, retrainEveryDays, trainingRows: maxRows } = config
     const trainer = createTrainer({
       log: logOf(context),
       releases: present(context.releases, 'The log'),
       signingKey: signingKeyIn(signingKeyPath(dataDir)),
       config: detection.config,
       tenants: detection.tenants,
-      paceOf: (tenant) =>
-        tenant === DEMO_TENANT
-          ? { trainAfterEvents: demoTrainAfterEvents, retrainEveryDays: DEMO_RETRAIN_DAYS, modelGrowth: DEMO_GROWTH, maxRows }
-          : { trainAfterEvents, retrainEveryDays, maxRows },
-      placeOf: detection.placeOf,
+      paceOf: (tenant) => ({ trainAfterEvents, retrainEveryDays, maxRows, ...paceOf(tenant) }),
+      slotsOf: detection.slotsOf,
       store: () => {
         const access = storage.access()
         return access === null ? null : { reader: storage.reader(), access }
       },
-      recorded: () => storage.recorder.drained(),
+      recorded: () => storage.recording.drained(),
       clock,
       logger,
       metrics,
@@ -191,15 +166,3 @@ export const policyPart = (context: Context): Part => ({
   },
   stop: () => context.policy?.stop(),
 })
-
-export const housekeepingPart = (context: Context): Part => {
-  let keeper: ReturnType<typeof createHousekeeping> | null = null
-  return {
-    name: 'housekeeping',
-    start() {
-      keeper = createHousekeeping(logOf(context), context.config.logRetentionDays, context.clock, context.logger)
-      keeper.start()
-    },
-    stop: () => keeper?.stop(),
-  }
-}

@@ -1,6 +1,5 @@
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import { problemText, type PolicyWatch, watchPolicy } from '@plumbline/adapters/policy'
-import { type AppendRecord, policyHash } from '@plumbline/detector'
+import { type AppendRecord, type DeploymentLog, policyHash } from '@plumbline/detector'
 import { type IngestPort, tenantOfValue } from '@plumbline/gateway'
 import type { Logger } from '@plumbline/runtime'
 import { type ControlRecord, Policy } from '@plumbline/schemas'
@@ -34,7 +33,7 @@ export interface Gift {
   readonly by: Actor
 }
 
-type PolicyLog = Pick<EmbeddedLog, 'ingest' | 'kv' | 'publish' | 'shards'>
+type PolicyLog = Pick<DeploymentLog, 'ingest' | 'kv' | 'publish' | 'shards'>
 
 /** What a tenant's change of policy writes, whole or not at all: a control record for each shard, and what is remembered of it. */
 interface Change {
@@ -97,7 +96,7 @@ const ruledPort = (log: PolicyLog, port: IngestPort, inForce: Hashed): IngestPor
 })
 
 /** A policy that was in force here, by its hash. */
-export const policyOf = (log: Pick<EmbeddedLog, 'kv'>, hash: string): Policy | undefined => {
+export const policyOf = (log: Pick<DeploymentLog, 'kv'>, hash: string): Policy | undefined => {
   const stored = log.kv.get(BODY + hash)
   return stored === undefined ? undefined : Policy.parse(JSON.parse(Buffer.from(stored).toString()))
 }
@@ -112,7 +111,7 @@ const lastGiven = (log: PolicyLog, tenant: string): Hashed | null => {
 }
 
 export interface PolicyLoaderOptions {
-  readonly log: EmbeddedLog
+  readonly log: DeploymentLog
   readonly path: string
   /** Tenants the file speaks for; the first is there always. */
   readonly tenants: () => readonly string[]

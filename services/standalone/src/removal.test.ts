@@ -9,9 +9,9 @@ import { createTenantLedger, tenantValueName } from '@plumbline/gateway'
 import { createLogger, createMetrics } from '@plumbline/runtime'
 import { type AuditRecord, DetectionConfig, Event } from '@plumbline/schemas'
 import { createReleaseStore } from '@plumbline/trainer'
-import { createDetection } from './detection.ts'
+import { createLocalDetection } from './local-detection.ts'
+import { createLocalStorage } from './local-storage.ts'
 import { createRemoval } from './removal.ts'
-import { createStorage } from './storage.ts'
 
 const NOW = 1_790_000_000_000
 const SHARDS = 4
@@ -25,8 +25,8 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
   const metrics = createMetrics()
   const releases = createReleaseStore(log.kv, [])
   const config = DetectionConfig.parse({ shards: SHARDS })
-  const detection = createDetection({ log, releases, config, residentIdentities: 1000, logger, metrics })
-  const storage = createStorage({
+  const detection = createLocalDetection({ log, releases, config, residentIdentities: 1000, logger, metrics })
+  const storage = createLocalStorage({
     log,
     dir: join(dir, 'store'),
     // Nothing listens there: the erasure waits for the store, the rest must not.
@@ -63,7 +63,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     )
     await log.ingest({ records, values: { [tenantValueName(tenant)]: Buffer.from('main'), [`policy:given:${tenant}`]: Buffer.from('x') } })
   }
-  await detection.worker().drained()
+  await detection.drained()
 
   const placesOf = (tenant: string): string[] =>
     IDENTITIES.map((id) => {

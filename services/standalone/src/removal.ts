@@ -3,17 +3,17 @@ import { isStateOf } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import { type Actor, audit } from './audit.ts'
-import type { Detection } from './detection.ts'
+import type { LocalDetection } from './local-detection.ts'
 import { type TenantLedger, tenantValueName } from '@plumbline/gateway'
 import { isPlaceOf } from './operator/feeds.ts'
 import type { Storage } from './storage.ts'
 
 export interface RemovalDeps {
   readonly log: EmbeddedLog
-  readonly detection: Detection
+  readonly detection: LocalDetection
   readonly releases: ReleaseStore
   readonly trainer: Pick<Trainer, 'forget'>
-  readonly storage: Pick<Storage, 'recorder'>
+  readonly storage: Pick<Storage, 'recording'>
   /** Told that the tenant is gone. */
   readonly tenants?: Pick<TenantLedger, 'close'>
   readonly clock: () => number
@@ -55,13 +55,10 @@ export const createRemoval =
     const { log, detection, releases, storage, drainMs = DRAIN_MS } = deps
     // A busy tenant beside it may never let the worker rest: then what it left unscored goes unscored.
     await within(
-      detection
-        .worker()
-        .drained()
-        .catch(() => undefined),
+      detection.drained().catch(() => undefined),
       drainMs,
     )
-    const { done } = await storage.recorder.erase({ tenant })
+    const { done } = await storage.recording.erase({ tenant })
     const released = new Set([
       ...releases.namesOf(tenant),
       `release:announced:${tenant}`,

@@ -1,15 +1,15 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { ReplaySource } from '@plumbline/console'
-import { policyHash } from '@plumbline/detector'
+import { type DeploymentLog, policyHash } from '@plumbline/detector'
 import { recompute } from '@plumbline/detector/replay'
 import type { Metrics } from '@plumbline/runtime'
 import { AlertCapsule, type DetectionConfig, Policy, PlumblineError } from '@plumbline/schemas'
 import type { ReleaseStore } from '@plumbline/trainer'
+import { hashKeyOf } from './detection.ts'
 import { policyOf } from './policy.ts'
 
 export interface ReplaysDeps {
-  readonly log: Pick<EmbeddedLog, 'kv' | 'masterKey'>
+  readonly log: Pick<DeploymentLog, 'kv' | 'masterKey'>
   readonly releases: ReleaseStore
   readonly config: DetectionConfig
   readonly metrics: Pick<Metrics, 'plumbline_invariant_violations_total'>
@@ -63,7 +63,7 @@ export const createReplays = ({ log, releases, config, metrics, reader }: Replay
         release: releaseOf(tenant, releaseId),
         policy: policyIn(hash),
         config,
-        masterKey: log.masterKey.subarray(0, 16),
+        masterKey: hashKeyOf(log),
       })
       const { identical, score, recordedScore, differences } = again
       if (!identical) metrics.plumbline_invariant_violations_total.inc({ invariant: 'INV-7' })

@@ -4,7 +4,7 @@ import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
 import type { Context } from './context.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
-import type { Detection } from './detection.ts'
+import type { Detection, DetectionTotals } from './detection.ts'
 import { sinksView } from './sinks.ts'
 import type { Storage } from './storage.ts'
 
@@ -14,6 +14,8 @@ export interface StatusTracker extends StatusSource {
 }
 
 const TICK_MS = 1000
+/** Workers elsewhere tell how far they are every 2 s, so fewer ticks would show a rate that jumps. */
+const RATE_TICKS = 4
 /** Identities and dead letters are counted in the store this often, when something happened. */
 const COUNT_EVERY_TICKS = 10
 
@@ -47,7 +49,8 @@ export const createStatus = (parts: Context): StatusTracker => {
   const { metrics } = parts
   let timer: NodeJS.Timeout | undefined
   let ticks = 0
-  let rate = 0
+  /** Events scored of all tenants at the last ticks. */
+  const scored: number[] = []
   /** When the store was counted last: by events and dead letters then. */
   let countedAt = ''
   let known: readonly TenantProgress[] = []
@@ -63,21 +66,28 @@ export const createStatus = (parts: Context): StatusTracker => {
   }
 
   const observe = (detection: Detection): void => {
-    const { counters, slots } = detection.detector
-    const events = grown('events', counters.events)
-    rate = rate * 0.5 + events * 0.5
-    metrics.plumbline_events_late_total.inc(grown('late', counters.late))
-    metrics.plumbline_events_duplicate_total.inc(grown('duplicates', counters.duplicates))
-    metrics.plumbline_sessions_overflow_total.inc(grown('sessionsOverflow', counters.sessionsOverflow))
-    for (const [reason, total] of Object.entries(counters.quiet))
-      metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
-    for (const [invariant, total] of Object.entries(counters.broken))
-      metrics.plumbline_invariant_violations_total.inc({ invariant }, grown(`broken:${invariant}`, total))
-    metrics.plumbline_identities_resident.set(slots.resident)
-    metrics.plumbline_identities_evicted_total.inc(grown('evictions', slots.evictions))
+    const totals = detection.totals()
+    if (totals !== null) count(totals)
     metrics.plumbline_lag_events.set(detection.lag())
     meet(detection)
+    scored.push(sum(known, ({ events }) => events))
+    if (scored.length > RATE_TICKS + 1) scored.shift()
   }
+
+  const count = ({ late, duplicates, sessionsOverflow, quiet, broken, resident, evictions }: DetectionTotals): void => {
+    metrics.plumbline_events_late_total.inc(grown('late', late))
+    metrics.plumbline_events_duplicate_total.inc(grown('duplicates', duplicates))
+    metrics.plumbline_sessions_overflow_total.inc(grown('sessionsOverflow', sessionsOverflow))
+    for (const [reason, total] of Object.entries(quiet))
+      metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
+    for (const [invariant, total] of Object.entries(broken))
+      metrics.plumbline_invariant_violations_total.inc({ invariant }, grown(`broken:${invariant}`, total))
+    metrics.plumbline_identities_resident.set(resident)
+    metrics.plumbline_identities_evicted_total.inc(grown('evictions', evictions))
+  }
+
+  /** Events a second over the last few. */
+  const rate = (): number => (scored.length < 2 ? 0 : Math.max(0, (scored.at(-1)! - scored[0]!) / ((scored.length - 1) * (TICK_MS / 1000))))
 
   const meet = (detection: Detection): void => {
     known = detection.tenants()
@@ -106,7 +116,8 @@ export const createStatus = (parts: Context): StatusTracker => {
     if (detection !== null) observe(detection)
     if (storage !== null) {
       metrics.plumbline_recorder_lag_rows.set(recorderLag())
-      metrics.plumbline_recorder_rows_total.inc(grown('rows', storage.recorder.health().rows))
+      const { rows } = storage.recording.state()
+      if (rows !== null) metrics.plumbline_recorder_rows_total.inc(grown('rows', rows))
     }
     ticks++
     const at = `${sum(known, ({ events }) => events)} ${deadLetters()}`
@@ -120,7 +131,7 @@ export const createStatus = (parts: Context): StatusTracker => {
   /** All that were ever written, before they are stored. */
   const deadLetters = (): number => parts.log?.outbox.head('dead-letters') ?? 0
 
-  const recorderLag = (): number => Object.values(parts.storage?.recorder.health().topics ?? {}).reduce((sum, { rows }) => sum + rows, 0)
+  const recorderLag = (): number => parts.storage?.recording.state().lagRows ?? 0
 
   const modelOf = (name: string): StatusView['model'] => {
     const release = parts.detection?.releaseOf(name) ?? null
@@ -168,7 +179,7 @@ export const createStatus = (parts: Context): StatusTracker => {
         ready: parts.phase === 'ready',
         phase: phase(tenants),
         progress: parts.demo?.progress()?.done ?? null,
-        eventsPerSecond: Math.round(rate * 10) / 10,
+        eventsPerSecond: Math.round(rate() * 10) / 10,
         events: sum(progress, ({ events }) => events),
         alerts: sum(days, ({ delivered }) => delivered),
         held: sum(days, ({ held }) => held),

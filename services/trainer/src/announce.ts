@@ -15,17 +15,22 @@ export interface Announcement {
 
 /**
  * Writes a control record into the logs of its shards in one transaction, once: repeated within a day it writes nothing,
- * later it has no effect (contracts C1). Resolves when on disk.
+ * later it has no effect (contracts C1). Resolves when on disk, with the
+ * positions after the records it wrote, by shard.
  */
-export const announce = async (log: Pick<DeploymentLog, 'ingest'>, { record, shards, nowMs, nonce }: Announcement): Promise<void> => {
+export const announce = async (
+  log: Pick<DeploymentLog, 'ingest'>,
+  { record, shards, nowMs, nonce }: Announcement,
+): Promise<ReadonlyMap<number, number>> => {
   const key = encoder.encode(`c:${record.controlId}`)
   const value = encoder.encode(JSON.stringify(record))
   const records: AppendRecord[] = shards.map((shard) => ({ shard, ingestTimeMs: nowMs, key, value }))
-  await log.ingest({
+  const { offsets } = await log.ingest({
     records,
     deadLetters: [],
     idempotency: { tenant: record.tenant, key: `control:${record.controlId}:${nonce}`, answer: new Uint8Array(0), nowMs },
   })
+  return new Map(offsets.map((offset, i) => [records[i]!.shard, offset + 1]))
 }
 
 export const allShards = (count: number): number[] => Array.from({ length: count }, (_, shard) => shard)

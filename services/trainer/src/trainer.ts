@@ -1,5 +1,5 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { DeploymentLog } from '@plumbline/detector'
 import { openRelease } from '@plumbline/detector/release'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { type DetectionConfig, PlumblineError } from '@plumbline/schemas'
@@ -23,14 +23,14 @@ export interface TenantPace extends Pace {
 }
 
 export interface TrainerOptions {
-  readonly log: Pick<EmbeddedLog, 'shards' | 'kv' | 'ingest' | 'publish' | 'load' | 'head'>
+  readonly log: Pick<DeploymentLog, 'shards' | 'kv' | 'ingest' | 'publish' | 'head'>
   readonly releases: ReleaseStore
   readonly signingKey: SigningKey
   readonly config: DetectionConfig
   tenants(): readonly TenantProgress[]
   paceOf(tenant: string): TenantPace
-  /** Where an identity's slot is kept. */
-  placeOf(tenant: string, identity: string): { readonly shard: number; readonly key: Uint8Array }
+  /** Packed slots of those of the identities that have one. */
+  slotsOf(tenant: string, identities: readonly string[]): Promise<readonly Uint8Array[]>
   /** ClickHouse, with read access; null while it is away. */
   store(): { readonly reader: Store; readonly access: StoreAccess } | null
   /** Resolves when what is scored now is in ClickHouse. */
@@ -112,20 +112,15 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     return due(known, options.paceOf(tenant.name), { events: tenant.events, lastTime: () => lastTime })
   }
 
-  const slotsOf = async (tenant: string, reader: Store): Promise<Uint8Array[]> => {
+  const slotsOf = async (tenant: string, reader: Store): Promise<readonly Uint8Array[]> => {
     const rows = await reader.rows<{ identity: string }>(
       `SELECT identity FROM ${reader.database}.identities WHERE tenant = {tenant:String} GROUP BY identity ORDER BY max(last_seen) DESC LIMIT ${MAX_SLOTS}`,
       { tenant },
     )
-    const into = new Uint8Array(16_384)
-    const slots: Uint8Array[] = []
-    for (const [i, { identity }] of rows.entries()) {
-      if (i % 500 === 499) await new Promise((resolve) => setImmediate(resolve))
-      const { shard, key } = options.placeOf(tenant, identity)
-      const length = log.load(shard, key, into)
-      if (length > 0) slots.push(into.slice(0, length))
-    }
-    return slots
+    return options.slotsOf(
+      tenant,
+      rows.map(({ identity }) => identity),
+    )
   }
 
   const announceEntry = async (tenant: string, entry: ReleaseEntry): Promise<void> => {

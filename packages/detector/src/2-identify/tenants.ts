@@ -50,7 +50,8 @@ export interface Ruling extends Judgement {
 }
 
 /** Class of a resource that its sender does not tell. */
-const GENERIC_CLASS = new TextEncoder().encode('tool')
+const encoder = new TextEncoder()
+const GENERIC_CLASS = encoder.encode('tool')
 
 /** What one shard knows of one tenant: its keys, its release and its policy at the current position. */
 export class TenantState {
@@ -124,7 +125,8 @@ export class TenantState {
         this.acts.clear()
       }
       place = this.#rulings.length
-      const [classHash, fromHash, toHash] = [said.resource.class, said.from, said.to].map((name) => this.#hashOf(name))
+      const hashed = (name: string | undefined): NameHash | null => (name === undefined ? null : this.hashOf(name))
+      const [classHash, fromHash, toHash] = [said.resource.class, said.from, said.to].map(hashed)
       this.#rulings.push({ ...said, classHash: classHash!, fromHash: fromHash!, toHash: toHash! })
       this.#placeOf.set(text, place)
     }
@@ -137,9 +139,9 @@ export class TenantState {
     this.#placeOf.clear()
   }
 
-  #hashOf(name: string | undefined): NameHash | null {
-    if (name === undefined) return null
-    const bytes = new TextEncoder().encode(name)
+  /** Keyed hash of a name; an identity's slot is kept under the one of its id. */
+  hashOf(name: string): NameHash {
+    const bytes = encoder.encode(name)
     this.sip.hash(bytes, 0, bytes.length)
     return { lo: this.sip.lo, hi: this.sip.hi }
   }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { DemoControl } from '@plumbline/console'
-import { canonicalEvent, policyHash } from '@plumbline/detector'
+import { canonicalEvent, type DeploymentLog, policyHash } from '@plumbline/detector'
 import type { Door } from '@plumbline/gateway'
 import { companyPolicy, DAY, demoDay, generate, type GenerateOptions } from '@plumbline/generator'
 import type { Logger } from '@plumbline/runtime'
@@ -26,7 +25,7 @@ interface DemoState {
 }
 
 export interface DemoDeps {
-  readonly log: EmbeddedLog
+  readonly log: DeploymentLog
   readonly door: Door
   readonly pace: Pace
   readonly seed: number

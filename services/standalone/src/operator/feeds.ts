@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { DeploymentLog } from '@plumbline/detector'
 import { decodeEvent } from '@plumbline/detector/decode-event'
 import type { Credential, Door, DoorOptions, IngestPort } from '@plumbline/gateway'
 import type { FeedAnswer, FeedHeader, IngestAnswer } from '@plumbline/schemas'
@@ -12,7 +12,7 @@ const HISTORIC = 'h'.charCodeAt(0)
 const MOST_WAIT_MS = 10_000
 
 export interface FeedsDeps {
-  readonly log: Pick<EmbeddedLog, 'ingest' | 'kv' | 'head' | 'shards'>
+  readonly log: Pick<DeploymentLog, 'ingest' | 'kv' | 'head' | 'shards'>
   /** A door with the tenants' rules over the given way into the log. */
   readonly doorOver: (port: IngestPort, stamp: DoorOptions['stamp']) => Door
   readonly clock: () => number

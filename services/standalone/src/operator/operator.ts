@@ -78,8 +78,8 @@ export const createOperator = (context: Context): Operator => {
     if (known !== undefined) return known
     const detection = present(context.detection, 'The detector')
     const storage = present(context.storage, 'The store')
-    const { logger } = context
-    const run = createErasure({ log: logOf(context), detection, storage, clock, logger, signal })(request)
+    const { logger, removeRecords } = context
+    const run = createErasure({ log: logOf(context), detection, storage, removeRecords, clock, logger, signal })(request)
     run.catch(() => erasing.delete(name))
     erasing.set(name, run)
     return run
@@ -89,13 +89,13 @@ export const createOperator = (context: Context): Operator => {
   const settle = async ({ tenants, complete }: SettleRequest): Promise<void> => {
     while (!(await theFeeds().ready(tenants))) signal.throwIfAborted()
     const detection = present(context.detection, 'The detector')
-    const { recorder } = present(context.storage, 'The store')
-    await detection.worker().drained()
-    await recorder.drained()
+    const { recording } = present(context.storage, 'The store')
+    await detection.drained()
+    await recording.drained()
     const trainer = present(context.trainer, 'The trainer')
     for (const tenant of tenants) await (complete ? trainer.complete(tenant) : trainer.settle(tenant))
-    await detection.worker().drained()
-    await recorder.drained()
+    await detection.drained()
+    await recording.drained()
     await feedAudit.end(tenants)
   }
   /** The one under way for these tenants, however often it is asked for, until somebody was told that it is done. */
