@@ -1,4 +1,5 @@
 import type { Alert, AlertCapsule } from './alert.ts'
+import { PlumblineError } from './codes.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { Verdict } from './feedback.ts'
 
@@ -57,4 +58,24 @@ export interface OutboxEntry {
   readonly rows: number
   readonly schemaVersion: number
   readonly payload: Uint8Array
+}
+
+/** Entries that a consumer has not passed are gone: retention was shorter than its absence. */
+export class OutboxTrimmed extends PlumblineError {
+  readonly topic: Topic
+  readonly lane: number
+  readonly firstLost: number
+  readonly firstThere: number
+  constructor(topic: Topic, lane: number, firstLost: number, firstThere: number) {
+    super(
+      'OUTBOX_TRIMMED',
+      `Lane ${lane} of ${topic} begins with entry ${firstThere}, but entry ${firstLost} is wanted: those between were removed before they were read, ` +
+        'because retention of the topic was shorter than the reader was away. Nothing goes on by itself. Restore the missing entries from a backup, ' +
+        'or accept the gap: start the recorder once with acceptGaps, or set the position of another reader by hand. Keep the topic longer than your longest outage.',
+    )
+    this.topic = topic
+    this.lane = lane
+    this.firstLost = firstLost
+    this.firstThere = firstThere
+  }
 }

@@ -49,7 +49,10 @@ export interface OutboxLag {
 export interface Outbox {
   /** Number of lanes of the topic; lanes are 0 to n − 1. */
   lanes(topic: Topic): number
-  /** Entries after sequence `after`, in order, up to about `maxBytes` (at least one when there is one) and up to `through`. */
+  /**
+   * Entries after sequence `after`, in order, up to about `maxBytes` (at least one when there is one) and up to `through`. On Kafka
+   * perhaps fewer than there are: what has come so far. Errors: OUTBOX_TRIMMED.
+   */
   read(topic: Topic, after: number, maxBytes: number, through?: number, lane?: number): Promise<readonly OutboxEntry[]>
   /** Called when entries of the topics have come. */
   onEntries(listener: (topics: readonly Topic[]) => void): () => void
@@ -58,6 +61,13 @@ export interface Outbox {
   /** Sequence of the newest entry, asked for now. */
   end(topic: Topic, lane?: number): Promise<number>
   lag(topic: Topic, after: number, lane?: number): OutboxLag
+  /**
+   * Sequence up to which nothing follows `after`, as far as this process has read: a consumer at `after` is done up to there.
+   * On Kafka that passes records of others, transaction markers and aborted records, and so reaches `end`.
+   */
+  passed(topic: Topic, after: number, lane?: number): number
+  /** The lane is not read here for now: drops what was read ahead. */
+  leave(topic: Topic, lane?: number): void
   /** Makes a named consumer known: where entries go once they are passed, they stay until every known consumer has passed them. */
   register(consumer: string, topics: readonly Topic[]): Promise<void>
   /** Sequence up to which the consumer is done; 0 for a new one. */

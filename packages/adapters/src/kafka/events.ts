@@ -72,7 +72,7 @@ export const createEventReader = ({ reader, bounds, onArrived }: EventReaderOpti
         state.end = Math.max(state.end, end)
         if (state.bytes > ENOUGH_BYTES) stream.pause()
         state.arrived()
-        onArrived(shard)
+        if (records.length > 0) onArrived(shard)
       },
       onGap: () => {
         // Nothing is skipped silently: the next read looks at the bounds again and says what is missing.

@@ -7,7 +7,7 @@ export interface MemberHandlers {
   onJoined(partitions: readonly number[], consumer: Consumer): void
   onBatch(batch: Batch): void
   /** A piece of the log that holds only markers or aborted records. */
-  onEmpty(partition: number, first: number, last: number): void
+  onEmpty(partition: number, first: number, last: number, end: number): void
   /** The consumer takes no calls until the next join. */
   onStopped(): void
   /** No member any more, after all retries; it tries to be one again until it leaves. */
@@ -88,8 +88,8 @@ const firstJoin = (consumer: Consumer, topic: string, handlers: MemberHandlers, 
       handlers.onJoined(memberAssignment[topic] ?? [], consumer)
       resolve()
     })
-    consumer.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, firstOffset, lastOffset } }) => {
-      if (batchSize === 0) handlers.onEmpty(partition, Number(firstOffset), Number(lastOffset))
+    consumer.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, firstOffset, lastOffset, highWatermark } }) => {
+      if (batchSize === 0) handlers.onEmpty(partition, Number(firstOffset), Number(lastOffset), Number(highWatermark))
     })
     consumer.on(STOP, () => handlers.onStopped())
     consumer.on(CRASH, ({ payload: { error, restart } }) => {

@@ -6,7 +6,10 @@ import { MAX_REQUEST_BYTES } from './requests.ts'
 
 /** Who takes the records of one partition. */
 interface RecordSink {
-  /** Records in order; `position` is where the next one will be looked for, `end` where the log ended when they were sent. */
+  /**
+   * Records in order, none where there were only markers or aborted ones; `position` is where the next one will be looked for,
+   * `end` where the log ended when they were sent.
+   */
   onRecords(messages: readonly KafkaMessage[], position: number, end: number): void
   /** The records before `first` are gone. True: go on there. False: the stream has ended. */
   onGap(first: number): boolean
@@ -87,13 +90,15 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
     const from = Math.max(reading.position, fetched)
     reading.position = Math.max(from, Number(batch.lastOffset()) + 1)
     const messages = batch.messages.filter(({ offset }) => Number(offset) >= from)
-    if (messages.length > 0) reading.sink.onRecords(messages, reading.position, Number(batch.highWatermark))
+    reading.sink.onRecords(messages, reading.position, Number(batch.highWatermark))
   }
 
   /** What holds only markers or aborted records is not handed out; the position passes it all the same. */
-  const onEmpty = (partition: number, first: number, last: number): void => {
+  const onEmpty = (partition: number, first: number, last: number, end: number): void => {
     const reading = readings.get(partition)
-    if (reading !== undefined && first <= reading.position) reading.position = Math.max(reading.position, last + 1)
+    if (reading === undefined || first > reading.position || last < reading.position) return
+    reading.position = last + 1
+    reading.sink.onRecords([], reading.position, end)
   }
 
   const onFailed = (error: Error): void => {

@@ -67,6 +67,14 @@ export const createOutbox = (env: Environment, heads: Heads, writer: Writer): Em
       const rowsBefore = rowsUpTo(topic, after)
       return { entries: head.sequence - after, rows: head.rows - rowsBefore }
     },
+    passed(topic, after) {
+      const number = topicNumber(topic)
+      const head = heads.topic(topic).sequence
+      if (after >= head) return after
+      const [next] = env.outbox.getKeys({ start: outboxKey(number, after + 1), end: outboxKey(number, head + 1), limit: 1 })
+      return next === undefined ? head : sequenceOf(next) - 1
+    },
+    leave() {},
     register: (consumer, topics) =>
       writer.run({
         bytes: 0,
