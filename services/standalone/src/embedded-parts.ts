@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createDoor } from '@plumbline/gateway'
-import { DATA_LAYOUT, type Part, writeInstanceFile } from '@plumbline/runtime'
+import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
 import type { StandaloneConfig } from './config.ts'
 import { type Context, logOf, present } from './context.ts'
 import { createDemo, DEMO_TENANT } from './demo/demo.ts'
@@ -11,6 +11,7 @@ import { createLocalStorage } from './local-storage.ts'
 import { paceOf } from './history-parts.ts'
 import { detectionPart, leaveLog, storePart, trainerPart, useLog } from './parts.ts'
 import { createRemoval } from './removal.ts'
+import { announceInstance } from './service.ts'
 
 /** What the embedded parts share: the log and the detector are in this process. */
 export interface EmbeddedContext extends Context {
@@ -24,14 +25,14 @@ const DEMO_RETRAIN_DAYS = 30
 /** Three trainings in the demo, the last near its end, so that what is tried is held against all of it. */
 const DEMO_GROWTH = 2.5
 
-/** Says to other commands on this machine how to reach this instance. A server's credentials are the caller's own. */
-export const announceInstance = ({ dataDir, startedAt, url, token, operatorKey, config, storage }: EmbeddedContext): void => {
-  const access = config.clickhouseUrl === undefined ? (storage?.access() ?? null) : null
+/** A server's credentials are the caller's own. */
+export const announceEmbedded = (context: EmbeddedContext): void => {
+  const access = context.config.clickhouseUrl === undefined ? (context.storage?.access() ?? null) : null
   const store =
     access === null
       ? null
       : { url: access.url, user: access.user ?? 'reader', password: access.password ?? '', database: access.database ?? 'plumbline' }
-  writeInstanceFile(dataDir, { v: 1, pid: process.pid, startedAt, url, token, operator: operatorKey, store })
+  announceInstance(context, store)
 }
 
 export const logPart = (context: EmbeddedContext): Part => ({
@@ -66,7 +67,7 @@ export const localStorePart = (context: EmbeddedContext): Part =>
       logger,
       metrics,
       onUp: () => {
-        announceInstance(context)
+        announceEmbedded(context)
         onUp()
       },
     })

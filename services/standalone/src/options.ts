@@ -134,5 +134,4 @@ export type AlertOptions = Output<typeof alertOptions>
 export type ServiceConfig = Output<typeof doorOptions> &
   Output<typeof learningOptions> &
   AlertOptions &
-  Output<typeof storeOptions> &
   Output<typeof logOptions> & { readonly shards: number }
