@@ -3,9 +3,12 @@ import {
   type KafkaLog,
   type KafkaLogOptions,
   type KafkaSettings,
+  type KafkaValues,
+  type KafkaValuesOptions,
   type TopicNames,
   ensureTopics,
   openKafkaLog,
+  openKafkaValues,
   topicNames,
 } from '@plumbline/adapters/kafka'
 import type { AppendRecord } from '@plumbline/detector'
@@ -20,6 +23,8 @@ export interface Cluster {
   readonly settings: KafkaSettings
   /** Opened logs are closed after the test. */
   open(options?: Partial<KafkaLogOptions>, settings?: Partial<KafkaSettings>): Promise<KafkaLog>
+  /** The same for named values. */
+  values(options?: Partial<KafkaValuesOptions>, settings?: Partial<KafkaSettings>): Promise<KafkaValues>
 }
 
 export const SHARDS = 4
@@ -28,9 +33,13 @@ export const clusterFor = async (t: TestContext, brokers: readonly string[]): Pr
   const kafka = testKafka(brokers)
   const prefix = uniquePrefix('kafka')
   const settings = { brokers }
-  const logs: KafkaLog[] = []
+  const opened: { close(): Promise<void> }[] = []
+  const kept = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.push(part)
+    return part
+  }
   t.after(async () => {
-    for (const log of logs) await log.close()
+    for (const part of opened) await part.close()
     await removeTopics(kafka, prefix)
   })
   await ensureTopics(settings, { prefix, shards: SHARDS })
@@ -39,11 +48,8 @@ export const clusterFor = async (t: TestContext, brokers: readonly string[]): Pr
     prefix,
     names: topicNames(prefix),
     settings,
-    async open(options, more) {
-      const log = await openKafkaLog({ ...settings, ...more }, { prefix, shards: SHARDS, ...options })
-      logs.push(log)
-      return log
-    },
+    open: async (options, more) => kept(await openKafkaLog({ ...settings, ...more }, { prefix, shards: SHARDS, ...options })),
+    values: async (options, more) => kept(await openKafkaValues({ ...settings, ...more }, { prefix, ...options })),
   }
 }
 

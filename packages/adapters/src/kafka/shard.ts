@@ -30,13 +30,13 @@ export type KafkaPoint =
 const TRANSACTION_MS = 15_000
 
 /** Gives a producer of a transactional id. Another one than `connectProducer` is for the negative control of the fault suite. */
-export type ConnectProducer = (kafka: Kafka, transactionalId: string) => Promise<Producer>
+export type ConnectProducer = (kafka: Kafka, transactionalId: string, transactionMs?: number) => Promise<Producer>
 
 /** Connects a producer of the shard's transactional id, which no two owners can use at the same time. */
-export const connectProducer: ConnectProducer = async (kafka, transactionalId) => {
+export const connectProducer: ConnectProducer = async (kafka, transactionalId, transactionMs = TRANSACTION_MS) => {
   const producer = kafka.producer({
     transactionalId,
-    transactionTimeout: TRANSACTION_MS,
+    transactionTimeout: transactionMs,
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,

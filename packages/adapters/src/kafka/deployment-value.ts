@@ -1,0 +1,53 @@
+import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
+import { PlumblineError } from '@plumbline/schemas'
+import { z } from 'zod'
+import type { KafkaValues } from './values.ts'
+
+/** Name of the value that says which deployment a prefix is. Written once, checked by everybody who opens it. */
+const NAME = 'deployment'
+
+const Deployment = z.object({
+  v: z.literal(1),
+  id: z.string(),
+  shards: z.number().int().positive(),
+  /** Proof of the master key without telling it. */
+  keyCheck: z.string(),
+})
+
+export interface DeploymentOptions {
+  readonly shards: number
+  /** 32 secret bytes of the deployment. */
+  readonly masterKey: Uint8Array
+}
+
+const keyCheckOf = (masterKey: Uint8Array, id: string): string =>
+  createHmac('sha256', masterKey).update(`plumbline deployment ${id}`).digest('hex')
+
+const same = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+
+/**
+ * Id of the deployment behind these values. The first who opens it decides shards and key, also among several at once; the
+ * others are checked against that. Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW.
+ */
+export const ensureDeployment = async (values: KafkaValues, { shards, masterKey }: DeploymentOptions): Promise<{ readonly id: string }> => {
+  const fresh = randomUUID()
+  const wanted = { v: 1, id: fresh, shards, keyCheck: keyCheckOf(masterKey, fresh) }
+  const stored = await values.putOnce(NAME, Buffer.from(JSON.stringify(wanted)))
+  const read = Deployment.safeParse(JSON.parse(Buffer.from(stored).toString()))
+  if (!read.success)
+    throw new PlumblineError('STORE_TOO_NEW', 'The topics were made by a build this one does not understand. Start the newer Plumbline.')
+  const there = read.data
+  if (there.shards !== shards) {
+    throw new PlumblineError(
+      'SHARDS_FIXED',
+      `These topics were made for ${there.shards} shards, this process is set to ${shards}. Set it to ${there.shards}, or move to another number with \`plumbline repartition\`.`,
+    )
+  }
+  if (!same(there.keyCheck, keyCheckOf(masterKey, there.id))) {
+    throw new PlumblineError(
+      'MASTER_KEY_WRONG',
+      'The master key is not the one these topics were made with; with another one no identity would be known again. Give every process the same key.',
+    )
+  }
+  return { id: there.id }
+}
