@@ -8,6 +8,7 @@ export { type MasterKeyConfig, MASTER_KEY_FIELDS, checkMasterKeyConfig, masterKe
 export type { TakeOver } from './owner.ts'
 export type { KafkaPoint } from './shard.ts'
 export { type TopicReport, inspectTopics } from './topic-check.ts'
+export { type SlotPlace, type StateSlotsOptions, readStateSlots } from './state-slots.ts'
 export { ensureTopics } from './topic-create.ts'
 export { type TopicKind, type TopicNames, type TopicOptions, topicNames } from './topics.ts'
 export type { TransactionPoint } from './transactor.ts'
