@@ -45,9 +45,9 @@ const fetchJars = (): void => {
   throw new NoBroker(`Maven could not fetch Kafka ${KAFKA_VERSION}: ${stdout.trim().split('\n')[0] ?? ''}`)
 }
 
-/** Two ports that were free a moment ago. */
-const freePorts = async (): Promise<[number, number]> => {
-  const servers = [createServer(), createServer()]
+/** Ports that were free a moment ago. */
+const freePorts = async (count: number): Promise<number[]> => {
+  const servers = Array.from({ length: count }, () => createServer())
   const ports = await Promise.all(
     servers.map(
       (server) =>
@@ -58,18 +58,40 @@ const freePorts = async (): Promise<[number, number]> => {
     ),
   )
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return [ports[0]!, ports[1]!]
+  return ports
 }
 
-const settings = (port: number, controller: number, dir: string): string =>
-  Object.entries({
+/** What a broker has besides its one listener without TLS and login, for tests of those. */
+export interface BrokerExtras {
+  /** Listeners by name, each with its security protocol; each gets a port of its own. */
+  readonly listeners: Readonly<Record<string, 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'>>
+  /** Settings, given a folder that goes with the broker. */
+  readonly settings: (dir: string) => Readonly<Record<string, string>>
+  /** Arguments of the format, like users. */
+  readonly formatArgs?: readonly string[]
+  /** System properties of its Java. */
+  readonly properties?: (dir: string) => readonly string[]
+}
+
+/** Addresses by listener. */
+export interface ExtraBroker extends RunningBroker {
+  readonly listeners: Readonly<Record<string, string>>
+}
+
+const NO_EXTRAS: BrokerExtras = { listeners: {}, settings: () => ({}) }
+
+const settings = (ports: Readonly<Record<string, number>>, dir: string, extras: BrokerExtras): string => {
+  const at = (names: readonly string[]): string => names.map((name) => `${name}://127.0.0.1:${ports[name]}`).join()
+  const own = { PLAINTEXT: 'PLAINTEXT', ...extras.listeners }
+  const protocols = Object.entries({ ...own, CONTROLLER: 'PLAINTEXT' }).map((pair) => pair.join(':'))
+  return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${controller}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${ports['CONTROLLER']}`,
+    listeners: at([...Object.keys(own), 'CONTROLLER']),
+    'advertised.listeners': at(Object.keys(own)),
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': protocols.join(),
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(dir, 'logs'),
     'auto.create.topics.enable': false,
@@ -88,22 +110,25 @@ const settings = (port: number, controller: number, dir: string): string =>
     'log.cleaner.backoff.ms': 500,
     'num.network.threads': 2,
     'num.io.threads': 4,
+    ...extras.settings(dir),
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('')
+}
 
-const format = (config: string): void => {
+const format = (config: string, more: readonly string[] = []): void => {
   const args = ['-Xmx128m', '-XX:TieredStopAtLevel=1', '-cp', join(JARS, '*'), 'kafka.tools.StorageTool']
-  const { status, stdout, stderr } = spawnSync(java(), [...args, 'format', '--standalone', '-t', '4L6g3nShT-eMCtK--X86sw', '-c', config], {
-    encoding: 'utf8',
-  })
+  const how = ['format', '--standalone', '-t', '4L6g3nShT-eMCtK--X86sw', '-c', config, ...more]
+  const { status, stdout, stderr } = spawnSync(java(), [...args, ...how], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`Kafka could not format its folder: ${stdout}${stderr}`)
 }
 
-const launch = (config: string): ChildProcess => {
+const launch = (config: string, properties: readonly string[] = []): ChildProcess => {
   const memory = ['-Xms128m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-Djava.awt.headless=true']
   const log = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info']
-  return spawn(java(), [...memory, ...log, '-cp', join(JARS, '*'), 'kafka.Kafka', config], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return spawn(java(), [...memory, ...log, ...properties, '-cp', join(JARS, '*'), 'kafka.Kafka', config], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
 }
 
 /** Resolves with true once the broker says that it started, with false when it ended before. */
@@ -135,13 +160,15 @@ const stop = async (child: ChildProcess): Promise<void> => {
   clearTimeout(timer)
 }
 
-const attempt = async (): Promise<RunningBroker | string> => {
+const attempt = async (extras: BrokerExtras): Promise<ExtraBroker | string> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-kafka-'))
-  const [port, controller] = await freePorts()
+  const names = ['PLAINTEXT', 'CONTROLLER', ...Object.keys(extras.listeners)]
+  const free = await freePorts(names.length)
+  const ports = Object.fromEntries(names.map((name, i) => [name, free[i]!]))
   const config = join(dir, 'server.properties')
-  writeFileSync(config, settings(port, controller, dir))
-  format(config)
-  const child = launch(config)
+  writeFileSync(config, settings(ports, dir, extras), { mode: 0o600 })
+  format(config, extras.formatArgs)
+  const child = launch(config, extras.properties?.(dir))
   let output = ''
   const ready = await started(child, (text) => {
     output = (output + text).slice(-4_096)
@@ -150,18 +177,20 @@ const attempt = async (): Promise<RunningBroker | string> => {
     await stop(child)
     rmSync(dir, { recursive: true, force: true })
   }
-  if (ready) return { brokers: [`127.0.0.1:${port}`], how: `Apache Kafka ${KAFKA_VERSION} from its Maven artifacts`, stop: end }
+  const listeners = Object.fromEntries(names.map((name) => [name, `127.0.0.1:${ports[name]}`]))
+  const how = `Apache Kafka ${KAFKA_VERSION} from its Maven artifacts`
+  if (ready) return { brokers: [listeners['PLAINTEXT']!], listeners, how, stop: end }
   await end()
   return output
 }
 
 /** Starts a broker. Throws NoBroker where this machine cannot; another process taking a port in between is tried again. */
-export const startApacheKafka = async (): Promise<RunningBroker> => {
+export const startApacheKafka = async (extras: BrokerExtras = NO_EXTRAS): Promise<ExtraBroker> => {
   checkJava()
   fetchJars()
   let output = ''
   for (let i = 0; i < START_TRIES; i++) {
-    const result = await attempt()
+    const result = await attempt(extras)
     if (typeof result !== 'string') return result
     output = result
   }

@@ -4,6 +4,8 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { PlumblineError } from '@plumbline/schemas'
 import kafkajs, { type CompressionTypes, type ISocketFactory, type Kafka, type SASLOptions } from 'kafkajs'
 
+export { brokerErrorType, isFenced, kafkaError } from './errors.ts'
+
 const { CompressionCodecs, CompressionTypes: Codec, logLevel } = kafkajs
 
 /** How to reach the brokers. kafkajs itself stays inside this folder (docs/adr/0016). */
@@ -51,10 +53,15 @@ CompressionCodecs[Codec.ZSTD] = () => zstd
 export const compressionType = (compression: KafkaCompression): CompressionTypes =>
   ({ none: Codec.None, gzip: Codec.GZIP, zstd: Codec.ZSTD })[compression]
 
-const saslOf = (sasl: NonNullable<KafkaSettings['sasl']>): SASLOptions =>
-  sasl.mechanism === 'oauthbearer'
-    ? { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await sasl.token() }) }
-    : ({ ...sasl } as SASLOptions)
+const saslOf = (sasl: NonNullable<KafkaSettings['sasl']>): SASLOptions => {
+  if (sasl.mechanism !== 'oauthbearer') return { ...sasl } as SASLOptions
+  // The client drops a connection that is half logged in, and tries again, only after what it takes for a failure to connect.
+  const failed = (error: unknown): never => {
+    if (!(error instanceof PlumblineError) || !error.retryable) throw error
+    throw Object.assign(new kafkajs.KafkaJSConnectionError(error.message), { cause: error })
+  }
+  return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await sasl.token().catch(failed) }) }
+}
 
 export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, socketFactory, onLog }: KafkaSettings): Kafka =>
   new kafkajs.Kafka({
@@ -72,21 +79,3 @@ export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, socket
       ({ level, log }) =>
         onLog?.({ ...log, level: level === logLevel.ERROR ? 'error' : 'warn' }),
   })
-
-/** The broker's own word for an error (`NOT_COORDINATOR`, …), looked up through what kafkajs wraps around it. */
-export const brokerErrorType = (error: unknown): string | undefined => {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    const { type } = at as { type?: unknown }
-    if (typeof type === 'string' && type !== '') return type
-  }
-  return undefined
-}
-
-/** Another producer has this transactional id now, or the broker ended a transaction that took too long. */
-export const isFenced = (error: unknown): boolean => brokerErrorType(error) === 'INVALID_PRODUCER_EPOCH'
-
-export const kafkaError = (code: string, message: string, cause?: unknown): PlumblineError => {
-  if (cause instanceof PlumblineError) return cause
-  const reason = cause instanceof Error ? ` ${brokerErrorType(cause) ?? cause.name}: ${cause.message}` : ''
-  return new PlumblineError(code, `${message}${reason}`, { retryable: true, cause })
-}

@@ -1,3 +1,4 @@
+export { type Acl, type AclOperation, type AclService, ACL_SERVICES, aclCommands, aclsOf } from './acls.ts'
 export type { KafkaCompression, KafkaSettings } from './client.ts'
 export { INGEST_HEADER } from './codec.ts'
 export { type KafkaConfig, KAFKA_FIELDS, SHARD_FIELDS, checkKafkaConfig, kafkaSettingsOf } from './config.ts'

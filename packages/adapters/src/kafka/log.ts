@@ -1,6 +1,7 @@
 import type { EventSink, ShardLog } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Admin } from 'kafkajs'
+import { connectAdmin } from './access.ts'
 import { createAppender } from './appender.ts'
 import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { type Bounds, createEventReader } from './events.ts'
@@ -109,9 +110,8 @@ const open = async (
   const { onAcquired = () => {}, onPoint = () => {} } = options
   const names = topicNames(prefix)
   const kafka = createKafka(settings)
-  const admin = kafka.admin()
+  const admin = await connectAdmin(kafka, settings)
   closers.add(() => admin.disconnect())
-  await admin.connect()
   const partitions = await checkTopics(admin, options)
   const slots = openSlotCache(options.cacheDir)
   closers.add(slots.close)

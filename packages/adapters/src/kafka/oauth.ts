@@ -52,9 +52,13 @@ const reasonOf = (error: unknown, timeoutMs: number): string => {
   return 'what it answers is no token response. Check kafkaOauthTokenUrl'
 }
 
+/** The server knows what it was asked and says no: asking again does not help. */
+const isRefusal = (error: unknown): boolean => error instanceof ResponseBodyError && error.status < 500
+
 /**
  * Access tokens of the client credentials grant (RFC 6749 section 4.4). One request at a time however many ask; a token is kept
- * until shortly before its end; a failure is not kept. Errors: KAFKA_OAUTH_TOKEN (retryable), without any secret.
+ * until shortly before its end; a failure is not kept. Errors: KAFKA_OAUTH_TOKEN (retryable unless it was a refusal),
+ * without any secret.
  */
 export const createTokenSource = (options: TokenSourceOptions): (() => Promise<string>) => {
   const { clientId, clientSecret, scope, ca, timeoutMs = TIMEOUT_MS, now = Date.now } = options
@@ -84,11 +88,8 @@ export const createTokenSource = (options: TokenSourceOptions): (() => Promise<s
       const lifeMs = expires_in === undefined ? UNKNOWN_LIFE_MS : expires_in * 1000
       return { value: access_token, renewAtMs: begunMs + lifeMs - Math.min(lifeMs * SPARE_PART, MOST_SPARE_MS) }
     } catch (error) {
-      throw new PlumblineError(
-        'KAFKA_OAUTH_TOKEN',
-        `No access token for Kafka from ${url.origin}${url.pathname}: ${reasonOf(error, timeoutMs)}.`,
-        { retryable: true },
-      )
+      const text = `No access token for Kafka from ${url.origin}${url.pathname}: ${reasonOf(error, timeoutMs)}.`
+      throw new PlumblineError('KAFKA_OAUTH_TOKEN', text, { retryable: !isRefusal(error) })
     }
   }
 

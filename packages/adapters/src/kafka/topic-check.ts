@@ -1,5 +1,6 @@
 import { PlumblineError } from '@plumbline/schemas'
 import kafkajs, { type Admin } from 'kafkajs'
+import { connectAdmin } from './access.ts'
 import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import {
   LARGE,
@@ -117,9 +118,8 @@ const inspect = async (admin: Admin, { prefix, shards }: TopicOptions): Promise<
 
 /** Looks at all topics of a deployment without changing anything. Error: KAFKA_UNREACHABLE. */
 export const inspectTopics = async (settings: KafkaSettings, options: TopicOptions): Promise<readonly TopicReport[]> => {
-  const admin = createKafka(settings).admin()
+  const admin = await connectAdmin(createKafka(settings), settings)
   try {
-    await admin.connect()
     return await inspect(admin, options)
   } catch (error) {
     throw kafkaError('KAFKA_UNREACHABLE', 'The topics cannot be looked at.', error)
@@ -136,7 +136,10 @@ export const checkTopics = async (admin: Admin, options: TopicOptions): Promise<
   const problems = reports.flatMap((report) => report.problems)
   const missing = reports.filter(({ partitions }) => partitions === null).map(({ name }) => name)
   if (missing.length > 0)
-    throw new PlumblineError('TOPIC_MISSING', `There is no topic ${missing.join(', ')}. Create the topics, or check the prefix.`)
+    throw new PlumblineError(
+      'TOPIC_MISSING',
+      `There is no topic ${missing.join(', ')}. Create the topics, check the prefix, or let the user of this process see them (docs/security.md).`,
+    )
   if (problems[0] !== undefined) throw problems[0]
   return new Map(reports.map(({ kind, partitions }) => [kind, partitions ?? 0]))
 }

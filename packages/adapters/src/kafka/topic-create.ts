@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Admin, IResourceConfigEntry } from 'kafkajs'
-import { type KafkaSettings, brokerErrorType, createKafka } from './client.ts'
+import { connectAdmin } from './access.ts'
+import { type KafkaSettings, brokerErrorType, createKafka, kafkaError } from './client.ts'
 import { checkTopics, partitionCounts } from './topic-check.ts'
 import { TOPIC_KINDS, type TopicOptions, lanesFor, requiredPartitions, settingsOf, topicNames } from './topics.ts'
 
@@ -30,8 +31,7 @@ const entriesOf = (settings: Record<string, string>): IResourceConfigEntry[] =>
 
 /** Creates the topics that are missing and checks those that are there. Several may do this at the same time. */
 export const ensureTopics = async (settings: KafkaSettings, options: TopicOptions): Promise<void> => {
-  const admin = createKafka(settings).admin()
-  await admin.connect()
+  const admin = await connectAdmin(createKafka(settings), settings)
   try {
     const names = topicNames(options.prefix)
     const there = await partitionCounts(admin, Object.values(names))
@@ -49,6 +49,8 @@ export const ensureTopics = async (settings: KafkaSettings, options: TopicOption
       await untilKnown(admin, Object.values(names))
     }
     await checkTopics(admin, options)
+  } catch (error) {
+    throw kafkaError('KAFKA_UNREACHABLE', 'The topics cannot be made.', error)
   } finally {
     await admin.disconnect()
   }
