@@ -1,5 +1,5 @@
-import { type DeploymentLog, shardOf, TenantState } from '@plumbline/detector'
-import { DetectionConfig, PlumblineError } from '@plumbline/schemas'
+import { type DeploymentLog, hashKeyOf, shardOf, TenantState } from '@plumbline/detector'
+import type { DetectionConfig } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
 
 /** Where an identity's slot is kept in the log. */
@@ -48,32 +48,6 @@ export interface Detection {
   /** Null where the detector is in other processes, which count for themselves. */
   totals(): DetectionTotals | null
 }
-
-const CONFIG = 'detection-config'
-/** Options that change only what is released or delivered from now on, never how a given log is scored. */
-const OPERATIONAL = ['alertBudgetPerDay', 'trainAfterEvents', 'retrainEveryDays'] as const
-
-/**
- * The configuration that scores, as it was when the deployment was made: a log is scored alike for ever (contracts C8).
- * Throws DETECTION_CONFIG_INVALID when what is stored cannot be read.
- */
-export const pinnedConfig = async (log: Pick<DeploymentLog, 'kv'>, wanted: DetectionConfig): Promise<DetectionConfig> => {
-  const stored = log.kv.get(CONFIG)
-  if (stored === undefined) {
-    await log.kv.put({ [CONFIG]: Buffer.from(JSON.stringify(wanted)) })
-    return wanted
-  }
-  const parsed = DetectionConfig.safeParse(JSON.parse(Buffer.from(stored).toString()))
-  if (!parsed.success)
-    throw new PlumblineError('DETECTION_CONFIG_INVALID', 'The stored detection configuration cannot be read.', {
-      cause: parsed.error,
-    })
-  const operational = Object.fromEntries(OPERATIONAL.map((name) => [name, wanted[name]]))
-  return { ...parsed.data, ...operational }
-}
-
-/** The part of the deployment's secret that the detector takes: it has 32 bytes, hash keys are made from 16. */
-export const hashKeyOf = ({ masterKey }: Pick<DeploymentLog, 'masterKey'>): Uint8Array => masterKey.subarray(0, 16)
 
 /** Finds slots by the names of their identities. */
 export const createPlaces = (log: Pick<DeploymentLog, 'masterKey' | 'shards'>): Detection['placeOf'] => {

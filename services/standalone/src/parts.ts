@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import type { DeploymentLog } from '@plumbline/detector'
+import { type DeploymentLog, pinnedConfig } from '@plumbline/detector'
 import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
@@ -8,7 +8,7 @@ import { audit } from './audit.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
-import { type Detection, pinnedConfig } from './detection.ts'
+import type { Detection } from './detection.ts'
 import { createPolicyLoader } from './policy.ts'
 import { signingKeyPath } from './secrets.ts'
 import { createSinkWatch, sinksDetail } from './sinks.ts'
@@ -66,7 +66,7 @@ export const detectionPart = (context: Context, make: (from: Ingredients) => Det
     const releases = createReleaseStore(log.kv, [signer])
     const verdicts = createVerdicts({ log, reader: () => readerOf(context), clock })
     await verdicts.resume()
-    const detection = await make({ log, releases, config: await pinnedConfig(log, wanted), signer })
+    const detection = await make({ log, releases, config: await pinnedConfig(log.kv, wanted), signer })
     loadTenants(context, log, detection)
     health.register('shards', () => {
       const stopped = detection.stopped()

@@ -1,11 +1,10 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import type { ReplaySource } from '@plumbline/console'
-import { type DeploymentLog, policyHash } from '@plumbline/detector'
+import { type DeploymentLog, hashKeyOf, policyHash } from '@plumbline/detector'
 import { recompute } from '@plumbline/detector/replay'
 import type { Metrics } from '@plumbline/runtime'
 import { AlertCapsule, type DetectionConfig, Policy, PlumblineError } from '@plumbline/schemas'
 import type { ReleaseStore } from '@plumbline/trainer'
-import { hashKeyOf } from './detection.ts'
 import { policyOf } from './policy.ts'
 
 export interface ReplaysDeps {

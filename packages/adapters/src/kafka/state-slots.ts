@@ -1,5 +1,6 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { KafkaMessage } from 'kafkajs'
+import { connectAdmin } from './access.ts'
 import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { readState } from './codec.ts'
 import { type PartitionReader, openPartitionReader } from './reader.ts'
@@ -71,7 +72,8 @@ const readShard = (
 
 /**
  * Slots of identities as the state topic has them, for whoever owns no shard; those that are not there are left out. Reads all
- * the state of the shards concerned: seconds for a gigabyte. Errors: KAFKA_UNREACHABLE, STATE_UNREADABLE (both retryable).
+ * the state of the shards concerned: seconds for a gigabyte. Errors: KAFKA_UNREACHABLE, STATE_UNREADABLE (both
+ * retryable), and what keeps this process out (see connectAdmin).
  */
 export const readStateSlots = async (
   settings: KafkaSettings,
@@ -83,10 +85,9 @@ export const readStateSlots = async (
   if (wanted.size === 0) return []
   const kafka = createKafka(settings)
   const topic = topicNames(prefix).state
-  const admin = kafka.admin()
+  const admin = await connectAdmin(kafka, settings)
   let reader: PartitionReader | null = null
   try {
-    await admin.connect()
     const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
     reader = await openPartitionReader({ kafka, topic, partitions: shards, waitMs: WAIT_MS })
     const slots: Uint8Array[] = []
