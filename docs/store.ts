@@ -22,13 +22,22 @@ const tables = (): Made[] => {
     ([, comment = '', name = '', body = '']) => ({
       name,
       about: comment.replaceAll(/^-- ?/gm, '').replaceAll('\n', ' ').trim(),
-      columns: body.split('\n').flatMap((line) => {
-        const found = /^ {2}([a-z_\d]+) +(.*?)(?: +DEFAULT [^ ,]+)?(?: +CODEC\(.*\))?,?$/.exec(line)
-        return found === null ? [] : [{ name: found[1] ?? '', type: found[2] ?? '' }]
-      }),
+      columns: [
+        ...body.split('\n').flatMap((line) => {
+          const found = /^ {2}([a-z_\d]+) +(.*?)(?: +DEFAULT [^ ,]+)?(?: +CODEC\(.*\))?,?$/.exec(line)
+          return found === null ? [] : [{ name: found[1] ?? '', type: found[2] ?? '' }]
+        }),
+        ...added(sql, name),
+      ],
     }),
   )
 }
+
+/** Columns that later migrations added to a table. */
+const added = (sql: string, table: string): Made['columns'] =>
+  [...sql.matchAll(/^ALTER TABLE \{db\}\.(\w+) ADD COLUMN IF NOT EXISTS ([a-z_\d]+) (\w+(?:\([^)]*\))?)/gm)].flatMap(
+    ([, altered, name = '', type = '']) => (altered === table ? [{ name, type }] : []),
+  )
 
 /** What the names of the columns do not say by themselves. */
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -47,6 +56,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'alerts.suppressed': 'Of those, not told one by one.',
   'alerts.alert': 'The whole alert, JSON.',
   'feedback.verdict': 'confirmed, safe or dismissed.',
+  'recorder_positions.lane': 'Partition of the topic in a cluster; else 0.',
   'dead_letters.payload': 'The beginning of what arrived, base64.',
 }
 

@@ -1,6 +1,7 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { KeyValue } from '@plumbline/detector'
-import type { Topic } from '@plumbline/schemas'
+import type { DeploymentLog } from '@plumbline/detector'
+import { TOPICS } from '@plumbline/schemas'
+import { laneName, readPositions } from './positions.ts'
 
 export interface ErasureResult {
   /** Resolves when the rows are gone. */
@@ -14,6 +15,7 @@ export interface Erasable {
 }
 
 interface Pending extends Erasable {
+  /** By the lane's name. */
   readonly heads: Readonly<Record<string, number>>
 }
 
@@ -50,21 +52,41 @@ const naming = (id: string): string => `"id"\\s*:\\s*${JSON.stringify(id).replac
 const nameOf = ({ tenant, identity }: Erasable): string => PREFIX + tenant + (identity === undefined ? '' : `\n${identity.id}`)
 
 export interface ErasureDeps {
-  readonly kv: KeyValue
+  readonly log: Pick<DeploymentLog, 'id' | 'kv' | 'outbox'>
   readonly store: () => Store
-  /** How far the rows of a topic are stored. */
-  readonly position: (topic: Topic) => number
+  /** How far the rows of a lane are stored, where this process knows. */
+  readonly position: (lane: string) => number | undefined
+  /** Every lane is this process's: ClickHouse need not be asked for the others. */
+  readonly alone: boolean
   /** Called once the last row of a removed tenant is gone. */
   readonly onErased: (tenant: string) => Promise<void>
 }
 
+const decode = (value: Uint8Array): Pending => JSON.parse(Buffer.from(value).toString()) as Pending
+
+/** Puts a removal on the list, with the ends of all lanes as they are now: what was written before goes, wherever it is. */
+export const requestErasure = async ({ kv, outbox }: Pick<DeploymentLog, 'kv' | 'outbox'>, what: Erasable): Promise<string> => {
+  const places = TOPICS.flatMap((topic) => Array.from({ length: outbox.lanes(topic) }, (_, lane) => ({ topic, lane })))
+  const heads = await Promise.all(places.map(async ({ topic, lane }) => [laneName(topic, lane), await outbox.end(topic, lane)] as const))
+  const name = nameOf(what)
+  await kv.put({ [name]: Buffer.from(JSON.stringify({ ...what, heads: Object.fromEntries(heads) })) })
+  return name
+}
+
 /** Removals that wait until the outbox holds none of the rows any more. */
-export const createErasures = ({ kv, store, position, onErased }: ErasureDeps) => {
+export const createErasures = ({ log, store, position, alone, onErased }: ErasureDeps) => {
+  const { kv } = log
   const waiting = new Map<string, () => void>()
   let running: Promise<void> | null = null
+  let some = true
 
-  const list = (): Pending[] => kv.list(PREFIX).map((name) => JSON.parse(Buffer.from(kv.get(name)!).toString()) as Pending)
-  const due = (pending: Pending): boolean => Object.entries(pending.heads).every(([topic, head]) => position(topic as Topic) >= head)
+  const list = (): Pending[] =>
+    kv.list(PREFIX).flatMap((name) => {
+      const value = kv.get(name)
+      return value === undefined ? [] : [decode(value)]
+    })
+  const isDue = ({ heads }: Pending, stored: ReadonlyMap<string, number>): boolean =>
+    Object.entries(heads).every(([lane, head]) => Math.max(position(lane) ?? 0, stored.get(lane) ?? 0) >= head)
 
   const erase = async (pending: Pending): Promise<void> => {
     const { tenant, identity } = pending
@@ -83,18 +105,28 @@ export const createErasures = ({ kv, store, position, onErased }: ErasureDeps) =
   }
 
   const runAll = async (): Promise<void> => {
-    for (const pending of list()) if (due(pending)) await erase(pending)
+    const all = list()
+    some = all.length > 0
+    if (!some) return
+    const stored = alone ? new Map<string, number>() : await readPositions(store(), log.id)
+    for (const pending of all) if (isDue(pending, stored)) await erase(pending)
   }
 
   return {
-    pending: (): boolean => kv.list(PREFIX).length > 0,
-    request(what: Erasable, heads: ReadonlyMap<Topic, number>): { accepted: Promise<void>; done: Promise<void> } {
-      const name = nameOf(what)
-      const done = new Promise<void>((resolve) => waiting.set(name, resolve))
-      return { accepted: kv.put({ [name]: Buffer.from(JSON.stringify({ ...what, heads: Object.fromEntries(heads) })) }), done }
+    pending: (): boolean => some,
+    /** Whether there is one now; another process may have asked for it. */
+    look: (): boolean => (some = kv.list(PREFIX).length > 0),
+    /** Resolves when the request survives a crash, with a promise of the rows being gone. */
+    async request(what: Erasable): Promise<{ readonly done: Promise<void> }> {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.set(nameOf(what), resolve)
+      await requestErasure(log, what)
+      some = true
+      return { done: promise }
     },
     /** Runs what is due; several callers share one run. */
     async run(): Promise<void> {
+      if (!some) return
       running ??= runAll().finally(() => {
         running = null
       })

@@ -1,5 +1,5 @@
 export { createRecorder, type Recorder, type RecorderHealth, type RecorderOptions } from './recorder.ts'
 export type { Erasable, ErasureResult } from './erasure.ts'
-export type { RecorderPoint } from './topic.ts'
+export type { RecorderPoint } from './lane.ts'
 export { superviseEngine, type SuperviseOptions, type SupervisedEngine } from './supervise.ts'
 export type { DeliveryDecider, MakeDecider } from './delivery.ts'

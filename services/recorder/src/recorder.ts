@@ -1,9 +1,11 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import type { DeploymentLog, OutboxLag } from '@plumbline/detector'
-import { TOPICS, type Topic } from '@plumbline/schemas'
+import { type OutboxTrimmed, TOPICS, type Topic } from '@plumbline/schemas'
 import type { MakeDecider } from './delivery.ts'
 import { type Erasable, type ErasureResult, createErasures } from './erasure.ts'
-import { type RecorderPoint, type TopicRecorder, createTopicRecorder } from './topic.ts'
+import { type LaneContext, type RecorderPoint, createLaneRecorder } from './lane.ts'
+import { type LaneLoop, startLoop } from './loop.ts'
+import { laneName } from './positions.ts'
 
 export interface RecorderOptions {
   readonly log: Pick<DeploymentLog, 'id' | 'outbox' | 'kv' | 'publish'>
@@ -25,6 +27,14 @@ export interface RecorderOptions {
   /** Told of rows that ClickHouse refused for their content. */
   readonly onRefused?: (topic: Topic, rows: number) => void
   readonly onFailure?: (failure: { readonly topic: Topic; readonly code: string; readonly message: string }) => void
+  /**
+   * Name of this recorder among several, no two alike: it works on the lanes it is given by `take`, and each lane has one owner
+   * at a time. Absent: it is the only one and works on all.
+   */
+  readonly owner?: string
+  /** Go on behind entries that are gone, instead of stopping their lane. Default false. */
+  readonly acceptGaps?: boolean
+  readonly onGap?: (gap: OutboxTrimmed) => void
 }
 
 export interface RecorderHealth {
@@ -35,6 +45,7 @@ export interface RecorderHealth {
   readonly rows: number
   /** Rows that ClickHouse refused for their content; they are in the dead letters. */
   readonly refusedRows: number
+  /** Of the lanes that are this recorder's, added up. */
   readonly topics: Readonly<Record<Topic, OutboxLag & { readonly position: number }>>
 }
 
@@ -43,7 +54,11 @@ export interface Recorder {
   start(): Promise<void>
   /** Finishes the block under way unless ClickHouse is away; nothing is lost either way. */
   stop(): Promise<void>
-  /** Resolves when everything that was in the outbox at this moment is stored. */
+  /** Lane n of every topic that has so many is this recorder's from now on. Only with an `owner`. */
+  take(lanes: readonly number[]): void
+  /** The lanes are somebody else's: stops working on them after the block under way. */
+  release(lanes: readonly number[]): Promise<void>
+  /** Resolves when everything that was in the outbox's lanes of this recorder at this moment is stored. */
   drained(): Promise<void>
   /** Removes rows of a tenant or an identity once everything the outbox holds of it now has been stored. Survives a restart. */
   erase(what: Erasable): Promise<ErasureResult>
@@ -51,180 +66,179 @@ export interface Recorder {
 }
 
 const CONSUMER = 'recorder'
-const FIRST_BACKOFF_MS = 50
 /** With this many rows waiting a block is big enough to go at once. */
 const LINGER_BELOW_ROWS = 10_000
+/** How often a recorder of several looks for removals that another process has asked for. */
+const LOOK_MS = 1_000
 
-interface TopicLoop {
-  readonly recorder: TopicRecorder
-  failures: number
-  error: { code: string; message: string; stopped: boolean } | null
-  wake: (() => void) | null
-  /** Ends the wait for a bigger block. */
-  hurry: (() => void) | null
-  done: Promise<void>
+interface Waiter {
+  /** By the lane's name. */
+  readonly ends: ReadonlyMap<string, number>
+  readonly resolve: () => void
 }
 
 export const createRecorder = (options: RecorderOptions): Recorder => {
-  const { log, lingerMs = 200, maxBackoffMs = 10_000, blockBytes = 4 * 1024 * 1024, onPoint = () => {}, onFailure = () => {} } = options
+  const { log, lingerMs = 200, maxBackoffMs = 10_000, blockBytes = 4 * 1024 * 1024, owner = null, acceptGaps = false } = options
+  const { onPoint = () => {}, onFailure = () => {}, onGap = () => {} } = options
   const totals = { blocks: 0, rows: 0, refusedRows: 0 }
-  const context = {
+  const context: LaneContext = {
     log,
     store: options.store,
     consumer: CONSUMER,
     blockBytes,
     onPoint,
     makeDecider: options.makeDecider,
-    onRefused: (topic: Topic, rows: number) => {
+    onRefused(topic, rows) {
       totals.refusedRows += rows
       options.onRefused?.(topic, rows)
     },
+    owner,
   }
-  const loops: TopicLoop[] = TOPICS.map((topic) => ({
-    recorder: createTopicRecorder(context, topic),
-    failures: 0,
-    error: null,
-    wake: null,
-    hurry: null,
-    done: Promise.resolve(),
-  }))
+  /** By the lane's name. */
+  const loops = new Map<string, LaneLoop>()
+  /** Lanes that are let go: taking one again waits for that. */
+  const leaving = new Map<string, Promise<void>>()
+  let running = false
+  let wanted: ReadonlySet<number> = new Set()
+  let unsubscribe = (): void => {}
+  let looking: NodeJS.Timeout | undefined
+  let waiters: Waiter[] = []
+
+  const positionOf = (name: string): number | undefined => loops.get(name)?.lane.position()
   const erasures = createErasures({
-    kv: log.kv,
+    log,
     store: options.ownerStore ?? options.store,
-    position: (topic) => loops.find(({ recorder }) => recorder.topic === topic)!.recorder.position(),
+    position: positionOf,
+    alone: owner === null,
     onErased: options.onErased ?? (async () => undefined),
   })
-  let running = false
-  let unsubscribe = (): void => {}
-  let waiters: { readonly heads: ReadonlyMap<Topic, number>; readonly resolve: () => void }[] = []
 
-  const pause = (loop: TopicLoop, ms: number | null): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = ms === null ? undefined : setTimeout(() => loop.wake?.(), ms)
-      loop.wake = () => {
-        clearTimeout(timer)
-        loop.wake = null
-        resolve()
-      }
-    })
-
+  // A lane that is another's by now is not waited for; one that has only been stopped is.
+  const gone = owner === null ? -1 : Number.POSITIVE_INFINITY
   const noteProgress = (): void => {
-    const reached = (heads: ReadonlyMap<Topic, number>): boolean =>
-      loops.every(({ recorder }) => recorder.position() >= (heads.get(recorder.topic) ?? 0))
-    waiters = waiters.filter((waiter) => {
-      if (!reached(waiter.heads)) return true
-      waiter.resolve()
-      return false
-    })
+    const reached = ({ ends }: Waiter): boolean => [...ends].every(([name, end]) => (positionOf(name) ?? gone) >= end)
+    const done = waiters.filter(reached)
+    waiters = waiters.filter((waiter) => !done.includes(waiter))
+    for (const { resolve } of done) resolve()
   }
 
-  const fail = (loop: TopicLoop, error: unknown): void => {
-    const code = (error as { code?: unknown }).code
-    const retryable = (error as { retryable?: unknown }).retryable !== false || typeof code !== 'string'
-    const message = error instanceof Error ? error.message : String(error)
-    loop.error = { code: typeof code === 'string' ? code : 'UNEXPECTED', message, stopped: !retryable }
-    loop.failures++
-    onFailure({ topic: loop.recorder.topic, code: loop.error.code, message })
+  const placesOf = (lane: number): { readonly topic: Topic; readonly lane: number; readonly name: string }[] =>
+    TOPICS.filter((topic) => log.outbox.lanes(topic) > lane).map((topic) => ({ topic, lane, name: laneName(topic, lane) }))
+  const allLanes = (): number[] => Array.from({ length: Math.max(...TOPICS.map((topic) => log.outbox.lanes(topic))) }, (_, lane) => lane)
+
+  const startLane = (topic: Topic, lane: number, name: string): void => {
+    if (loops.has(name)) return
+    const recorder = createLaneRecorder(context, topic, lane)
+    /** Small blocks wait, so that ClickHouse gets few parts; not while somebody waits for the rows. */
+    const linger = (): number =>
+      waiters.length > 0 || log.outbox.lag(topic, recorder.position(), lane).rows >= LINGER_BELOW_ROWS ? 0 : lingerMs
+    // Of several recorders one removes rows: the owner of this lane.
+    const erases = owner === null || name === 'scored'
+    loops.set(
+      name,
+      startLoop(recorder, {
+        maxBackoffMs,
+        acceptGaps,
+        onGap,
+        onRows(rows) {
+          totals.blocks++
+          totals.rows += rows
+        },
+        onProgress: noteProgress,
+        onError: ({ code, message }) => onFailure({ topic, code, message }),
+        lingerMs: linger,
+        behind: () => log.outbox.head(topic, lane) > recorder.position(),
+        onIdle: async () => (erases ? erasures.run() : undefined),
+        dueMs: () => (erases && erasures.pending() ? LOOK_MS : null),
+      }),
+    )
   }
 
-  const succeed = (loop: TopicLoop): void => {
-    loop.failures = 0
-    loop.error = null
+  const take = (lanes: readonly number[]): void => {
+    wanted = new Set([...wanted, ...lanes])
+    if (!running) return
+    for (const { topic, lane, name } of lanes.flatMap(placesOf)) {
+      const before = leaving.get(name)
+      if (before === undefined) startLane(topic, lane, name)
+      else void before.then(() => running && wanted.has(lane) && startLane(topic, lane, name))
+    }
   }
 
-  /** Waits while the block is small and young, so that ClickHouse gets few parts; not while somebody waits for the rows. */
-  const linger = async (loop: TopicLoop): Promise<void> => {
-    if (lingerMs <= 0 || waiters.length > 0) return
-    if (log.outbox.lag(loop.recorder.topic, loop.recorder.position()).rows >= LINGER_BELOW_ROWS) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => loop.hurry?.(), lingerMs)
-      loop.hurry = () => {
-        clearTimeout(timer)
-        loop.hurry = null
-        resolve()
-      }
-    })
-  }
-
-  const advance = async (loop: TopicLoop): Promise<void> => {
-    const rows = await loop.recorder.step()
-    if (rows > 0) {
-      totals.blocks++
-      totals.rows += rows
-      succeed(loop)
+  const stopLane = async (topic: Topic, lane: number, name: string): Promise<void> => {
+    const loop = loops.get(name)
+    if (loop === undefined) return leaving.get(name)
+    loops.delete(name)
+    const left = loop.stop().finally(() => {
+      log.outbox.leave(topic, lane)
+      leaving.delete(name)
       noteProgress()
-      if (running) await linger(loop)
-      return
-    }
-    succeed(loop)
-    await erasures.run()
-    if (running && log.outbox.head(loop.recorder.topic) <= loop.recorder.position()) await pause(loop, erasures.pending() ? 1_000 : null)
+    })
+    leaving.set(name, left)
+    return left
   }
 
-  const runTopic = async (loop: TopicLoop): Promise<void> => {
-    let resumed = false
-    while (running) {
-      try {
-        if (!resumed) await loop.recorder.resume()
-        resumed = true
-        noteProgress()
-        await advance(loop)
-      } catch (error) {
-        // The outcome of the last block is unknown: read the position again and send the same range again.
-        resumed = false
-        fail(loop, error)
-        if (running)
-          await pause(
-            loop,
-            loop.error?.stopped === true ? null : Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(loop.failures - 1, 10)),
-          )
-      }
-    }
+  const release = async (lanes: readonly number[]): Promise<void> => {
+    wanted = new Set([...wanted].filter((lane) => !lanes.includes(lane)))
+    await Promise.all(lanes.flatMap(placesOf).map(({ topic, lane, name }) => stopLane(topic, lane, name)))
   }
 
   return {
     async start() {
       if (running) return
-      running = true
       await log.outbox.register(CONSUMER, TOPICS)
+      running = true
       unsubscribe = log.outbox.onEntries((topics) => {
-        for (const loop of loops) if (topics.includes(loop.recorder.topic) && loop.failures === 0) loop.wake?.()
+        for (const loop of loops.values()) if (topics.includes(loop.lane.topic)) loop.wake()
       })
-      for (const loop of loops) loop.done = runTopic(loop)
+      if (owner !== null) looking = setInterval(() => erasures.look() && loops.get('scored')?.wake(), LOOK_MS).unref()
+      take(owner === null ? allLanes() : [...wanted])
     },
     async stop() {
       running = false
       unsubscribe()
-      for (const loop of loops) {
-        loop.wake?.()
-        loop.hurry?.()
-      }
-      await Promise.all(loops.map(({ done }) => done))
+      clearInterval(looking)
+      await release(allLanes())
     },
-    drained: () =>
-      new Promise((resolve) => {
-        waiters.push({ heads: new Map(TOPICS.map((topic) => [topic, log.outbox.head(topic)])), resolve })
+    take,
+    release,
+    async drained() {
+      const own = [...loops.values()].map(({ lane }) => lane)
+      const ends = await Promise.all(
+        own.map(async ({ topic, lane }) => [laneName(topic, lane), await log.outbox.end(topic, lane)] as const),
+      )
+      await new Promise<void>((resolve) => {
+        waiters.push({ ends: new Map(ends), resolve })
         noteProgress()
-        for (const loop of loops) loop.hurry?.()
-      }),
+        for (const loop of loops.values()) {
+          loop.hurry()
+          loop.wake()
+        }
+      })
+    },
     async erase(what) {
-      const result = erasures.request(what, new Map(TOPICS.map((topic) => [topic, log.outbox.head(topic)])))
-      await result.accepted
-      for (const loop of loops) if (loop.failures === 0) loop.wake?.()
-      return { done: result.done }
+      const { done } = await erasures.request(what)
+      for (const loop of loops.values()) loop.wake()
+      return { done }
     },
     health() {
-      const errors = loops.map(({ error }) => error).filter((error) => error !== null)
+      const errors = [...loops.values()].map((loop) => loop.error()).filter((error) => error !== null)
+      const worst = errors.find(({ stopped }) => stopped) ?? errors[0]
+      const sumOf = (topic: Topic) => {
+        const sum = { position: 0, entries: 0, rows: 0 }
+        for (const { lane: recorder } of loops.values()) {
+          if (recorder.topic !== topic) continue
+          const { entries, rows } = log.outbox.lag(topic, recorder.position(), recorder.lane)
+          sum.position += recorder.position()
+          sum.entries += entries
+          sum.rows += rows
+        }
+        return sum
+      }
       return {
-        state: errors.some(({ stopped }) => stopped) ? 'stopped' : errors.length > 0 ? 'retrying' : 'ok',
-        error: errors[0] === undefined ? null : `${errors[0].code}: ${errors[0].message}`,
+        state: worst === undefined ? 'ok' : worst.stopped ? 'stopped' : 'retrying',
+        error: worst === undefined ? null : `${worst.code}: ${worst.message}`,
         ...totals,
-        topics: Object.fromEntries(
-          loops.map(({ recorder }) => [
-            recorder.topic,
-            { position: recorder.position(), ...log.outbox.lag(recorder.topic, recorder.position()) },
-          ]),
-        ) as RecorderHealth['topics'],
+        topics: Object.fromEntries(TOPICS.map((topic) => [topic, sumOf(topic)])) as RecorderHealth['topics'],
       }
     },
   }

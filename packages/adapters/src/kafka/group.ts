@@ -2,12 +2,9 @@ import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { joinGroup } from './member.ts'
 import { topicNames } from './topics.ts'
 
-export interface ShardGroupOptions {
+interface GroupOptions {
   /** First part of all topic names. Default "plumbline". */
   readonly prefix?: string
-  readonly shards: number
-  /** Default: prefix + ".worker", the group that the log stores offsets for. */
-  readonly groupId?: string
   /** Without a sign of life for so long a member is out, ms. Default 10,000. */
   readonly sessionMs?: number
   /** These shards are this process's from now on. */
@@ -16,6 +13,17 @@ export interface ShardGroupOptions {
   readonly onRevoked: (shards: readonly number[]) => void
   /** The group cannot be joined at the moment; it is tried again. All shards were revoked before. */
   readonly onFailed: (error: Error) => void
+}
+
+export interface ShardGroupOptions extends GroupOptions {
+  readonly shards: number
+  /** Default: prefix + ".worker", the group that the log stores offsets for. */
+  readonly groupId?: string
+}
+
+/** As for shards, with lanes of the outbox in their place: recorders share out the partitions of `scored`. */
+export interface LaneGroupOptions extends GroupOptions {
+  readonly lanes: number
 }
 
 /**
@@ -32,16 +40,20 @@ export interface ShardGroup {
 const HEARTBEATS_PER_SESSION = 5
 const POLL_MS = 200
 
-/** Joins the group; resolves after the first assignment was told, which may be empty. Error: KAFKA_UNREACHABLE. */
-export const createShardGroup = async (settings: KafkaSettings, options: ShardGroupOptions): Promise<ShardGroup> => {
-  const { prefix = 'plumbline', shards, groupId = `${prefix}.worker`, sessionMs = 10_000, onAssigned, onRevoked, onFailed } = options
-  const topic = topicNames(prefix).events
-  const all = Array.from({ length: shards }, (_, shard) => shard)
+interface Shared extends GroupOptions {
+  readonly topic: string
+  readonly partitions: number
+  readonly groupId: string
+}
+
+const join = async (settings: KafkaSettings, options: Shared): Promise<ShardGroup> => {
+  const { topic, partitions: count, groupId, sessionMs = 10_000, onAssigned, onRevoked, onFailed } = options
+  const all = Array.from({ length: count }, (_, partition) => partition)
   let owned = new Set<number>()
 
   const become = (now: ReadonlySet<number>): void => {
-    const lost = [...owned].filter((shard) => !now.has(shard))
-    const gained = [...now].filter((shard) => !owned.has(shard))
+    const lost = [...owned].filter((partition) => !now.has(partition))
+    const gained = [...now].filter((partition) => !owned.has(partition))
     owned = new Set(now)
     if (lost.length > 0) onRevoked(lost)
     if (gained.length > 0) onAssigned(gained)
@@ -61,9 +73,24 @@ export const createShardGroup = async (settings: KafkaSettings, options: ShardGr
     },
     onBatch() {},
     onEmpty() {},
-    // It has left the group: others may own its shards by now.
+    // It has left the group: others may own its partitions by now.
     onStopped: () => become(new Set()),
-    onFailed: (error) => onFailed(kafkaError('KAFKA_UNREACHABLE', `This worker is no member of ${groupId} now.`, error)),
+    onFailed: (error) => onFailed(kafkaError('KAFKA_UNREACHABLE', `This process is no member of ${groupId} now.`, error)),
   })
   return { owned: () => [...owned].sort((a, b) => a - b), leave: member.leave }
+}
+
+/** Joins the group; resolves after the first assignment was told, which may be empty. Error: KAFKA_UNREACHABLE. */
+export const createShardGroup = (settings: KafkaSettings, options: ShardGroupOptions): Promise<ShardGroup> => {
+  const { prefix = 'plumbline', shards, groupId = `${prefix}.worker` } = options
+  return join(settings, { ...options, topic: topicNames(prefix).events, partitions: shards, groupId })
+}
+
+/**
+ * The same for recorders. The group is another one than that of their offsets, which the broker takes from outside only while
+ * it has no members.
+ */
+export const createLaneGroup = (settings: KafkaSettings, options: LaneGroupOptions): Promise<ShardGroup> => {
+  const { prefix = 'plumbline', lanes } = options
+  return join(settings, { ...options, topic: topicNames(prefix).scored, partitions: lanes, groupId: `${prefix}.recorder-lanes` })
 }
