@@ -1,7 +1,8 @@
 import type { Alert, AlertCapsule, DeadLetter } from '@plumbline/schemas'
-import { type KafkaLog, ensureTopics, openKafkaLog, topicNames } from '@plumbline/adapters/kafka'
+import { type KafkaDeployment, type KafkaLog, ensureTopics, openKafkaDeployment, openKafkaLog, topicNames } from '@plumbline/adapters/kafka'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type ReadMessage, readCommitted, removeTopics, testKafka, uniquePrefix } from '../support/kafka/topics.ts'
+import { deploymentLogCompliance } from './deployment-log.ts'
 import { shardLogCompliance } from './shard-log.ts'
 
 const { brokers, skip } = await kafkaBroker()
@@ -43,6 +44,33 @@ shardLogCompliance(
           deadLetters: values<DeadLetter>(await ofShard(names['dead-letters'], shard), 'd:'),
         }
       },
+      async close() {
+        for (const log of opened) await log.close()
+        await removeTopics(kafka, prefix)
+      },
+    }
+  },
+  skip,
+)
+
+deploymentLogCompliance(
+  'Kafka',
+  async () => {
+    const prefix = uniquePrefix('deployment')
+    const shards = 32
+    const kafka = testKafka(brokers)
+    await ensureTopics({ brokers }, { prefix, shards })
+    const opened: KafkaDeployment[] = []
+    const open = async (): Promise<KafkaDeployment> => {
+      const log = await openKafkaDeployment({ brokers }, { prefix, shards, masterKey: Buffer.alloc(32, 1), door: 'front' })
+      opened.push(log)
+      return log
+    }
+    return {
+      log: await open(),
+      shards,
+      // The former one stays open: its door is taken away from it.
+      reopen: open,
       async close() {
         for (const log of opened) await log.close()
         await removeTopics(kafka, prefix)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { Alert, AlertCapsule, DeadLetter, OutboxEntry, Topic } from '@plumbline/schemas'
+import { deploymentLogCompliance } from './deployment-log.ts'
 import { shardLogCompliance } from './shard-log.ts'
 
 shardLogCompliance('LMDB', async () => {
@@ -27,6 +28,24 @@ shardLogCompliance('LMDB', async () => {
       capsules: await values<AlertCapsule>('capsules', shard),
       deadLetters: await values<DeadLetter>('dead-letters', shard),
     }),
+    async close() {
+      await log.close()
+      rmSync(dir, { recursive: true })
+    },
+  }
+})
+
+deploymentLogCompliance('LMDB', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-lmdb-'))
+  const shards = 32
+  let log = await openEmbeddedLog({ dir, shards })
+  return {
+    log,
+    shards,
+    async reopen() {
+      await log.close()
+      return (log = await openEmbeddedLog({ dir, shards }))
+    },
     async close() {
       await log.close()
       rmSync(dir, { recursive: true })

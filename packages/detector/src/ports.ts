@@ -12,7 +12,7 @@ export interface LogRecord {
   readonly value: Uint8Array
 }
 
-/** A record on its way into the log; the log assigns offsets, without gaps per shard. */
+/** A record on its way into the log; the log assigns offsets, rising per shard. On Kafka a request of the door leaves a gap behind it. */
 export interface AppendRecord {
   readonly shard: number
   readonly ingestTimeMs: number

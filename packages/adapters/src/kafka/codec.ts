@@ -33,7 +33,7 @@ const slotPrefix = Buffer.from(SLOT)
 
 /** The same memory as a Buffer, which is what kafkajs wants. */
 const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
+export const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 
 export const eventMessage = ({ shard, key, value, ingestTimeMs }: AppendRecord): Message => ({
   partition: shard,
@@ -90,7 +90,7 @@ export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
 /** `name wire` of each column in the order of the block's bytes, so that a reader needs no other source. */
 const COLUMNS = SCORED_COLUMNS.map(({ name, wire }) => `${name} ${wire}`).join(',')
 
-const positionHeaders = (shard: number, offset: number): IHeaders => ({ shard: String(shard), offset: String(offset) })
+export const positionHeaders = (shard: number, offset: number): IHeaders => ({ shard: String(shard), offset: String(Math.max(0, offset)) })
 
 const scoredMessage = (shard: number, block: ScoredBlock): Message => {
   const { firstOffset, lastOffset, rows, schemaVersion, bytes } = block
@@ -110,19 +110,19 @@ const scoredMessage = (shard: number, block: ScoredBlock): Message => {
   }
 }
 
-const alertMessage = (shard: number, alert: Alert): Message => ({
+export const alertMessage = (shard: number, alert: Alert): Message => ({
   key: `a:${alert.id}`,
   value: json(alert),
   headers: positionHeaders(shard, alert.replay.position.offset),
 })
 
-const capsuleMessage = (shard: number, capsule: AlertCapsule): Message => ({
+export const capsuleMessage = (shard: number, capsule: AlertCapsule): Message => ({
   key: `k:${capsule.alertId}`,
   value: json(capsule),
   headers: positionHeaders(shard, capsule.replay.position.offset),
 })
 
-const letterMessage = (shard: number, letter: DeadLetter): Message => ({
+export const letterMessage = (shard: number, letter: DeadLetter): Message => ({
   key: `d:${shard}:${letter.offset}`,
   value: json(letter),
   headers: positionHeaders(shard, letter.offset),

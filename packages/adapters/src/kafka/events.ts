@@ -1,13 +1,8 @@
 import type { LogRecord } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import { toLogRecord } from './codec.ts'
+import type { Bounds } from './bounds.ts'
 import type { PartitionReader, Stream } from './reader.ts'
-
-/** First and next offset of a shard's events. */
-export interface Bounds {
-  readonly low: number
-  readonly high: number
-}
 
 export interface EventReaderOptions {
   readonly reader: PartitionReader
@@ -25,6 +20,11 @@ export interface EventReader {
   read(shard: number, fromOffset: number, maxRecords: number): Promise<readonly LogRecord[]>
   /** This process has appended up to `end`. */
   noteEnd(shard: number, end: number): void
+  /**
+   * Position behind what follows `position` and is no record: markers of transactions and what was aborted. The same position
+   * where a record follows, or where it is not known yet.
+   */
+  passed(shard: number, position: number): number
   close(shard: number): void
 }
 
@@ -51,10 +51,13 @@ const bytesOf = (records: readonly LogRecord[]): number => records.reduce((sum, 
 
 export const createEventReader = ({ reader, bounds, onArrived }: EventReaderOptions): EventReader => {
   const shards = new Map<number, Shard>()
+  /** What this process appended may be stored and not yet readable: brokers name as the end what all transactions before it are settled for. */
+  const appended = new Map<number, number>()
 
   const open = async (shard: number, from: number): Promise<Shard> => {
     close(shard)
-    const { low, high } = await bounds(shard)
+    const { low, high: settled } = await bounds(shard)
+    const high = Math.max(settled, appended.get(shard) ?? 0)
     if (from < low)
       throw new PlumblineError('RECORDS_TRIMMED', `Shard ${shard} starts at ${low}; records from ${from} on were removed by retention.`)
     if (from > high) {
@@ -131,7 +134,12 @@ export const createEventReader = ({ reader, bounds, onArrived }: EventReaderOpti
       }
       return take(state, maxRecords)
     },
+    passed(shard, position) {
+      const state = shards.get(shard)
+      return state === undefined || state.head !== position || state.buffer.length > 0 ? position : Math.max(position, state.tail)
+    },
     noteEnd(shard, end) {
+      appended.set(shard, Math.max(end, appended.get(shard) ?? 0))
       const state = shards.get(shard)
       if (state !== undefined) state.end = Math.max(state.end, end)
     },

@@ -2,6 +2,7 @@ export { type Acl, type AclOperation, type AclService, ACL_SERVICES, aclCommands
 export type { KafkaCompression, KafkaSettings } from './client.ts'
 export { INGEST_HEADER } from './codec.ts'
 export { type KafkaConfig, KAFKA_FIELDS, SHARD_FIELDS, checkKafkaConfig, kafkaSettingsOf } from './config.ts'
+export { type KafkaDeployment, type KafkaDeploymentOptions, openKafkaDeployment } from './deployment.ts'
 export { type DeploymentOptions, ensureDeployment } from './deployment-value.ts'
 export { type LaneGroupOptions, type ShardGroup, type ShardGroupOptions, createLaneGroup, createShardGroup } from './group.ts'
 export { type KafkaLog, type KafkaLogOptions, openKafkaLog } from './log.ts'

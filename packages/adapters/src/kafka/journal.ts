@@ -1,5 +1,5 @@
 import { PlumblineError } from '@plumbline/schemas'
-import type { Kafka, KafkaMessage } from 'kafkajs'
+import type { Admin, Kafka, KafkaMessage } from 'kafkajs'
 import { openPartitionReader } from './reader.ts'
 
 /** Key prefix of marks: records by which a producer finds out whether its transaction was stored. Value: the nonce of the latest. */
@@ -14,6 +14,8 @@ export interface Journal {
   readonly topic: string
   /** Resolves when everything up to `offset` was taken in. Error, when that takes longer than `withinMs`: JOURNAL_BEHIND. */
   reached(offset: number, withinMs: number): Promise<void>
+  /** The same for everything that is settled now: an end that brokers name is before the first open transaction. */
+  caughtUp(withinMs: number): Promise<void>
   /** From now on a mark with this nonce is noticed, until the returned function is called, which says whether it came. */
   expect(nonce: string): () => boolean
   close(): Promise<void>
@@ -21,6 +23,7 @@ export interface Journal {
 
 export interface JournalOptions {
   readonly kafka: Kafka
+  readonly admin: Admin
   readonly topic: string
   /** All records but marks and barriers, in order, each once. */
   readonly onRecords: (messages: readonly KafkaMessage[]) => void
@@ -29,7 +32,7 @@ export interface JournalOptions {
 const WAIT_MS = 100
 const AGAIN_MS = 250
 
-export const openJournal = async ({ kafka, topic, onRecords }: JournalOptions): Promise<Journal> => {
+export const openJournal = async ({ kafka, admin, topic, onRecords }: JournalOptions): Promise<Journal> => {
   const reader = await openPartitionReader({ kafka, topic, partitions: 1, waitMs: WAIT_MS })
   const waiting = new Set<() => void>()
   const marks = new Map<string, boolean>()
@@ -66,26 +69,32 @@ export const openJournal = async ({ kafka, topic, onRecords }: JournalOptions): 
   }
   follow(0)
 
+  const reached = (offset: number, withinMs: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clearTimeout(timer)
+        waiting.delete(look)
+        settle()
+      }
+      const look = (): void => {
+        if (position > offset) end(resolve)
+      }
+      const late = (): void => {
+        const message = `Topic ${topic} was read up to ${position} in ${withinMs / 1000} s, not up to ${offset}.`
+        end(() => reject(new PlumblineError('JOURNAL_BEHIND', message, { retryable: true })))
+      }
+      const timer = setTimeout(late, withinMs)
+      waiting.add(look)
+      look()
+    })
+
   return {
     topic,
-    reached: (offset, withinMs) =>
-      new Promise((resolve, reject) => {
-        const end = (settle: () => void): void => {
-          clearTimeout(timer)
-          waiting.delete(look)
-          settle()
-        }
-        const look = (): void => {
-          if (position > offset) end(resolve)
-        }
-        const late = (): void => {
-          const message = `Topic ${topic} was read up to ${position} in ${withinMs / 1000} s, not up to ${offset}.`
-          end(() => reject(new PlumblineError('JOURNAL_BEHIND', message, { retryable: true })))
-        }
-        const timer = setTimeout(late, withinMs)
-        waiting.add(look)
-        look()
-      }),
+    reached,
+    async caughtUp(withinMs) {
+      const [end] = await admin.fetchTopicOffsets(topic)
+      await reached(Number(end?.high ?? 0) - 1, withinMs)
+    },
     expect(nonce) {
       marks.set(nonce, false)
       return () => {

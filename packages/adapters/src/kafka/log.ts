@@ -1,10 +1,10 @@
 import type { EventSink, ShardLog } from '@plumbline/detector'
-import { PlumblineError } from '@plumbline/schemas'
-import type { Admin } from 'kafkajs'
 import { connectAdmin } from './access.ts'
 import { createAppender } from './appender.ts'
 import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } from './client.ts'
-import { type Bounds, createEventReader } from './events.ts'
+import { createClosers } from './closers.ts'
+import { boundsOf } from './bounds.ts'
+import { createEventReader } from './events.ts'
 import { type TakeOver, createOwner } from './owner.ts'
 import { type PartitionReader, openPartitionReader } from './reader.ts'
 import { MAX_REQUEST_BYTES } from './requests.ts'
@@ -48,15 +48,6 @@ export interface KafkaLog extends EventSink, ShardLog {
 const EVENTS_WAIT_MS = 50
 const STATE_WAIT_MS = 10
 
-const boundsOf = async (admin: Admin, topic: string, shard: number): Promise<Bounds> => {
-  const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
-    throw kafkaError('KAFKA_UNREACHABLE', `The ends of ${topic} are not known.`, error)
-  })
-  const found = offsets.find(({ partition }) => partition === shard)
-  if (found === undefined) throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${shard}.`)
-  return { low: Number(found.low), high: Number(found.high) }
-}
-
 /** Listeners that are told of shards. */
 const createSignal = () => {
   const listeners = new Set<(shards: readonly number[]) => void>()
@@ -67,17 +58,6 @@ const createSignal = () => {
     on(listener: (shards: readonly number[]) => void): () => void {
       listeners.add(listener)
       return () => void listeners.delete(listener)
-    },
-  }
-}
-
-/** Closes what was opened, latest first. */
-const createClosers = () => {
-  const closers: (() => Promise<void>)[] = []
-  return {
-    add: (close: () => Promise<void>): void => void closers.push(close),
-    async close(): Promise<void> {
-      for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
     },
   }
 }
@@ -144,18 +124,24 @@ const open = async (
     requestBytes: options.requestBytes ?? MAX_REQUEST_BYTES,
     connect,
     onAcquired,
+    passed: events.passed,
     onDropped: events.close,
     onPoint,
   })
   closers.add(owner.close)
   const appender = createAppender({ kafka, topic: names.events, shards, compression, onAppended: events.noteEnd })
   closers.add(appender.close)
+  const read: ShardLog['read'] = async (shard, fromOffset, maxRecords) => {
+    const records = await events.read(shard, fromOffset, maxRecords)
+    if (records.length === 0) owner.caughtUp(shard)
+    return records
+  }
   const { acquire, load, commit, release } = owner
   return {
     shards,
     topics: names,
     append: appender.append,
-    read: events.read,
+    read,
     acquire,
     load,
     commit,

@@ -1,7 +1,7 @@
 import type { OutboxLag } from '@plumbline/detector'
 import { type OutboxEntry, OutboxTrimmed, PlumblineError, type Topic } from '@plumbline/schemas'
 import type { KafkaMessage } from 'kafkajs'
-import type { Bounds } from './events.ts'
+import type { Bounds } from './bounds.ts'
 import { toEntry } from './outbox-entry.ts'
 import type { PartitionReader, Stream } from './reader.ts'
 

@@ -6,7 +6,7 @@ import { outboxMessages, stateMessages } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
 import { cutRequests } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
-import { type Chunk, type ConnectProducer, type KafkaPoint, checkCommit, storeChunk, writeBarrier } from './shard.ts'
+import { type Chunk, type ConnectProducer, type KafkaPoint, checkCommit, storeChunk, tellOffset, writeBarrier } from './shard.ts'
 import type { SlotCache } from './slots.ts'
 import type { TopicKind, TopicNames } from './topics.ts'
 
@@ -36,6 +36,8 @@ export interface OwnerOptions {
   readonly requestBytes: number
   readonly connect: ConnectProducer
   readonly onAcquired: (taken: TakeOver) => void
+  /** Position behind the markers that follow a position; see EventReader. */
+  readonly passed: (shard: number, position: number) => number
   /** A shard was dropped or is about to be taken anew. */
   readonly onDropped: (shard: number) => void
   readonly onPoint: (point: KafkaPoint, shard: number) => void
@@ -43,6 +45,8 @@ export interface OwnerOptions {
 
 /** The side of the log that belongs to one owner per shard. */
 export interface Owner extends Omit<ShardLog, 'read'> {
+  /** Everything that is there is stored, and only markers follow: lets the group's offset pass them, so that the lag is none. */
+  caughtUp(shard: number): void
   release(shards: readonly number[]): Promise<void>
   close(): Promise<void>
 }
@@ -50,6 +54,10 @@ export interface Owner extends Omit<ShardLog, 'read'> {
 interface Held {
   readonly producer: Producer
   position: number
+  /** The group's offset. */
+  told: number
+  telling: Promise<void> | null
+  storing: boolean
 }
 
 /**
@@ -107,7 +115,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
       producer = await options.connect(kafka, `${prefix}.shard-${shard}`)
       const { nextOffset, meta, records, bytes } = await restoreBehindBarrier(producer, shard)
       const group = await groupOffset(shard)
-      held.set(shard, { producer, position: nextOffset })
+      held.set(shard, { producer, position: nextOffset, told: group, telling: null, storing: false })
       onAcquired({ shard, nextOffset, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
       return { nextOffset, meta }
     } catch (cause) {
@@ -121,7 +129,8 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const chunkOf = (commit: ChunkCommit): Chunk => {
     const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
     const requests = cutRequests([...outbox, { topic: names.state, messages: stateMessages(commit) }], options.requestBytes)
-    return { shard: commit.shard, nextOffset: commit.nextOffset, requests, groupId, eventsTopic: names.events }
+    const offset = options.passed(commit.shard, commit.nextOffset)
+    return { shard: commit.shard, nextOffset: commit.nextOffset, requests, offset: { groupId, topic: names.events, offset } }
   }
 
   const notHeld = (shard: number): PlumblineError =>
@@ -130,21 +139,39 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const store = async (commit: ChunkCommit, owner: Held): Promise<void> => {
     const { shard, nextOffset } = commit
     checkCommit(commit, owner.position)
-    await storeChunk(owner.producer, chunkOf(commit), options.compression, (point) => onPoint(point, shard))
+    const chunk = chunkOf(commit)
+    await storeChunk(owner.producer, chunk, options.compression, (point) => onPoint(point, shard))
     if (held.get(shard) !== owner) throw notHeld(shard)
     slots.put(shard, commit.slots)
     owner.position = nextOffset
+    owner.told = chunk.offset.offset
+  }
+
+  const tell = async (shard: number, owner: Held, offset: number): Promise<void> => {
+    try {
+      await tellOffset(owner.producer, shard, { groupId, topic: names.events, offset })
+      owner.told = offset
+    } catch {
+      // The producer cannot be used any more. The shard is taken anew by whoever commits next.
+      if (held.get(shard) === owner) drop(shard)
+    }
+    owner.telling = null
   }
 
   /** Chunks of one shard, in order; after the first that fails the shard is no longer held. */
   const storeInOrder = async (shard: number, commits: readonly ChunkCommit[]): Promise<void> => {
     const owner = held.get(shard)
     if (owner === undefined) throw notHeld(shard)
+    await owner.telling
+    if (held.get(shard) !== owner) throw notHeld(shard)
+    owner.storing = true
     try {
       for (const commit of commits) await store(commit, owner)
     } catch (error) {
       if (held.get(shard) === owner) drop(shard)
       throw error
+    } finally {
+      owner.storing = false
     }
   }
 
@@ -160,6 +187,12 @@ export const createOwner = (options: OwnerOptions): Owner => {
       const ended = await Promise.allSettled([...perShard].map(([shard, own]) => storeInOrder(shard, own)))
       const failed = ended.find(({ status }) => status === 'rejected')
       if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+    },
+    caughtUp(shard) {
+      const owner = held.get(shard)
+      if (owner === undefined || owner.storing || owner.telling !== null) return
+      const offset = options.passed(shard, owner.position)
+      if (offset > Math.max(owner.told, owner.position)) owner.telling = tell(shard, owner, offset)
     },
     async release(shards) {
       const release = async (shard: number): Promise<void> => {

@@ -65,13 +65,32 @@ export const writeBarrier = async (
   return { offset: Number(written.baseOffset), nonce }
 }
 
+/** An offset of the workers' group. Only so that tools show the lag: the truth is the position in the state topic. */
+export interface GroupOffset {
+  readonly groupId: string
+  readonly topic: string
+  readonly offset: number
+}
+
 /** One chunk, ready to be sent. */
 export interface Chunk {
   readonly shard: number
   readonly nextOffset: number
   readonly requests: readonly TopicMessages[][]
-  readonly groupId: string
-  readonly eventsTopic: string
+  readonly offset: GroupOffset
+}
+
+const sendOffset = (transaction: Transaction, shard: number, { groupId, topic, offset }: GroupOffset): Promise<void> =>
+  transaction.sendOffsets({
+    consumerGroupId: groupId,
+    topics: [{ topic, partitions: [{ partition: shard, offset: String(offset) }] }],
+  })
+
+/** An offset alone, in a transaction of its own. After an error the producer cannot be used again. */
+export const tellOffset = async (producer: Producer, shard: number, offset: GroupOffset): Promise<void> => {
+  const transaction = await producer.transaction()
+  await sendOffset(transaction, shard, offset)
+  await transaction.commit()
 }
 
 const sendAll = async (transaction: Transaction, chunk: Chunk, compression: KafkaCompression, onPoint: (point: KafkaPoint) => void) => {
@@ -79,11 +98,7 @@ const sendAll = async (transaction: Transaction, chunk: Chunk, compression: Kafk
     await transaction.sendBatch({ topicMessages: [...topicMessages], acks: -1, compression: compressionType(compression) })
     onPoint(i < chunk.requests.length - 1 ? 'commit:partly' : 'commit:sent')
   }
-  // Only so that tools show the lag: the truth is the position in the state topic.
-  await transaction.sendOffsets({
-    consumerGroupId: chunk.groupId,
-    topics: [{ topic: chunk.eventsTopic, partitions: [{ partition: chunk.shard, offset: String(chunk.nextOffset) }] }],
-  })
+  await sendOffset(transaction, chunk.shard, chunk.offset)
   onPoint('commit:offsets')
 }
 

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { PlumblineError } from '@plumbline/schemas'
-import { type RootDatabase, open } from 'lmdb'
+import { openScratch } from './scratch.ts'
 
 /** Bytes of an identity's key, in commits and in the state topic. */
 export const SLOT_KEY_BYTES = 8
@@ -30,20 +27,8 @@ const keyInto = (into: Buffer, shard: number, key: Uint8Array): Buffer => {
 }
 const keyOf = (shard: number, key: Uint8Array): Buffer => keyInto(Buffer.allocUnsafe(2 + SLOT_KEY_BYTES), shard, key)
 
-export const openSlotCache = (parent: string = tmpdir()): SlotCache => {
-  const dir = mkdtempSync(join(parent, 'plumbline-slots-'))
-  const env: RootDatabase<Buffer, Buffer> = open<Buffer, Buffer>({
-    path: join(dir, 'slots.mdb'),
-    noSubdir: true,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    noSync: true,
-    overlappingSync: false,
-    eventTurnBatching: false,
-  })
-  const removeFiles = (): void => rmSync(dir, { recursive: true, force: true })
-  // Without a name the file is gone with the process, however that ends. Windows does not allow it.
-  if (process.platform !== 'win32') removeFiles()
+export const openSlotCache = (parent?: string): SlotCache => {
+  const { env, close } = openScratch('slots', parent)
   const lookup = Buffer.alloc(2 + SLOT_KEY_BYTES)
 
   const clearStep = (shard: number): number => {
@@ -79,9 +64,6 @@ export const openSlotCache = (parent: string = tmpdir()): SlotCache => {
       found.copy(into, 0, 0, length)
       return length
     },
-    async close() {
-      await env.close()
-      removeFiles()
-    },
+    close,
   }
 }

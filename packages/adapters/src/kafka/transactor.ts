@@ -14,8 +14,10 @@ export interface TransactorOptions {
   readonly kafka: Kafka
   /** Whoever uses it last has it: what another left open under it is settled before. */
   readonly transactionalId: string
-  /** Caught up with at every beginning; marks are written to the first of them. */
-  readonly journals: readonly [Journal, ...Journal[]]
+  /** Where barriers and marks are written. */
+  readonly journal: Journal
+  /** Topics that are caught up with as well at every beginning, and to which no barrier is written. */
+  readonly others?: readonly Journal[]
   readonly compression: KafkaCompression
   readonly onPoint?: (point: TransactionPoint) => void
 }
@@ -76,8 +78,7 @@ const offsetsOf = (messages: readonly Message[], answers: readonly RecordMetadat
 }
 
 export const createTransactor = (options: TransactorOptions): Transactor => {
-  const { kafka, transactionalId, journals, compression, onPoint = () => {} } = options
-  const [journal] = journals
+  const { kafka, transactionalId, journal, others = [], compression, onPoint = () => {} } = options
   // Only this process's marks replace each other: one that is looked for is never compacted away.
   const markKey = `${MARK}${transactionalId}/${randomUUID()}`
   let producer: Producer | null = null
@@ -87,16 +88,15 @@ export const createTransactor = (options: TransactorOptions): Transactor => {
     gone?.disconnect().catch(() => {})
   }
 
-  /** Initialises the id, writes a barrier to each journal in one transaction, and reads up to it. */
+  /** Initialises the id, writes a barrier, and reads up to it. */
   const begin = async (): Promise<Producer> => {
     const fresh = await connectProducer(kafka, transactionalId, TRANSACTION_MS)
     try {
       const transaction = await fresh.transaction()
       const messages = [{ partition: 0, key: `${BARRIER}${transactionalId}`, value: randomUUID() }]
-      const answers = await transaction.sendBatch({ topicMessages: journals.map(({ topic }) => ({ topic, messages })), acks: -1 })
+      const [written] = await transaction.send({ topic: journal.topic, messages, acks: -1 })
       await transaction.commit()
-      const reached = journals.map(({ topic, reached: until }) => until(offsetsOf(messages, answers, topic)[0]!, READY_MS))
-      await Promise.all(reached)
+      await Promise.all([journal.reached(Number(written?.baseOffset), READY_MS), ...others.map(({ caughtUp }) => caughtUp(READY_MS))])
       return fresh
     } catch (error) {
       drop(fresh)

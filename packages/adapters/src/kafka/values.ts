@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KeyValue } from '@plumbline/detector'
 import type { PlumblineError } from '@plumbline/schemas'
+import { connectAdmin } from './access.ts'
 import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } from './client.ts'
+import { createClosers } from './closers.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { createQueue } from './queue.ts'
 import { topicNames } from './topics.ts'
@@ -50,35 +52,41 @@ interface Put {
 
 /** Opens the values and resolves when the copy has all that was put before. The topics must be there. Error: KAFKA_UNREACHABLE. */
 export const openKafkaValues = async (settings: KafkaSettings, options: KafkaValuesOptions = {}): Promise<KafkaValues> => {
-  const { prefix, compression = 'none', onPoint } = options
+  const { prefix = 'plumbline', compression = 'none', onPoint } = options
   const kafka = createKafka(settings)
   const names = topicNames(prefix)
   const copy = createValuesCopy()
-  const opening = [names.values, names.models].map((topic) => openJournal({ kafka, topic, onRecords: copy.take }))
-  const settled = await Promise.allSettled(opening)
-  const journals = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  const transactorOf = (name: string): Transactor =>
+  const closers = createClosers()
+  closers.add(async () => copy.close())
+  const transactorOf = (name: string, journal: Journal, others: readonly Journal[]): Transactor =>
     createTransactor({
       kafka,
-      transactionalId: `${prefix ?? 'plumbline'}.${name}`,
-      journals: journals as [Journal, Journal],
+      transactionalId: `${prefix}.${name}`,
+      journal,
+      others,
       compression,
       ...(onPoint === undefined ? {} : { onPoint }),
     })
-  const transactor = transactorOf(`values-${randomUUID()}`)
-  const close = async (): Promise<void> => {
-    copy.close()
-    await Promise.all([transactor.close(), ...journals.map((journal) => journal.close())])
-  }
   try {
-    await Promise.all(opening)
+    const admin = await connectAdmin(kafka, settings)
+    closers.add(() => admin.disconnect())
+    const opening = [names.values, names.models].map(async (topic) => {
+      const journal = await openJournal({ kafka, admin, topic, onRecords: copy.take })
+      closers.add(journal.close)
+      return journal
+    })
+    // Both are settled before a failure of one is told: closing must find all there is to close.
+    await Promise.allSettled(opening)
+    const [values, models] = (await Promise.all(opening)) as [Journal, Journal]
+    const transactor = transactorOf(`values-${randomUUID()}`, values, [models])
+    closers.add(transactor.close)
     await transactor.ready()
+    copy.goLive()
+    return assemble(copy, [values, models], transactor, { names, once: (name) => transactorOf(name, values, [models]) }, closers.close)
   } catch (error) {
-    await close().catch(() => {})
+    await closers.close().catch(() => {})
     throw kafkaError('KAFKA_UNREACHABLE', 'The values of the deployment cannot be read.', error)
   }
-  copy.goLive()
-  return { ...assemble(copy, journals, transactor, { names, once: transactorOf }, close) }
 }
 
 interface Places {
