@@ -1,23 +1,12 @@
-import type { ChunkCommit, LogRecord, ShardLog, ShardProcessor } from '@plumbline/detector'
+import type { ChunkCommit, LogRecord, ShardProcessor } from '@plumbline/detector'
 import type { ShardState } from './shard.ts'
 
-/** Places where a test may stop the process. */
-export type WorkerPoint =
-  | 'worker:acquired'
-  | 'worker:read'
-  | 'worker:processed'
-  | 'worker:committing'
-  | 'worker:committed'
-  | 'worker:settled'
-
 export interface ChunksOptions {
-  readonly log: ShardLog
   readonly processor: ShardProcessor
   readonly chunkRecords: number
   readonly chunkMs: number
   /** Queue of shards that may have work. */
   readonly turn: Set<number>
-  readonly onPoint: (point: WorkerPoint) => void
 }
 
 export interface ChunkCounts {
@@ -29,25 +18,19 @@ export interface ChunkCounts {
 }
 
 export interface Chunks {
-  /** One chunk of one shard, or null when it has nothing to do now. Takes the shard over first where that is needed. */
-  advance(state: ShardState): Promise<ChunkCommit | null>
+  /** How many records the next chunk of a shard should have at most. */
+  sizeFor(state: ShardState): number
+  /** The chunk of these records, or null when it failed and is tried again in a smaller one. */
+  process(state: ShardState, records: readonly LogRecord[]): ChunkCommit | null
   counts(): ChunkCounts
 }
 
 const FIRST_CHUNK = 64
 const SMALLEST_CHUNK = 8
 
-export const createChunks = ({ log, processor, chunkRecords, chunkMs, turn, onPoint }: ChunksOptions): Chunks => {
+export const createChunks = ({ processor, chunkRecords, chunkMs, turn }: ChunksOptions): Chunks => {
   const counts = { records: 0, chunks: 0, busyMs: 0, longestChunkMs: 0 }
   let size = Math.min(FIRST_CHUNK, chunkRecords)
-
-  const acquire = async (state: ShardState): Promise<void> => {
-    const held = await log.acquire(state.shard)
-    processor.open(state.shard, held)
-    state.next = held.nextOffset
-    state.phase = 'held'
-    onPoint('worker:acquired')
-  }
 
   /** Keeps the next chunks near `chunkMs`, whatever an event costs on this machine. */
   const adapt = (records: number, tookMs: number): void => {
@@ -59,7 +42,7 @@ export const createChunks = ({ log, processor, chunkRecords, chunkMs, turn, onPo
    * A chunk that fails is tried again in halves, so that everything before the record at fault is processed and stored;
    * only a chunk of one record counts as a failure of the shard.
    */
-  const processChunk = (state: ShardState, records: readonly LogRecord[]): ChunkCommit | null => {
+  const attempt = (state: ShardState, records: readonly LogRecord[]): ChunkCommit | null => {
     try {
       return processor.process(state.shard, records)
     } catch (error) {
@@ -72,30 +55,18 @@ export const createChunks = ({ log, processor, chunkRecords, chunkMs, turn, onPo
     }
   }
 
-  const note = (records: number, tookMs: number): void => {
-    adapt(records, tookMs)
-    counts.records += records
-    counts.chunks++
-    counts.busyMs += tookMs
-    counts.longestChunkMs = Math.max(counts.longestChunkMs, tookMs)
-  }
-
   return {
-    async advance(state) {
-      if (state.phase === 'lost') await acquire(state)
-      // Out of the queue before looking: records that arrive while reading put the shard back in.
-      turn.delete(state.shard)
-      const records = await log.read(state.shard, state.next, Math.min(size, state.limit))
-      if (records.length === 0) return null
-      onPoint('worker:read')
+    sizeFor: (state) => Math.min(size, state.limit),
+    process(state, records) {
       const begun = performance.now()
-      const commit = processChunk(state, records)
+      const commit = attempt(state, records)
       if (commit === null) return null
-      note(records.length, performance.now() - begun)
-      state.phase = 'storing'
-      // At the end of the queue: every other shard gets its turn before this one's next chunk.
-      turn.add(state.shard)
-      onPoint('worker:processed')
+      const tookMs = performance.now() - begun
+      adapt(records.length, tookMs)
+      counts.records += records.length
+      counts.chunks++
+      counts.busyMs += tookMs
+      counts.longestChunkMs = Math.max(counts.longestChunkMs, tookMs)
       return commit
     },
     counts: () => ({ ...counts }),

@@ -1,4 +1,4 @@
-export type { WorkerPoint } from './chunks.ts'
+export type { WorkerPoint } from './points.ts'
 export { countedLog, type Unaccounted, type WorkerMetrics } from './counted-log.ts'
 export type { ShardPhase } from './shard.ts'
-export { createWorker, type Worker, type WorkerOptions, type WorkerStats } from './worker.ts'
+export { createWorker, type Ownership, type Worker, type WorkerFailure, type WorkerOptions, type WorkerStats } from './worker.ts'

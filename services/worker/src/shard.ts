@@ -1,10 +1,14 @@
 /** Where one shard stands with its worker. */
 export type ShardPhase =
-  /** Not held; the next turn acquires it. */
+  /** Not held; the next turn takes it over. */
   | 'lost'
+  /** Being taken over: its state is restored. */
+  | 'acquiring'
   /** Held; `next` is the position of the next record to process. */
   | 'held'
-  /** Its chunk is being stored. */
+  /** Records are being read, or wait to be processed. */
+  | 'reading'
+  /** Its chunk is processed, or being stored. */
   | 'storing'
   /** Stopped on purpose until an operator acts, like a release this build cannot run. */
   | 'stopped'
@@ -21,6 +25,12 @@ export interface ShardState {
   retryAt: number
   /** Code and message of the last failure; cleared by the next stored chunk. */
   error: { readonly code: string; readonly message: string } | null
+  /** Another owner was met: it is taken over again only once it is known to be still ours. */
+  fenced: boolean
+  /** It is being taken over, read or stored right now. */
+  busy: boolean
+  /** No longer this worker's: whoever is busy with it drops what it has, then it is let go. */
+  gone: boolean
 }
 
 export const newShard = (shard: number): ShardState => ({
@@ -31,12 +41,15 @@ export const newShard = (shard: number): ShardState => ({
   failures: 0,
   retryAt: 0,
   error: null,
+  fenced: false,
+  busy: false,
+  gone: false,
 })
 
 const BACKOFF_FIRST_MS = 50
 const BACKOFF_LAST_MS = 10_000
 
-/** Codes that end a shard until somebody acts; trying again cannot help and going on would be wrong. */
+/** Codes that end a shard until somebody acts, unless the error says that trying again may help; going on would be wrong. */
 const STOPPING = new Set([
   'RELEASE_UNSUPPORTED',
   'RECORDS_TRIMMED',
@@ -50,10 +63,23 @@ const describe = (error: unknown): { code: string; message: string } => {
   return { code: typeof code === 'string' ? code : 'UNEXPECTED', message: error instanceof Error ? error.message : String(error) }
 }
 
+const endsShard = (error: unknown, code: string): boolean =>
+  STOPPING.has(code) && (error as { retryable?: unknown } | null)?.retryable !== true
+
 /** Notes a failure: the shard is lost and tried again later, or stopped. */
 export const failShard = (state: ShardState, error: unknown, nowMs: number): void => {
   state.error = describe(error)
   state.failures++
-  state.phase = STOPPING.has(state.error.code) ? 'stopped' : 'lost'
+  state.phase = endsShard(error, state.error.code) ? 'stopped' : 'lost'
+  state.fenced ||= state.error.code === 'SHARD_FENCED'
   state.retryAt = nowMs + Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(state.failures - 1, 10))
+}
+
+/** Notes that its chunk is stored. */
+export const settleShard = (state: ShardState, nextOffset: number): void => {
+  state.next = nextOffset
+  state.phase = 'held'
+  state.failures = 0
+  state.limit *= 2
+  state.error = null
 }

@@ -1,3 +1,4 @@
+import kafkajs, { type Admin } from 'kafkajs'
 import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { joinGroup } from './member.ts'
 import { topicNames } from './topics.ts'
@@ -33,6 +34,11 @@ export interface LaneGroupOptions extends GroupOptions {
  */
 export interface ShardGroup {
   owned(): readonly number[]
+  /**
+   * Whether the coordinator has the shard down as this member's at this moment; a paused process believes what is no longer so.
+   * False while the group shares out anew. Error: KAFKA_UNREACHABLE.
+   */
+  owns(shard: number): Promise<boolean>
   /** Leaves, so that others take over at once; revokes what was owned. */
   leave(): Promise<void>
 }
@@ -66,8 +72,11 @@ const join = async (settings: KafkaSettings, options: Shared): Promise<ShardGrou
     rebalanceTimeout: sessionMs,
     maxWaitTimeInMs: POLL_MS,
   }
-  const member = await joinGroup(createKafka(settings), topic, config, {
-    onJoined(partitions, consumer) {
+  const kafka = createKafka(settings)
+  let self = ''
+  const member = await joinGroup(kafka, topic, config, {
+    onJoined(partitions, consumer, memberId) {
+      self = memberId
       consumer.pause([{ topic, partitions: all }])
       become(new Set(partitions))
     },
@@ -77,7 +86,32 @@ const join = async (settings: KafkaSettings, options: Shared): Promise<ShardGrou
     onStopped: () => become(new Set()),
     onFailed: (error) => onFailed(kafkaError('KAFKA_UNREACHABLE', `This process is no member of ${groupId} now.`, error)),
   })
-  return { owned: () => [...owned].sort((a, b) => a - b), leave: member.leave }
+  const admin = kafka.admin()
+  return {
+    owned: () => [...owned].sort((a, b) => a - b),
+    async owns(shard) {
+      if (!owned.has(shard)) return false
+      try {
+        await admin.connect()
+        return (await assignedTo(admin, groupId, self, topic)).includes(shard)
+      } catch (error) {
+        throw kafkaError('KAFKA_UNREACHABLE', `Whose shard ${shard} is cannot be asked.`, error)
+      }
+    },
+    async leave() {
+      await member.leave()
+      await admin.disconnect()
+    },
+  }
+}
+
+/** Shards that the coordinator has assigned to a member; none while the group is not settled. */
+const assignedTo = async (admin: Admin, groupId: string, memberId: string, topic: string): Promise<readonly number[]> => {
+  const { groups } = await admin.describeGroups([groupId])
+  const group = groups.find((one) => one.groupId === groupId)
+  const member = group?.members.find((one) => one.memberId === memberId)
+  if (group?.state !== 'Stable' || member === undefined) return []
+  return kafkajs.AssignerProtocol.MemberAssignment.decode(member.memberAssignment)?.assignment[topic] ?? []
 }
 
 /** Joins the group; resolves after the first assignment was told, which may be empty. Error: KAFKA_UNREACHABLE. */

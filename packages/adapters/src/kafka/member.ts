@@ -4,7 +4,7 @@ import { kafkaError } from './client.ts'
 /** What a member of a consumer group of one topic is told. Nothing it does is stored as an offset of the group. */
 export interface MemberHandlers {
   /** After every join, also those that kafkajs makes by itself: its offsets and pauses are then nobody's. */
-  onJoined(partitions: readonly number[], consumer: Consumer): void
+  onJoined(partitions: readonly number[], consumer: Consumer, memberId: string): void
   onBatch(batch: Batch): void
   /** A piece of the log that holds only markers or aborted records. */
   onEmpty(partition: number, first: number, last: number, end: number): void
@@ -82,10 +82,10 @@ const firstJoin = (consumer: Consumer, topic: string, handlers: MemberHandlers, 
     let last = new Error('No answer.')
     const timer = setTimeout(() => reject(last), FIRST_JOIN_MS)
     timer.unref()
-    consumer.on(GROUP_JOIN, ({ payload: { memberAssignment } }) => {
+    consumer.on(GROUP_JOIN, ({ payload: { memberAssignment, memberId } }) => {
       clearTimeout(timer)
       joined = true
-      handlers.onJoined(memberAssignment[topic] ?? [], consumer)
+      handlers.onJoined(memberAssignment[topic] ?? [], consumer, memberId)
       resolve()
     })
     consumer.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, firstOffset, lastOffset, highWatermark } }) => {
