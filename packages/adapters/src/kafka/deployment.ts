@@ -34,6 +34,8 @@ export interface KafkaDeploymentOptions {
   readonly compression?: KafkaCompression
   /** Folder for what this process keeps on disk for its own life. Default: the system's temporary folder. */
   readonly cacheDir?: string
+  /** How long a request waits for brokers that are away before it is refused, ms. Default 25,000. */
+  readonly waitMs?: number
   /** Tests stop the process or fail a call of the door at named points; nothing else uses this. */
   readonly onPoint?: (point: TransactionPoint) => void
 }
@@ -79,7 +81,7 @@ export const openKafkaDeployment = async (settings: KafkaSettings, options: Kafk
 }
 
 const open = async (settings: KafkaSettings, options: KafkaDeploymentOptions, parts: Opened): Promise<KafkaDeployment> => {
-  const { prefix = 'plumbline', shards, masterKey, groupId = `${prefix}.worker`, compression = 'none', onPoint } = options
+  const { prefix = 'plumbline', shards, masterKey, groupId = `${prefix}.worker`, compression = 'none', door: name, ...rest } = options
   const { kafka, admin, names, closers } = parts
   const partitions = await checkTopics(admin, options)
   const kv = await openKafkaValues(settings, { prefix, compression })
@@ -98,9 +100,8 @@ const open = async (settings: KafkaSettings, options: KafkaDeploymentOptions, pa
     shards,
     compression,
     values: kv,
-    transactionalId: `${prefix}.door-${options.door}`,
-    ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
-    ...(onPoint === undefined ? {} : { onPoint }),
+    transactionalId: `${prefix}.door-${name}`,
+    ...rest,
     onAppended(shard, end) {
       heads.noteEnd(shard, end)
       events.noteEnd(shard, end)

@@ -28,6 +28,8 @@ export interface DoorOptions {
   readonly cacheDir?: string
   /** Called with the end of each shard that grew. */
   readonly onAppended: (shard: number, end: number) => void
+  /** How long a request waits for brokers that are away before it is refused, ms. Default 25,000. */
+  readonly waitMs?: number
   readonly onPoint?: (point: TransactionPoint) => void
 }
 
@@ -101,14 +103,14 @@ const refusalOf = (cause: unknown): PlumblineError => {
 }
 
 export const openDoor = async (options: DoorOptions): Promise<Door> => {
-  const { kafka, admin, names, shards, compression, values, transactionalId, cacheDir, onAppended, onPoint } = options
+  const { kafka, admin, names, shards, values, cacheDir, onAppended } = options
   const table = createKeyTable(cacheDir)
   const opening = openJournal({ kafka, admin, topic: names['ingest-keys'], onRecords: table.take })
   const journal = await opening.catch(async (error: unknown) => {
     await table.close()
     throw error
   })
-  const transactor = createTransactor({ kafka, transactionalId, journal, compression, ...(onPoint === undefined ? {} : { onPoint }) })
+  const transactor = createTransactor({ ...options, journal })
   const close = async (): Promise<void> => {
     await Promise.all([transactor.close(), journal.close()])
     await table.close()

@@ -19,6 +19,8 @@ export interface TransactorOptions {
   /** Topics that are caught up with as well at every beginning, and to which no barrier is written. */
   readonly others?: readonly Journal[]
   readonly compression: KafkaCompression
+  /** How long brokers that are away are waited for, ms. Default 25,000. */
+  readonly waitMs?: number
   readonly onPoint?: (point: TransactionPoint) => void
 }
 
@@ -54,7 +56,7 @@ export interface Transactor {
 
 /** A transaction left behind by a process that died is aborted after this time at the latest; readers wait behind it. */
 const TRANSACTION_MS = 10_000
-const READY_MS = 25_000
+const WAIT_MS = 25_000
 const AGAIN_MS = 200
 
 const aborted = (cause: unknown): PlumblineError =>
@@ -78,7 +80,7 @@ const offsetsOf = (messages: readonly Message[], answers: readonly RecordMetadat
 }
 
 export const createTransactor = (options: TransactorOptions): Transactor => {
-  const { kafka, transactionalId, journal, others = [], compression, onPoint = () => {} } = options
+  const { kafka, transactionalId, journal, others = [], compression, waitMs = WAIT_MS, onPoint = () => {} } = options
   // Only this process's marks replace each other: one that is looked for is never compacted away.
   const markKey = `${MARK}${transactionalId}/${randomUUID()}`
   let producer: Producer | null = null
@@ -96,7 +98,7 @@ export const createTransactor = (options: TransactorOptions): Transactor => {
       const messages = [{ partition: 0, key: `${BARRIER}${transactionalId}`, value: randomUUID() }]
       const [written] = await transaction.send({ topic: journal.topic, messages, acks: -1 })
       await transaction.commit()
-      await Promise.all([journal.reached(Number(written?.baseOffset), READY_MS), ...others.map(({ caughtUp }) => caughtUp(READY_MS))])
+      await Promise.all([journal.reached(Number(written?.baseOffset), waitMs), ...others.map(({ caughtUp }) => caughtUp(waitMs))])
       return fresh
     } catch (error) {
       drop(fresh)
@@ -105,7 +107,7 @@ export const createTransactor = (options: TransactorOptions): Transactor => {
   }
 
   const ready = async (): Promise<void> => {
-    for (const until = performance.now() + READY_MS; producer === null; await sleep(AGAIN_MS)) {
+    for (const until = performance.now() + waitMs; producer === null; await sleep(AGAIN_MS)) {
       try {
         producer = await begin()
         return
