@@ -3,9 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { configDocs, configSchema, metricsDocs } from '../packages/runtime/src/index.ts'
 import { REJECT_CODES } from '../schemas/src/index.ts'
 import { commandDocs } from '../services/cli/src/docs.ts'
+import { MigrateConfig } from '../services/cli/src/migrate/config.ts'
 import { KNOWN } from '../services/console/src/problems.ts'
 import { PROBLEMS } from '../services/gateway/src/problems.ts'
 import { StandaloneConfig } from '../services/standalone/src/config.ts'
+import { FrontConfig } from '../services/standalone/src/front/config.ts'
 import { REFUSALS } from '../services/standalone/src/operator/routes.ts'
 import { storeDocs } from './store.ts'
 
@@ -39,6 +41,8 @@ const errors = (): string =>
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
+  'config-front.md': () => configDocs(FrontConfig, 'Configuration of plumbline front'),
+  'config-migrate.md': () => configDocs(MigrateConfig, 'Configuration of plumbline migrate'),
   'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
   'errors.md': () => `${errors()}\n`,
   '../schemas/json/standalone-config.v1.schema.json': () => configSchema(StandaloneConfig),

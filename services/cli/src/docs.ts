@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { createProgram } from './program.ts'
 
 const WIDTH = 110
+/** Commands that take every option of a configuration as a flag, and its page. */
+const CONFIGURED: Readonly<Record<string, string>> = { up: 'config.md', front: 'config-front.md', migrate: 'config-migrate.md' }
 
 /** Help of a command as it is printed, whatever terminal this runs in. */
 export const helpOf = (command: Command): string => {
@@ -15,7 +17,7 @@ export const helpOf = (command: Command): string => {
   return text.replaceAll(/[ \t]+$/gm, '').trimEnd()
 }
 
-/** The help of every command as a page of Markdown. The flags of `up` are those of the configuration and stand there. */
+/** The help of every command as a page of Markdown. Flags that are those of a configuration stand there. */
 export const commandDocs = async (): Promise<string> => {
   const program = await createProgram([])
   const parts = [`\`\`\`\n${helpOf(program)}\n\`\`\``]
@@ -24,7 +26,8 @@ export const commandDocs = async (): Promise<string> => {
       const name = `${path} ${sub.name()}`
       if (sub.name() === 'help') continue
       parts.push(`## ${name}\n\n\`\`\`\n${helpOf(sub)}\n\`\`\``)
-      if (sub.name() === 'up') parts.push('Every option of the [configuration](config.md) is a flag too.')
+      const page = CONFIGURED[sub.name()]
+      if (page !== undefined) parts.push(`Every option of the [configuration](${page}) is a flag too.`)
       add(sub, name)
     }
   }

@@ -6,6 +6,7 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
 import { registerExplain } from './commands/explain.ts'
+import { registerFront } from './commands/front.ts'
 import { registerGenerate } from './commands/generate.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
@@ -16,6 +17,7 @@ import { registerUp } from './commands/up.ts'
 
 const COMMANDS: readonly Register[] = [
   registerUp,
+  registerFront,
   registerReplay,
   registerBackfill,
   registerEvaluate,

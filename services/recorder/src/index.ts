@@ -1,5 +1,6 @@
 export { createRecorder, type Recorder, type RecorderHealth, type RecorderOptions } from './recorder.ts'
-export type { Erasable, ErasureResult } from './erasure.ts'
+export { type Erasable, type ErasureResult, requestErasure } from './erasure.ts'
 export type { RecorderPoint } from './lane.ts'
+export { laneName, readPositions } from './positions.ts'
 export { superviseEngine, type SuperviseOptions, type SupervisedEngine } from './supervise.ts'
 export type { DeliveryDecider, MakeDecider } from './delivery.ts'

@@ -46,5 +46,7 @@ export type StandaloneConfig = z.output<typeof StandaloneConfig>
 export const FOREIGN_VARIABLES = ['PLUMBLINE_TFJS_BACKEND', 'PLUMBLINE_SHARED_DATA']
 
 /** Flags over environment over file over defaults. Throws ConfigError (CONFIG_INVALID) that names every problem. */
+export { storeOptions } from './options.ts'
+
 export const loadStandaloneConfig = (sources: ConfigSources = { env: process.env }): LoadedConfig<StandaloneConfig> =>
   loadConfig(StandaloneConfig, { ...sources, ignoreEnv: [...FOREIGN_VARIABLES, ...(sources.ignoreEnv ?? [])] })

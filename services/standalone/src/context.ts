@@ -13,6 +13,7 @@ import type { Detection } from './detection.ts'
 import type { RemoveRecords } from './erasure.ts'
 import type { ServiceConfig } from './options.ts'
 import type { PolicyLoader } from './policy.ts'
+import { signingKeyPath } from './secrets.ts'
 import type { StatusTracker } from './status.ts'
 import type { Storage } from './storage.ts'
 import type { Verdicts } from './verdicts.ts'
@@ -38,6 +39,10 @@ export interface Context {
   readonly removeRecords: RemoveRecords
   /** Whether this deployment has a demo, or had one. */
   readonly withDemo: boolean
+  /** File of the key that signs releases; its folder is made when it is asked for. */
+  readonly signingKeyFile: () => string
+  /** Why the log takes no events at the moment, in words; undefined while it does. */
+  readonly obstacle: () => string | undefined
   /** Fires when the process is asked to stop. */
   readonly stopping: AbortController
   phase: 'starting' | 'ready' | 'stopping'
@@ -78,10 +83,14 @@ export interface ContextOptions<C extends ServiceConfig> {
   readonly logger: Logger
   readonly removeRecords: RemoveRecords
   readonly withDemo: boolean
+  /** Default: in the data folder. */
+  readonly signingKeyFile?: string | undefined
+  /** Default: none. */
+  readonly obstacle?: () => string | undefined
 }
 
 export const createContext = <C extends ServiceConfig>(options: ContextOptions<C>): Context & { readonly config: C } => {
-  const { config, token, logger, removeRecords, withDemo } = options
+  const { config, token, logger, removeRecords, withDemo, signingKeyFile, obstacle = () => undefined } = options
   const context: Context & { readonly config: C } = {
     config,
     dataDir: resolve(config.dataDir),
@@ -97,6 +106,8 @@ export const createContext = <C extends ServiceConfig>(options: ContextOptions<C
     tenants: createTenantLedger({ perInstance: config.maxTenants, perToken: config.maxTenantsPerToken }),
     removeRecords,
     withDemo,
+    signingKeyFile: () => signingKeyFile ?? signingKeyPath(context.dataDir),
+    obstacle,
     stopping: new AbortController(),
     phase: 'starting',
     url: '',

@@ -37,6 +37,8 @@ const pressureOf = (context: Context): string | undefined => {
   if (context.phase === 'stopping') return 'The service is stopping.'
   // What comes in before the policy of the file is in force would be judged without it.
   if (context.detection === null || context.policy === null) return 'The service is starting.'
+  const obstacle = context.obstacle()
+  if (obstacle !== undefined) return obstacle
   const lag = context.detection.lag()
   return lag > context.config.maxLagEvents ? `${lag} events wait to be scored.` : undefined
 }

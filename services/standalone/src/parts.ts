@@ -10,7 +10,6 @@ import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
 import { createPolicyLoader } from './policy.ts'
-import { signingKeyPath } from './secrets.ts'
 import { createSinkWatch, sinksDetail } from './sinks.ts'
 import type { Storage } from './storage.ts'
 import { createVerdicts } from './verdicts.ts'
@@ -61,7 +60,7 @@ export const detectionPart = (context: Context, make: (from: Ingredients) => Det
     const { config, clock, health } = context
     const log = logOf(context)
     const { shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays } = config
-    const signer = signingKeyIn(signingKeyPath(context.dataDir)).publicKey
+    const signer = signingKeyIn(context.signingKeyFile()).publicKey
     const wanted = DetectionConfig.parse({ shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays })
     const releases = createReleaseStore(log.kv, [signer])
     const verdicts = createVerdicts({ log, reader: () => readerOf(context), clock })
@@ -123,14 +122,14 @@ export const storePart = (context: Context, make: (onUp: () => void) => Storage)
 export const trainerPart = (context: Context, paceOf: (tenant: string) => Partial<TenantPace> = () => ({})): Part => ({
   name: 'trainer',
   async start() {
-    const { config, dataDir, clock, logger, metrics } = context
+    const { config, clock, logger, metrics } = context
     const detection = present(context.detection, 'The detector')
     const storage = present(context.storage, 'The store')
     const { trainAfterEvents, retrainEveryDays, trainingRows: maxRows } = config
     const trainer = createTrainer({
       log: logOf(context),
       releases: present(context.releases, 'The log'),
-      signingKey: signingKeyIn(signingKeyPath(dataDir)),
+      signingKey: signingKeyIn(context.signingKeyFile()),
       config: detection.config,
       tenants: detection.tenants,
       paceOf: (tenant) => ({ trainAfterEvents, retrainEveryDays, maxRows, ...paceOf(tenant) }),

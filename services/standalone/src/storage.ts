@@ -1,4 +1,4 @@
-import { connect, migrate, type Retention, type Store } from '@plumbline/adapters/clickhouse'
+import { checkMigrated, connect, migrate, type Retention, type Store } from '@plumbline/adapters/clickhouse'
 import type { Logger } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { StoreAccess } from '@plumbline/trainer'
@@ -52,18 +52,24 @@ const accessOf = (text: string): StoreAccess => {
   }
 }
 
-/** A ClickHouse server with its tables brought up to date. */
-export const openServer = async (url: string, retention: Retention): Promise<Backend> => {
+/** A ClickHouse server, once `prepare` has found or brought its tables up to date. */
+const openTables = async (url: string, prepare: (store: Store) => Promise<unknown>): Promise<Backend> => {
   const access = accessOf(url)
   const store = connect(access)
   try {
-    await migrate(store, { retention })
+    await prepare(store)
   } catch (error) {
     await store.close()
     throw error
   }
   return { store: () => store, access: () => access, stop: () => store.close() }
 }
+
+/** A server that is this process's to change. */
+export const openServer = (url: string, retention: Retention): Promise<Backend> => openTables(url, (store) => migrate(store, { retention }))
+
+/** A server that others fill and keep up to date; its user may only read. */
+export const openReader = (url: string): Promise<Backend> => openTables(url, checkMigrated)
 
 export const createStorage = ({ open, record, logger, onUp }: StorageOptions): Storage => {
   let backend: Backend | null = null

@@ -105,6 +105,27 @@ export const migrate = async (
   return now.map(({ name }) => name)
 }
 
+/**
+ * Checks that the tables are those this build knows, for whoever may not change them.
+ * Errors: STORE_NOT_MIGRATED (retryable), MIGRATION_CHANGED, STORE_TOO_NEW, STORE_UNAVAILABLE.
+ */
+export const checkMigrated = async (store: Store, dir = migrationsDir()): Promise<void> => {
+  const migrations = readMigrations(dir)
+  const rows = await store
+    .rows<{ version: number; sha256: string }>(`SELECT version, sha256 FROM ${store.database}.migrations FINAL`)
+    .catch(async (cause: unknown) => {
+      if (!(await store.ping())) throw cause
+      return []
+    })
+  const applied = new Map(rows.map(({ version, sha256 }) => [version, sha256]))
+  checkApplied(migrations, applied)
+  const missing = migrations.filter(({ version }) => !applied.has(version)).map(({ name }) => name)
+  if (missing.length === 0) return
+  throw new PlumblineError('STORE_NOT_MIGRATED', `The tables of ${store.database} lack ${missing.join(', ')}. Run: plumbline migrate.`, {
+    retryable: true,
+  })
+}
+
 /** Sets each table's retention where it differs from what the table says. */
 const applyRetention = async (store: Store, retention: Retention): Promise<void> => {
   for (const [table, days] of Object.entries(retention)) {

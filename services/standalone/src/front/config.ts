@@ -17,7 +17,6 @@ export const FrontConfig = z
     clickhouseUrl: z.url().meta({
       description: 'ClickHouse server that the recorders fill, with a user that may read.',
       env: 'CLICKHOUSE_URL',
-      secret: true,
       example: 'http://user:password@host:8123/plumbline',
     }),
     signingKeyFile: z.string().min(1).optional().meta({

@@ -6,6 +6,8 @@ import { createPlaces, type Detection, mergeTenants, type Place } from '../detec
 export interface RemoteDetectionOptions {
   readonly log: Pick<DeploymentLog, 'kv' | 'shards' | 'head' | 'masterKey'>
   readonly config: DetectionConfig
+  /** Makes `head` of the log as of now. */
+  readonly refresh: () => Promise<void>
   /** Packed slots at these places, as last stored; the order of those that are there does not matter. */
   readonly readSlots: (places: readonly Place[]) => Promise<readonly Uint8Array[]>
   /** Monotonic, ms. */
@@ -22,15 +24,15 @@ const LOOK_MS = 500
 /** A shard with work whose position does not move for so long has no worker, or one that is stuck. */
 const STUCK_MS = 30_000
 
-/** Heads of a cluster's log are as of about a second ago: what is there now shows in those that are read after this time. */
-const HEADS_AGE_MS = 1_500
+/** What workers tell is this much behind what they stored, at most, while nothing is wrong. */
+const TOLD_MS = 5_000
 
 /** Somebody who waits until everything that was there at a moment is scored. */
 interface Waiter {
-  /** When the heads show that moment. */
-  readonly fromMs: number
-  /** The heads then, by shard. */
-  ends: readonly number[] | null
+  /** The ends of the shards then. */
+  readonly ends: readonly number[]
+  /** When all of it was seen to be scored; null: not yet. */
+  scoredAtMs: number | null
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -43,7 +45,7 @@ interface Seen {
 
 /** The detector in the workers of a cluster, known by what they tell of their shards. */
 export const createRemoteDetection = (options: RemoteDetectionOptions): RemoteDetection => {
-  const { log, config, readSlots, now = () => performance.now() } = options
+  const { log, config, refresh, readSlots, now = () => performance.now() } = options
   const shards = allShards(log.shards)
   const placeOf = createPlaces(log)
   const parsed = new Map<number, { readonly bytes: Uint8Array; readonly progress: ShardProgress | null }>()
@@ -66,20 +68,29 @@ export const createRemoteDetection = (options: RemoteDetectionOptions): RemoteDe
   const all = (): readonly ShardProgress[] => shards.flatMap((shard) => progressOf(shard) ?? [])
   const toldUpTo = (shard: number): number => progressOf(shard)?.position ?? 0
 
-  const look = (): void => {
+  const noteMoves = (): void => {
     for (const shard of shards) {
       const { position, next } = log.head(shard)
-      const known = seen.get(shard)
-      if (known === undefined || known.position !== position || position >= next) seen.set(shard, { position, atMs: now() })
+      if (seen.get(shard)?.position !== position || position >= next) seen.set(shard, { position, atMs: now() })
     }
-    const stopped = new Set(shards.filter((shard) => (progressOf(shard)?.stopped ?? null) !== null))
-    waiters = waiters.filter((waiter) => {
-      if (now() < waiter.fromMs) return true
-      const ends = (waiter.ends ??= shards.map((shard) => log.head(shard).next))
-      if (!shards.every((shard) => stopped.has(shard) || toldUpTo(shard) >= ends[shard]!)) return true
-      waiter.resolve()
-      return false
-    })
+  }
+
+  /**
+   * All is scored, and told: then what is told of tenants counts everything up to there as well. What is told does not pass the
+   * marker that a request of the door leaves behind its records.
+   */
+  const isDone = (waiter: Waiter): boolean => {
+    const waiting = shards.filter((shard) => (progressOf(shard)?.stopped ?? null) === null)
+    if (!waiting.every((shard) => log.head(shard).position >= waiter.ends[shard]!)) return false
+    waiter.scoredAtMs ??= now()
+    return waiting.every((shard) => toldUpTo(shard) >= waiter.ends[shard]! - 1) || now() - waiter.scoredAtMs > TOLD_MS
+  }
+
+  const look = (): void => {
+    noteMoves()
+    const done = waiters.filter(isDone)
+    waiters = waiters.filter((waiter) => !done.includes(waiter))
+    for (const { resolve } of done) resolve()
   }
 
   const whyStopped = (shard: number): string | null => {
@@ -109,8 +120,14 @@ export const createRemoteDetection = (options: RemoteDetectionOptions): RemoteDe
         all().flatMap(({ tenants }) => tenants.map(({ name, events, groupNames }) => ({ name, events, groupNames: new Map(groupNames) }))),
       ),
     lag: () => shards.reduce((sum, shard) => sum + Math.max(0, log.head(shard).next - log.head(shard).position), 0),
-    // Told positions, not those of the log: when they are reached, what is told of tenants counts everything up to there as well.
-    drained: () => new Promise((resolve, reject) => waiters.push({ fromMs: now() + HEADS_AGE_MS, ends: null, resolve, reject })),
+    async drained() {
+      await refresh()
+      const ends = shards.map((shard) => log.head(shard).next)
+      await new Promise<void>((resolve, reject) => {
+        waiters.push({ ends, scoredAtMs: null, resolve, reject })
+        look()
+      })
+    },
     stopped: () =>
       shards.flatMap((shard) => {
         const why = whyStopped(shard)

@@ -1,0 +1,36 @@
+import { createContext } from '../context.ts'
+import { httpPart } from '../http.ts'
+import { deliveryPart, policyPart, trainerPart } from '../parts.ts'
+import { announceInstance, prepareService, runParts, type Service, type ServiceHooks } from '../service.ts'
+import type { FrontConfig } from './config.ts'
+import { brokerObstacle, type FrontContext, kafkaPart, remoteDetectionPart, remoteStorePart } from './parts.ts'
+
+/**
+ * The door, the page, delivery, training and the policy file of a deployment on Kafka, with workers and recorders elsewhere.
+ * Resolves when events are taken in; ClickHouse may come later. Errors: PART_START_FAILED with the cause: HTTP_PORT_TAKEN, and what
+ * the log says (see openKafkaDeployment); whatever had started is stopped again before.
+ */
+export const startFront = async (config: FrontConfig, hooks: ServiceHooks = {}): Promise<Service> => {
+  const { token, logger } = prepareService(config, 'plumbline-front', hooks)
+  const context = createContext({
+    config,
+    token,
+    logger,
+    withDemo: false,
+    signingKeyFile: config.signingKeyFile,
+    // Kafka removes no single records: retention does.
+    removeRecords: async () => 0,
+    obstacle: () => brokerObstacle(context.log),
+    // Log and detection, which are narrower here, are not there yet.
+  }) as FrontContext
+  const parts = [
+    httpPart(context, () => hooks.onListening?.({ url: context.url, token })),
+    kafkaPart(context),
+    remoteDetectionPart(context),
+    policyPart(context),
+    deliveryPart(context),
+    remoteStorePart(context),
+    trainerPart(context),
+  ]
+  return runParts(context, parts, () => announceInstance(context, null))
+}

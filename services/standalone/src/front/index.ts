@@ -1,0 +1,2 @@
+export { startFront } from './compose.ts'
+export { FrontConfig, loadFrontConfig } from './config.ts'

@@ -1,0 +1,70 @@
+import { kafkaSettingsOf, type KafkaDeployment, masterKeyOf, openKafkaDeployment } from '@plumbline/adapters/kafka'
+import { announceSigner } from '@plumbline/detector'
+import type { Part } from '@plumbline/runtime'
+import { type Context, logOf } from '../context.ts'
+import { detectionPart, leaveLog, storePart, useLog } from '../parts.ts'
+import { createStorage, openReader } from '../storage.ts'
+import type { FrontConfig } from './config.ts'
+import { createRemoteDetection, type RemoteDetection } from './remote-detection.ts'
+import { createRemoteRecording } from './remote-recording.ts'
+
+/** What the parts of the front share: the log is on Kafka, the detector in the workers. */
+export interface FrontContext extends Context {
+  readonly config: FrontConfig
+  log: KafkaDeployment | null
+  detection: RemoteDetection | null
+}
+
+/** Names this process's way into the log; the next front takes it over, with the Idempotency-Keys it knows. */
+const DOOR = 'front'
+/** The brokers are asked for the heads every second; without an answer for so long nothing new is taken. */
+const SILENT_MS = 5_000
+
+/** Why the log takes nothing in. */
+export const brokerObstacle = (log: Pick<KafkaDeployment, 'headsAsOfMs'> | null, nowMs = Date.now()): string | undefined => {
+  if (log === null) return undefined
+  const silentMs = nowMs - log.headsAsOfMs()
+  return silentMs > SILENT_MS ? `Kafka has not answered for ${Math.round(silentMs / 1000)} s.` : undefined
+}
+
+export const kafkaPart = (context: FrontContext): Part => ({
+  name: 'log',
+  async start() {
+    const { config, health } = context
+    const log = await openKafkaDeployment(kafkaSettingsOf(config, { clientId: 'plumbline-front' }), {
+      prefix: config.kafkaPrefix,
+      shards: config.shards,
+      masterKey: masterKeyOf(config),
+      door: DOOR,
+      compression: config.kafkaCompression,
+    })
+    await useLog(context, log)
+    health.register('kafka', () => {
+      const problem = brokerObstacle(context.log)
+      return problem === undefined ? { ok: true } : { ok: false, detail: problem }
+    })
+  },
+  stop: () => leaveLog(context),
+})
+
+export const remoteDetectionPart = (context: FrontContext): Part =>
+  detectionPart(context, async ({ config, signer }) => {
+    const log = logOf(context)
+    // Before the first release, so that no worker meets one that it does not trust.
+    await announceSigner(log.kv, signer)
+    const detection = createRemoteDetection({ log, config, refresh: log.refreshHeads, readSlots: log.readSlots })
+    detection.start()
+    return detection
+  })
+
+export const remoteStorePart = (context: FrontContext): Part =>
+  storePart(context, (onUp) => {
+    const { config, logger } = context
+    const log = logOf(context)
+    return createStorage({
+      open: () => openReader(config.clickhouseUrl),
+      record: (use) => createRemoteRecording({ log, reader: () => use('reader'), logger }),
+      logger,
+      onUp,
+    })
+  })
