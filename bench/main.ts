@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<() =
   flat: async () => (await import('./flat/flat.ts')).flat,
   peers: async () => (await import('./peers/peers.ts')).peers,
   detection: async (args) => (await import('./detection/detection.ts')).detection(args),
+  kafka: async () => (await import('./kafka/kafka.ts')).kafka,
   standalone: async () => (await import('./standalone/standalone.ts')).standalone,
 }
 
@@ -20,6 +21,7 @@ const USAGE = `npm run bench -- <name> [--json]
   flat        cost and memory at 5,000, 100,000 and 1,000,000 identities; a flood under a cap
   peers       River HalfSpaceTrees and PyOD on the same vectors
   detection   recall, false alerts, agentdyn, cloudtrail, adbench; parts may be named; --params FILE: an unseen company
+  kafka       a real broker: worker against a plain transactional loop, source to alert, take-over, two workers
   standalone  HTTP in to row and alert readable, a real process
   all         every bench whose stored result is older than the sources; --force: every bench
   report      bench/results.md from the stored results

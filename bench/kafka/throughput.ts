@@ -1,0 +1,123 @@
+import { openKafkaLog, topicNames } from '@plumbline/adapters/kafka'
+import type { Corpus } from '../lib/corpus.ts'
+import { median } from '../lib/numbers.ts'
+import type { TrainedRelease } from '../lib/release.ts'
+import type { Table } from '../lib/result.ts'
+import { type BenchBroker, benchPrefix, type Rate, rateOf, removeTopics } from './broker.ts'
+import { type Child, startChild } from './child.ts'
+import { fill, recordsOf } from './fill.ts'
+import { giveRelease, startWorker } from './worker.ts'
+import { ensureBenchTopics } from './topics.ts'
+
+export const SHARDS = 8
+
+export interface Pair {
+  readonly chunk: number
+  readonly plain: number
+  readonly worker: number
+  /** Processor time per event of each process, µs. */
+  readonly plainCpu: number
+  readonly workerCpu: number
+}
+
+interface Run extends Rate {
+  readonly cpuMicros: number
+}
+
+/** A prefix whose events topic holds a release for every shard and then the events. Returns how many positions that makes. */
+const prepared = async (broker: BenchBroker, corpus: Corpus, release: TrainedRelease): Promise<{ prefix: string; total: number }> => {
+  const prefix = benchPrefix()
+  await ensureBenchTopics(broker, prefix, SHARDS)
+  const log = await openKafkaLog({ brokers: broker.brokers }, { prefix, shards: SHARDS })
+  const controls = await giveRelease(broker, prefix, SHARDS, release)
+  await log.append(controls)
+  await fill(log, recordsOf(corpus, SHARDS, 0, corpus.count))
+  await log.close()
+  return { prefix, total: corpus.count + controls.length }
+}
+
+const timed = async (broker: BenchBroker, children: readonly Child[], groupId: string, topic: string, total: number): Promise<Run> => {
+  const rate = await rateOf(broker.admin, groupId, topic, total)
+  const cpu = children.reduce((sum, child) => sum + child.cpuSeconds(), 0)
+  for (const child of children) await child.stop()
+  // Of the whole life of the process, its start included: an upper bound.
+  return { ...rate, cpuMicros: (cpu * 1e6) / total }
+}
+
+const plainRun = async (broker: BenchBroker, prefix: string, total: number, chunk: number): Promise<Run> => {
+  const { events } = topicNames(prefix)
+  const out = `${prefix}.plain-out`
+  const groupId = `${prefix}.plain-${chunk}`
+  await broker.admin.createTopics({ topics: [{ topic: out, numPartitions: SHARDS }], waitForLeaders: false })
+  const child = startChild('bench/kafka/plain-child.ts', [broker.brokers.join(','), events, out, groupId, String(chunk)])
+  return timed(broker, [child], groupId, events, total)
+}
+
+const workerRun = async (broker: BenchBroker, prefix: string, total: number, chunk: number, workers: number): Promise<Run> => {
+  const children = Array.from({ length: workers }, (_, i) => startWorker(broker, prefix, SHARDS, { chunk, name: `w${i}` }))
+  return timed(broker, children, `${prefix}.worker`, topicNames(prefix).events, total)
+}
+
+/** The worker against the plain loop on the same events of the same broker, one after the other, in turns. */
+export const throughput = async (
+  broker: BenchBroker,
+  corpus: Corpus,
+  release: TrainedRelease,
+  chunks: readonly number[],
+  repetitions: number,
+): Promise<{ readonly pairs: readonly Pair[]; readonly table: Table }> => {
+  const pairs: Pair[] = []
+  for (let n = 0; n < repetitions; n++) {
+    for (const chunk of chunks) {
+      process.stderr.write(`chunk ${chunk}, ${n + 1} of ${repetitions} …\n`)
+      const { prefix, total } = await prepared(broker, corpus, release)
+      const plain = await plainRun(broker, prefix, total, chunk)
+      const worker = await workerRun(broker, prefix, total, chunk, 1)
+      pairs.push({ chunk, plain: plain.perSecond, worker: worker.perSecond, plainCpu: plain.cpuMicros, workerCpu: worker.cpuMicros })
+      await removeTopics(broker.admin, prefix)
+    }
+  }
+  const of = (chunk: number, pick: (pair: Pair) => number): number => median(pairs.filter((p) => p.chunk === chunk).map(pick))
+  return {
+    pairs,
+    table: {
+      title: 'Kafka in, alerts, state and packed rows committed, against a plain loop',
+      columns: [
+        'events per transaction',
+        'plain, events/s',
+        'worker, events/s',
+        'ratio',
+        'plain, µs CPU per event',
+        'worker, µs CPU per event',
+      ],
+      rows: chunks.map((chunk) => [
+        chunk,
+        Math.round(of(chunk, (p) => p.plain)),
+        Math.round(of(chunk, (p) => p.worker)),
+        of(chunk, (p) => p.worker / p.plain).toFixed(2),
+        of(chunk, (p) => p.plainCpu).toFixed(1),
+        of(chunk, (p) => p.workerCpu).toFixed(1),
+      ]),
+      notes: [
+        `Medians of ${repetitions} pairs, each on topics of its own with ${SHARDS} partitions; the broker runs beside the one process on the same cores.`,
+      ],
+    },
+  }
+}
+
+/** Two workers of one deployment against one, on the same machine as the broker. */
+export const twoAgainstOne = async (
+  broker: BenchBroker,
+  corpus: Corpus,
+  release: TrainedRelease,
+  chunk: number,
+): Promise<{ one: number; two: number }> => {
+  const rates: number[] = []
+  for (const workers of [1, 2]) {
+    process.stderr.write(`${workers} worker${workers === 1 ? '' : 's'} …\n`)
+    const { prefix, total } = await prepared(broker, corpus, release)
+    rates.push((await workerRun(broker, prefix, total, chunk, workers)).perSecond)
+    await removeTopics(broker.admin, prefix)
+  }
+  return { one: rates[0]!, two: rates[1]! }
+}
