@@ -146,3 +146,12 @@ test('docs come from the declaration: every option with meaning, default, variab
   assert.match(docs, /\| `http\.port` \| Port to listen on\. Unit: TCP port\. \| `7070` \| `PLUMBLINE_HTTP_PORT` \| `--http-port` \|/)
   assert.match(docs, /\| `token` \| .*Secret.* \| required \|/)
 })
+
+test('a tool takes its part of a configuration and leaves the rest alone; its own options are checked all the same', () => {
+  const Part = z.strictObject({ size: z.number().max(10).default(1).meta({ description: 'Size.' }) })
+  const env = { PLUMBLINE_SIZE: '7', PLUMBLINE_OTHER: 'x' }
+  assert.throws(() => loadConfig(Part, { env }), /PLUMBLINE_OTHER/)
+  assert.equal(loadConfig(Part, { env, partOf: true }).config.size, 7)
+  assert.throws(() => loadConfig(Part, { env: { ...env, PLUMBLINE_SIZE: '70' }, partOf: true }), /PLUMBLINE_SIZE/)
+  assert.throws(() => loadConfig(Part, { flags: { sise: 3 }, partOf: true }), /did you mean size/)
+})

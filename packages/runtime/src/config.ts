@@ -15,6 +15,11 @@ export interface ConfigSources {
   readonly flags?: Readonly<Record<string, unknown>>
   /** `PLUMBLINE_…` variables that are not configuration of this process and are left alone. */
   readonly ignoreEnv?: readonly string[]
+  /**
+   * Leaves options and variables of other processes alone instead of refusing them: for tools that take the part they need from
+   * the configuration of a service, which checks the whole.
+   */
+  readonly partOf?: boolean
 }
 
 export interface LoadedConfig<T> {
@@ -55,8 +60,9 @@ export const loadConfig = <S extends z.ZodObject>(schema: S, sources: ConfigSour
     origins.set(field.path.join('.'), origin)
     setAt(tree, field.path, value)
   }
-  readTree(readFile(sources.file, problems), fields, problems, (field, value) => put(field, value, 'file'))
-  readEnvironment(sources, fields, problems, (field, value) => put(field, value, 'environment'))
+  const strangers = sources.partOf === true ? [] : problems
+  readTree(readFile(sources.file, problems), fields, strangers, (field, value) => put(field, value, 'file'))
+  readEnvironment(sources, fields, strangers, (field, value) => put(field, value, 'environment'))
   readFlags(sources.flags ?? {}, fields, problems, (field, value) => put(field, value, 'flag'))
 
   const result = schema.safeParse(withSections(tree, fields), { error: inWords })

@@ -8,10 +8,13 @@ import { registerEvaluate } from './commands/evaluate.ts'
 import { registerExplain } from './commands/explain.ts'
 import { registerFront } from './commands/front.ts'
 import { registerGenerate } from './commands/generate.ts'
+import { registerIdentity } from './commands/identity.ts'
+import { registerLag } from './commands/lag.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerReplay } from './commands/replay.ts'
+import { registerTopics } from './commands/topics.ts'
 import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
 
@@ -28,6 +31,9 @@ const COMMANDS: readonly Register[] = [
   registerPolicy,
   registerErase,
   registerMigrate,
+  registerTopics,
+  registerLag,
+  registerIdentity,
   registerDoctor,
 ]
 

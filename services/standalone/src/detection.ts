@@ -1,12 +1,6 @@
-import { type DeploymentLog, hashKeyOf, shardOf, TenantState } from '@plumbline/detector'
+import type { Place } from '@plumbline/detector'
 import type { DetectionConfig } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
-
-/** Where an identity's slot is kept in the log. */
-export interface Place {
-  readonly shard: number
-  readonly key: Uint8Array
-}
 
 export interface ReleaseInForce {
   readonly id: string
@@ -47,20 +41,6 @@ export interface Detection {
   releaseOf(tenant: string): ReleaseInForce | null
   /** Null where the detector is in other processes, which count for themselves. */
   totals(): DetectionTotals | null
-}
-
-/** Finds slots by the names of their identities. */
-export const createPlaces = (log: Pick<DeploymentLog, 'masterKey' | 'shards'>): Detection['placeOf'] => {
-  const namers = new Map<string, TenantState>()
-  return (tenant, identity) => {
-    let namer = namers.get(tenant)
-    if (namer === undefined) namers.set(tenant, (namer = new TenantState(tenant, hashKeyOf(log))))
-    const { lo, hi } = namer.hashOf(identity)
-    const key = Buffer.alloc(8)
-    key.writeUInt32LE(lo, 0)
-    key.writeUInt32LE(hi, 4)
-    return { shard: shardOf(tenant, identity, log.shards), key }
-  }
 }
 
 /** Tenants by name from what several shards know of each. */

@@ -1,10 +1,10 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { Detector, hashKeyOf, log10, scoreOf } from '@plumbline/detector'
+import { createPlaces, Detector, hashKeyOf, log10, scoreOf } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import type { DetectionConfig } from '@plumbline/schemas'
 import { allShards, type ReleaseStore } from '@plumbline/trainer'
 import { countedLog, createWorker } from '@plumbline/worker'
-import { createPlaces, type Detection, mergeTenants } from './detection.ts'
+import { type Detection, mergeTenants } from './detection.ts'
 
 /** The detector in this process, with a worker for every shard. */
 export interface LocalDetection extends Detection {

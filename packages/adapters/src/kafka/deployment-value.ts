@@ -25,14 +25,8 @@ const keyCheckOf = (masterKey: Uint8Array, id: string): string =>
 
 const same = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-/**
- * Id of the deployment behind these values. The first who opens it decides shards and key, also among several at once; the
- * others are checked against that. Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW.
- */
-export const ensureDeployment = async (values: KafkaValues, { shards, masterKey }: DeploymentOptions): Promise<{ readonly id: string }> => {
-  const fresh = randomUUID()
-  const wanted = { v: 1, id: fresh, shards, keyCheck: keyCheckOf(masterKey, fresh) }
-  const stored = await values.putOnce(NAME, Buffer.from(JSON.stringify(wanted)))
+/** Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW. */
+const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): { readonly id: string } => {
   const read = Deployment.safeParse(JSON.parse(Buffer.from(stored).toString()))
   if (!read.success)
     throw new PlumblineError('STORE_TOO_NEW', 'The topics were made by a build this one does not understand. Start the newer Plumbline.')
@@ -50,4 +44,23 @@ export const ensureDeployment = async (values: KafkaValues, { shards, masterKey 
     )
   }
   return { id: there.id }
+}
+
+/**
+ * Id of the deployment behind these values. The first who opens it decides shards and key, also among several at once; the
+ * others are checked against that. Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW.
+ */
+export const ensureDeployment = async (values: KafkaValues, options: DeploymentOptions): Promise<{ readonly id: string }> => {
+  const { shards, masterKey } = options
+  const fresh = randomUUID()
+  const wanted = { v: 1, id: fresh, shards, keyCheck: keyCheckOf(masterKey, fresh) }
+  return check(await values.putOnce(NAME, Buffer.from(JSON.stringify(wanted))), options)
+}
+
+/** The same for tools that look at a deployment: one that nobody has opened yet is an error. Also: DEPLOYMENT_MISSING. */
+export const checkDeployment = (values: Pick<KafkaValues, 'get'>, options: DeploymentOptions): { readonly id: string } => {
+  const stored = values.get(NAME)
+  if (stored === undefined)
+    throw new PlumblineError('DEPLOYMENT_MISSING', 'Nobody has opened this deployment yet. Check kafkaPrefix, or run plumbline migrate.')
+  return check(stored, options)
 }

@@ -27,21 +27,27 @@ export interface HeadsOptions {
   readonly everyMs?: number
 }
 
+/** A head whose position may be unknown: nobody has processed anything of the shard yet. */
+export interface BrokerHead {
+  readonly first: number
+  readonly next: number
+  readonly position: number | null
+}
+
 /** One question for the ends and one for the group's offsets, for all shards together. */
-export const fetchHeads = async ({ admin, topic, groupId, shards }: Omit<HeadsOptions, 'everyMs'>): Promise<Head[]> => {
+export const fetchHeads = async ({ admin, topic, groupId, shards }: Omit<HeadsOptions, 'everyMs'>): Promise<BrokerHead[]> => {
   const [ends, [group]] = await Promise.all([admin.fetchTopicOffsets(topic), admin.fetchOffsets({ groupId, topics: [topic] })])
   const endOf = new Map(ends.map(({ partition, low, high }) => [partition, { first: Number(low), next: Number(high) }]))
   const positionOf = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
   return Array.from({ length: shards }, (_, shard) => ({
     ...(endOf.get(shard) ?? { first: 0, next: 0 }),
-    // Without an offset nobody has processed anything yet.
-    position: Math.max(0, positionOf.get(shard) ?? 0),
+    position: (positionOf.get(shard) ?? -1) < 0 ? null : positionOf.get(shard)!,
   }))
 }
 
 export const openHeads = async (options: HeadsOptions): Promise<Heads> => {
   const { topic, shards, everyMs = 1_000 } = options
-  let heads: readonly Head[] = []
+  let heads: readonly BrokerHead[] = []
   let atMs = 0
   const appended = new Map<number, number>()
 
@@ -71,7 +77,7 @@ export const openHeads = async (options: HeadsOptions): Promise<Heads> => {
     head(shard) {
       const head = heads[shard]
       if (head === undefined) throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${shard}; shards are 0 to ${shards - 1}.`)
-      return { ...head, next: Math.max(head.next, appended.get(shard) ?? 0) }
+      return { first: head.first, position: head.position ?? 0, next: Math.max(head.next, appended.get(shard) ?? 0) }
     },
     noteEnd(shard, end) {
       appended.set(shard, Math.max(end, appended.get(shard) ?? 0))

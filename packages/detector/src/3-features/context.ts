@@ -2,6 +2,7 @@ import { N } from '../record.ts'
 import { A, ANCHOR, COUNTRY_AT, H, SE } from '../state/layout.ts'
 import { studentNats } from '../state/windows.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
+import { maturityFrom } from './maturity.ts'
 import type { Work } from '../work.ts'
 import { distanceKm } from '../state/countries.ts'
 import { indexOf } from '../state/index-of.ts'
@@ -22,13 +23,8 @@ const EXTERNAL_WRITE = indexOf('external_write')
 /** How long a denial is remembered for denied-then-allowed. */
 const DENIAL_MEMORY_S = 1800
 
-/** 0 for a stranger, towards 1 with events and with days: 60 events in one burst are not yet a habit. */
-export const maturityOf = (w: Work): number => {
-  const f32 = w.seg.f32
-  const learned = f32[(w.base + H.learned) >> 2]!
-  const days = f32[(w.base + H.activeDays) >> 2]!
-  return (learned / (learned + 60)) * (0.5 + 0.5 * (days / (days + 1.5)))
-}
+/** How much the identity's baseline can be relied on. */
+export const maturityOf = (w: Work): number => maturityFrom(w.seg.f32[(w.base + H.learned) >> 2]!, w.seg.f32[(w.base + H.activeDays) >> 2]!)
 
 /** What came before in the session and what the text of this event looked like. */
 export const contextFeatures = (w: Work): void => {

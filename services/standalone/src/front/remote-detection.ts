@@ -1,7 +1,7 @@
-import type { DeploymentLog } from '@plumbline/detector'
+import { createPlaces, type DeploymentLog, type Place } from '@plumbline/detector'
 import { type DetectionConfig, PlumblineError, progressName, ShardProgress } from '@plumbline/schemas'
 import { allShards } from '@plumbline/trainer'
-import { createPlaces, type Detection, mergeTenants, type Place } from '../detection.ts'
+import { type Detection, mergeTenants } from '../detection.ts'
 
 export interface RemoteDetectionOptions {
   readonly log: Pick<DeploymentLog, 'kv' | 'shards' | 'head' | 'masterKey'>
