@@ -13,6 +13,8 @@ export interface AppenderOptions {
   readonly topic: string
   readonly shards: number
   readonly compression: KafkaCompression
+  /** What is added to offsets to get positions (bases.ts). */
+  readonly baseOf: (shard: number) => number
   /** Called with the end of each shard that grew, before the append resolves. */
   readonly onAppended: (shard: number, end: number) => void
 }
@@ -35,7 +37,7 @@ interface Pending {
  * After a failed request the producer is thrown away: kafkajs goes on with the sequence number of the failed records, and if
  * those did arrive the broker takes the next ones for their repetition, acknowledges them and drops them.
  */
-export const createAppender = ({ kafka, topic, shards, compression, onAppended }: AppenderOptions): Appender => {
+export const createAppender = ({ kafka, topic, shards, compression, baseOf, onAppended }: AppenderOptions): Appender => {
   let queue: Pending[] = []
   let running: Promise<void> | null = null
   let producer: Producer | null = null
@@ -64,7 +66,8 @@ export const createAppender = ({ kafka, topic, shards, compression, onAppended }
 
   const send = async (messages: readonly Message[]): Promise<readonly number[]> => {
     const to = await connected()
-    return offsetsOf(messages, await to.send({ topic, messages: [...messages], acks: -1, compression: compressionType(compression) }))
+    const answers = await to.send({ topic, messages: [...messages], acks: -1, compression: compressionType(compression) })
+    return offsetsOf(messages, answers).map((offset, i) => offset + baseOf(messages[i]!.partition!))
   }
 
   const write = async (batch: readonly Pending[]): Promise<void> => {

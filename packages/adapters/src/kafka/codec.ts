@@ -6,6 +6,7 @@ import type { TopicKind } from './topics.ts'
 /**
  * Records as they are in Kafka. Every key begins with an ASCII letter and a colon that says what the record is:
  *   events       `e:` `h:` `c:`  as the detector reads them, byte for byte
+ *                `g:`  nothing: keeps the place of an offset that was none in the topics this was restored from
  *   state        `s:` + identity key (8 bytes): a slot · `m:` + name: named state · `o:next`: position of the next event
  *                `b:barrier`: a take-over, value = its nonce
  *   scored       `r:` shard `:` first offset: one RowBinary block of a whole chunk
@@ -19,6 +20,7 @@ import type { TopicKind } from './topics.ts'
  */
 export const BARRIER_KEY = 'b:barrier'
 const NEXT_KEY = 'o:next'
+export const GAP_KEY = 'g:gap'
 const SLOT = 's:'
 const META = 'm:'
 
@@ -42,14 +44,18 @@ export const eventMessage = ({ shard, key, value, ingestTimeMs }: AppendRecord):
   headers: { [INGEST_HEADER]: String(ingestTimeMs) },
 })
 
+const GAP_START = GAP_KEY.charCodeAt(0)
+export const isGap = ({ key }: KafkaMessage): boolean => key !== null && key[0] === GAP_START && key.toString('latin1') === GAP_KEY
+
 const ingestTimeOf = ({ headers, timestamp }: KafkaMessage): number => {
   const header = headers?.[INGEST_HEADER]
   const stamped = header === undefined ? Number.NaN : Number(header.toString() || Number.NaN)
   return Number.isFinite(stamped) ? stamped : Number(timestamp)
 }
 
-export const toLogRecord = (message: KafkaMessage): LogRecord => ({
-  offset: Number(message.offset),
+/** `base`: see Bases. */
+export const toLogRecord = (message: KafkaMessage, base = 0): LogRecord => ({
+  offset: Number(message.offset) + base,
   ingestTimeMs: ingestTimeOf(message),
   key: message.key ?? NOTHING,
   value: message.value ?? NOTHING,

@@ -1,6 +1,7 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { PlumblineError } from '@plumbline/schemas'
 import { z } from 'zod'
+import type { Bases } from './bases.ts'
 import type { KafkaValues } from './values.ts'
 
 /** Name of the value that says which deployment a prefix is. Written once, checked by everybody who opens it. */
@@ -12,7 +13,18 @@ const Deployment = z.object({
   shards: z.number().int().positive(),
   /** Proof of the master key without telling it. */
   keyCheck: z.string(),
+  bases: z.object({ events: z.array(z.number().int().min(0)), outbox: z.number().int().min(0) }).default({ events: [], outbox: 0 }),
+  /** The deployment goes on under this prefix: nobody may use these topics any more. */
+  movedTo: z.string().optional(),
 })
+export type DeploymentValue = z.output<typeof Deployment>
+
+/** What a deployment is, for those who open it. */
+export interface OpenedDeployment {
+  /** Names it for ever; topics that it was moved to have another one. */
+  readonly id: string
+  readonly bases: Bases
+}
 
 export interface DeploymentOptions {
   readonly shards: number
@@ -25,8 +37,8 @@ const keyCheckOf = (masterKey: Uint8Array, id: string): string =>
 
 const same = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-/** Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW. */
-const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): { readonly id: string } => {
+/** Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW, DEPLOYMENT_MOVED. */
+const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): OpenedDeployment => {
   const read = Deployment.safeParse(JSON.parse(Buffer.from(stored).toString()))
   if (!read.success)
     throw new PlumblineError('STORE_TOO_NEW', 'The topics were made by a build this one does not understand. Start the newer Plumbline.')
@@ -43,14 +55,16 @@ const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): { 
       'The master key is not the one these topics were made with; with another one no identity would be known again. Give every process the same key.',
     )
   }
-  return { id: there.id }
+  if (there.movedTo !== undefined)
+    throw new PlumblineError('DEPLOYMENT_MOVED', `This deployment goes on in the topics of ${there.movedTo}. Set kafkaPrefix to that.`)
+  return { id: there.id, bases: there.bases }
 }
 
 /**
  * Id of the deployment behind these values. The first who opens it decides shards and key, also among several at once; the
- * others are checked against that. Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW.
+ * others are checked against that. Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW, DEPLOYMENT_MOVED.
  */
-export const ensureDeployment = async (values: KafkaValues, options: DeploymentOptions): Promise<{ readonly id: string }> => {
+export const ensureDeployment = async (values: KafkaValues, options: DeploymentOptions): Promise<OpenedDeployment> => {
   const { shards, masterKey } = options
   const fresh = randomUUID()
   const wanted = { v: 1, id: fresh, shards, keyCheck: keyCheckOf(masterKey, fresh) }
@@ -58,7 +72,7 @@ export const ensureDeployment = async (values: KafkaValues, options: DeploymentO
 }
 
 /** The same for tools that look at a deployment: one that nobody has opened yet is an error. Also: DEPLOYMENT_MISSING. */
-export const checkDeployment = (values: Pick<KafkaValues, 'get'>, options: DeploymentOptions): { readonly id: string } => {
+export const checkDeployment = (values: Pick<KafkaValues, 'get'>, options: DeploymentOptions): OpenedDeployment => {
   const stored = values.get(NAME)
   if (stored === undefined)
     throw new PlumblineError('DEPLOYMENT_MISSING', 'Nobody has opened this deployment yet. Check kafkaPrefix, or run plumbline migrate.')

@@ -6,6 +6,7 @@ import { createClosers } from './closers.ts'
 import { ensureDeployment } from './deployment-value.ts'
 import { type Door, openDoor } from './door.ts'
 import { type EventReader, createEventReader } from './events.ts'
+import { eventBase, shiftOutbox } from './bases.ts'
 import { boundsOf } from './bounds.ts'
 import { openHeads } from './heads.ts'
 import { type KafkaOutbox, createKafkaOutbox } from './outbox.ts'
@@ -86,12 +87,13 @@ const open = async (settings: KafkaSettings, options: KafkaDeploymentOptions, pa
   const partitions = await checkTopics(admin, options)
   const kv = await openKafkaValues(settings, { prefix, compression })
   closers.add(kv.close)
-  const { id } = await ensureDeployment(kv, { shards, masterKey })
-  const heads = await openHeads({ admin, topic: names.events, groupId, shards })
+  const { id, bases } = await ensureDeployment(kv, { shards, masterKey })
+  const baseOf = (shard: number): number => eventBase(bases, shard)
+  const heads = await openHeads({ admin, topic: names.events, groupId, shards, baseOf })
   closers.add(async () => heads.close())
-  const events = createLazyEvents(parts, shards)
+  const events = createLazyEvents(parts, shards, baseOf)
   closers.add(events.close)
-  const outbox = createKafkaOutbox({ kafka, admin, names, partitions, prefix })
+  const outbox = shiftOutbox(createKafkaOutbox({ kafka, admin, names, partitions, prefix }), bases.outbox)
   closers.add(outbox.close)
   const door: Door = await openDoor({
     kafka,
@@ -102,6 +104,7 @@ const open = async (settings: KafkaSettings, options: KafkaDeploymentOptions, pa
     values: kv,
     transactionalId: `${prefix}.door-${name}`,
     ...rest,
+    baseOf,
     onAppended(shard, end) {
       heads.noteEnd(shard, end)
       events.noteEnd(shard, end)
@@ -128,12 +131,12 @@ const open = async (settings: KafkaSettings, options: KafkaDeploymentOptions, pa
 }
 
 /** Events by position, from a reader that joins when somebody asks for the first. */
-const createLazyEvents = ({ kafka, admin, names }: Opened, shards: number) => {
+const createLazyEvents = ({ kafka, admin, names }: Opened, shards: number, baseOf: (shard: number) => number) => {
   let opening: Promise<{ readonly events: EventReader; close(): Promise<void> }> | undefined
   let opened: EventReader | undefined
   const join = async () => {
     const reader = await openPartitionReader({ kafka, topic: names.events, partitions: shards, waitMs: EVENTS_WAIT_MS })
-    opened = createEventReader({ reader, bounds: (shard) => boundsOf(admin, names.events, shard), onArrived: () => {} })
+    opened = createEventReader({ reader, bounds: (shard) => boundsOf(admin, names.events, shard), baseOf, onArrived: () => {} })
     return { events: opened, close: reader.close }
   }
   return {

@@ -26,6 +26,8 @@ export interface DoorOptions {
   readonly transactionalId: string
   /** Folder for the table of Idempotency-Keys. Default: the system's temporary folder. */
   readonly cacheDir?: string
+  /** What is added to offsets of events to get positions (bases.ts). */
+  readonly baseOf: (shard: number) => number
   /** Called with the end of each shard that grew. */
   readonly onAppended: (shard: number, end: number) => void
   /** How long a request waits for brokers that are away before it is refused, ms. Default 25,000. */
@@ -103,7 +105,7 @@ const refusalOf = (cause: unknown): PlumblineError => {
 }
 
 export const openDoor = async (options: DoorOptions): Promise<Door> => {
-  const { kafka, admin, names, shards, values, cacheDir, onAppended } = options
+  const { kafka, admin, names, shards, values, cacheDir, baseOf, onAppended } = options
   const table = createKeyTable(cacheDir)
   const opening = openJournal({ kafka, admin, topic: names['ingest-keys'], onRecords: table.take })
   const journal = await opening.catch(async (error: unknown) => {
@@ -127,7 +129,7 @@ export const openDoor = async (options: DoorOptions): Promise<Door> => {
     const offsets = stored.get(names.events) ?? []
     let at = 0
     for (const { records, resolve } of fresh) {
-      const own = offsets.slice(at, (at += records.length))
+      const own = offsets.slice(at, (at += records.length)).map((offset, i) => offset + baseOf(records[i]!.shard))
       records.forEach(({ shard }, i) => onAppended(shard, own[i]! + 1))
       resolve({ offsets: own })
     }

@@ -1,12 +1,14 @@
 import type { LogRecord } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
-import { toLogRecord } from './codec.ts'
+import { isGap, toLogRecord } from './codec.ts'
 import type { Bounds } from './bounds.ts'
 import type { PartitionReader, Stream } from './reader.ts'
 
 export interface EventReaderOptions {
   readonly reader: PartitionReader
   readonly bounds: (shard: number) => Promise<Bounds>
+  /** What is added to offsets of the topic to get positions of the shard (bases.ts). */
+  readonly baseOf: (shard: number) => number
   /** Records of the shard have arrived in memory. */
   readonly onArrived: (shard: number) => void
 }
@@ -49,15 +51,17 @@ interface Shard {
 
 const bytesOf = (records: readonly LogRecord[]): number => records.reduce((sum, { key, value }) => sum + key.length + value.length + 64, 0)
 
-export const createEventReader = ({ reader, bounds, onArrived }: EventReaderOptions): EventReader => {
+export const createEventReader = ({ reader, bounds, baseOf, onArrived }: EventReaderOptions): EventReader => {
   const shards = new Map<number, Shard>()
   /** What this process appended may be stored and not yet readable: brokers name as the end what all transactions before it are settled for. */
   const appended = new Map<number, number>()
 
   const open = async (shard: number, from: number): Promise<Shard> => {
     close(shard)
-    const { low, high: settled } = await bounds(shard)
-    const high = Math.max(settled, appended.get(shard) ?? 0)
+    const base = baseOf(shard)
+    const ends = await bounds(shard)
+    const low = ends.low + base
+    const high = Math.max(ends.high + base, appended.get(shard) ?? 0)
     if (from < low)
       throw new PlumblineError('RECORDS_TRIMMED', `Shard ${shard} starts at ${low}; records from ${from} on were removed by retention.`)
     if (from > high) {
@@ -66,13 +70,13 @@ export const createEventReader = ({ reader, bounds, onArrived }: EventReaderOpti
         `Shard ${shard} is processed up to ${from}, but its events end at ${high}: the topic was made anew or lost records. Restore it, or use another topic prefix.`,
       )
     }
-    const stream = reader.open(shard, from, {
+    const stream = reader.open(shard, from - base, {
       onRecords(messages, position, end) {
-        const records = messages.map((message) => toLogRecord(message))
+        const records = messages.filter((message) => !isGap(message)).map((message) => toLogRecord(message, base))
         state.buffer.push(...records)
         state.bytes += bytesOf(records)
-        state.tail = position
-        state.end = Math.max(state.end, end)
+        state.tail = position + base
+        state.end = Math.max(state.end, end + base)
         if (state.bytes > ENOUGH_BYTES) stream.pause()
         state.arrived()
         if (records.length > 0) onArrived(shard)

@@ -23,6 +23,8 @@ export interface HeadsOptions {
   /** Group whose offsets follow the positions of the workers. */
   readonly groupId: string
   readonly shards: number
+  /** What is added to offsets to get positions (bases.ts). */
+  readonly baseOf: (shard: number) => number
   /** Default 1,000 ms. */
   readonly everyMs?: number
 }
@@ -35,7 +37,7 @@ export interface BrokerHead {
 }
 
 /** One question for the ends and one for the group's offsets, for all shards together. */
-export const fetchHeads = async ({ admin, topic, groupId, shards }: Omit<HeadsOptions, 'everyMs'>): Promise<BrokerHead[]> => {
+export const fetchHeads = async ({ admin, topic, groupId, shards }: Omit<HeadsOptions, 'everyMs' | 'baseOf'>): Promise<BrokerHead[]> => {
   const [ends, [group]] = await Promise.all([admin.fetchTopicOffsets(topic), admin.fetchOffsets({ groupId, topics: [topic] })])
   const endOf = new Map(ends.map(({ partition, low, high }) => [partition, { first: Number(low), next: Number(high) }]))
   const positionOf = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
@@ -46,7 +48,7 @@ export const fetchHeads = async ({ admin, topic, groupId, shards }: Omit<HeadsOp
 }
 
 export const openHeads = async (options: HeadsOptions): Promise<Heads> => {
-  const { topic, shards, everyMs = 1_000 } = options
+  const { topic, shards, baseOf, everyMs = 1_000 } = options
   let heads: readonly BrokerHead[] = []
   let atMs = 0
   const appended = new Map<number, number>()
@@ -77,7 +79,12 @@ export const openHeads = async (options: HeadsOptions): Promise<Heads> => {
     head(shard) {
       const head = heads[shard]
       if (head === undefined) throw new PlumblineError('SHARD_UNKNOWN', `There is no shard ${shard}; shards are 0 to ${shards - 1}.`)
-      return { first: head.first, position: head.position ?? 0, next: Math.max(head.next, appended.get(shard) ?? 0) }
+      const base = baseOf(shard)
+      return {
+        first: head.first + base,
+        position: (head.position ?? 0) + base,
+        next: Math.max(head.next + base, appended.get(shard) ?? 0),
+      }
     },
     noteEnd(shard, end) {
       appended.set(shard, Math.max(end, appended.get(shard) ?? 0))

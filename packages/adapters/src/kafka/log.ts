@@ -3,6 +3,7 @@ import { connectAdmin } from './access.ts'
 import { createAppender } from './appender.ts'
 import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { createClosers } from './closers.ts'
+import { type Bases, NO_BASES, eventBase } from './bases.ts'
 import { boundsOf } from './bounds.ts'
 import { createEventReader } from './events.ts'
 import { type TakeOver, createOwner } from './owner.ts'
@@ -18,6 +19,8 @@ export interface KafkaLogOptions {
   readonly prefix?: string
   /** Number of shards, equal to the partitions of the events and state topics. */
   readonly shards: number
+  /** Of a deployment that goes on in new topics; what `ensureDeployment` says. Default: none. */
+  readonly bases?: Bases
   /** Consumer group whose offsets follow the shards' positions, for lag tools. Default: prefix + ".worker". */
   readonly groupId?: string
   /** How records are compressed on the way and at rest. Default "none". */
@@ -87,7 +90,8 @@ const open = async (
   closers: ReturnType<typeof createClosers>,
 ): Promise<KafkaLog> => {
   const { prefix = 'plumbline', shards, compression = 'none', groupId = `${prefix}.worker` } = options
-  const { onAcquired = () => {}, onPoint = () => {} } = options
+  const { bases = NO_BASES, onAcquired = () => {}, onPoint = () => {} } = options
+  const baseOf = (shard: number): number => eventBase(bases, shard)
   const names = topicNames(prefix)
   const kafka = createKafka(settings)
   const admin = await connectAdmin(kafka, settings)
@@ -109,6 +113,7 @@ const open = async (
   const events = createEventReader({
     reader,
     bounds: (shard) => boundsOf(admin, names.events, shard),
+    baseOf,
     onArrived: arrived.tell,
   })
   const owner = createOwner({
@@ -124,12 +129,13 @@ const open = async (
     requestBytes: options.requestBytes ?? MAX_REQUEST_BYTES,
     connect,
     onAcquired,
+    baseOf,
     passed: events.passed,
     onDropped: events.close,
     onPoint,
   })
   closers.add(owner.close)
-  const appender = createAppender({ kafka, topic: names.events, shards, compression, onAppended: events.noteEnd })
+  const appender = createAppender({ kafka, topic: names.events, shards, compression, baseOf, onAppended: events.noteEnd })
   closers.add(appender.close)
   const read: ShardLog['read'] = async (shard, fromOffset, maxRecords) => {
     const records = await events.read(shard, fromOffset, maxRecords)

@@ -6,7 +6,16 @@ import { outboxMessages, stateMessages } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
 import { cutRequests } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
-import { type Chunk, type ConnectProducer, type KafkaPoint, checkCommit, storeChunk, tellOffset, writeBarrier } from './shard.ts'
+import {
+  type Chunk,
+  type ConnectProducer,
+  type GroupOffset,
+  type KafkaPoint,
+  checkCommit,
+  storeChunk,
+  tellOffset,
+  writeBarrier,
+} from './shard.ts'
 import type { SlotCache } from './slots.ts'
 import type { TopicKind, TopicNames } from './topics.ts'
 
@@ -36,6 +45,8 @@ export interface OwnerOptions {
   readonly requestBytes: number
   readonly connect: ConnectProducer
   readonly onAcquired: (taken: TakeOver) => void
+  /** What is added to offsets of the events topic to get positions (bases.ts). */
+  readonly baseOf: (shard: number) => number
   /** Position behind the markers that follow a position; see EventReader. */
   readonly passed: (shard: number, position: number) => number
   /** A shard was dropped or is about to be taken anew. */
@@ -94,8 +105,15 @@ export const createOwner = (options: OwnerOptions): Owner => {
 
   const groupOffset = async (shard: number): Promise<number> => {
     const [topic] = await admin.fetchOffsets({ groupId, topics: [names.events] })
-    return Number(topic?.partitions.find(({ partition }) => partition === shard)?.offset ?? -1)
+    const offset = Number(topic?.partitions.find(({ partition }) => partition === shard)?.offset ?? -1)
+    return offset < 0 ? offset : offset + options.baseOf(shard)
   }
+
+  const groupOffsetOf = (shard: number, position: number): GroupOffset => ({
+    groupId,
+    topic: names.events,
+    offset: position - options.baseOf(shard),
+  })
 
   const restoreBehindBarrier = async (producer: Producer, shard: number): Promise<RestoredState> => {
     const barrier = await writeBarrier(producer, names.state, shard, (point) => onPoint(point, shard))
@@ -130,7 +148,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
     const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
     const requests = cutRequests([...outbox, { topic: names.state, messages: stateMessages(commit) }], options.requestBytes)
     const offset = options.passed(commit.shard, commit.nextOffset)
-    return { shard: commit.shard, nextOffset: commit.nextOffset, requests, offset: { groupId, topic: names.events, offset } }
+    return { shard: commit.shard, nextOffset: commit.nextOffset, requests, offset: groupOffsetOf(commit.shard, offset) }
   }
 
   const notHeld = (shard: number): PlumblineError =>
@@ -144,12 +162,12 @@ export const createOwner = (options: OwnerOptions): Owner => {
     if (held.get(shard) !== owner) throw notHeld(shard)
     slots.put(shard, commit.slots)
     owner.position = nextOffset
-    owner.told = chunk.offset.offset
+    owner.told = chunk.offset.offset + options.baseOf(shard)
   }
 
   const tell = async (shard: number, owner: Held, offset: number): Promise<void> => {
     try {
-      await tellOffset(owner.producer, shard, { groupId, topic: names.events, offset })
+      await tellOffset(owner.producer, shard, groupOffsetOf(shard, offset))
       owner.told = offset
     } catch {
       // The producer cannot be used any more. The shard is taken anew by whoever commits next.
