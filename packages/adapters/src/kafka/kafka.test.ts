@@ -9,6 +9,7 @@ import type { KafkaMessage, Message } from 'kafkajs'
 import { brokerErrorType, isFenced, kafkaError } from './client.ts'
 import { INGEST_HEADER, eventMessage, outboxMessages, readState, stateMessages, toLogRecord } from './codec.ts'
 import { cutRequests, sizeOf } from './requests.ts'
+import { restoreState } from './restore.ts'
 import { openSlotCache } from './slots.ts'
 import { MAX_RECORD_BYTES } from './topics.ts'
 
@@ -97,6 +98,20 @@ test('state records are read as they were written, whatever bytes the identity k
       ])
     }),
   )
+})
+
+test('a restore that its reader refuses at once leaves nothing behind that fires later', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const refusal = new Error('refused')
+  const reader = {
+    open(): never {
+      throw refusal
+    },
+    close: async () => {},
+  }
+  const slots = { clear: async () => {}, put() {}, load: () => -1, close: async () => {} }
+  await assert.rejects(restoreState(reader, slots, 0, { offset: 0, nonce: 'x' }), refusal)
+  t.mock.timers.tick(60_000)
 })
 
 test('a state record of a newer build stops the restore instead of being dropped', () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Batch, Consumer, ConsumerConfig, Kafka } from 'kafkajs'
 import { kafkaError } from './client.ts'
 
@@ -22,25 +23,40 @@ export interface Member {
 const FIRST_JOIN_MS = 45_000
 const AGAIN_MS = 1_000
 
-/** Waits out a broker that restarts; after the last try kafkajs begins anew. */
+/** Waits out a broker that restarts; after the last try a new consumer begins. */
 const RETRY = { initialRetryTime: 100, multiplier: 2, factor: 0.2, maxRetryTime: 2_000, retries: 10 }
 
+export interface MemberConfig extends ConsumerConfig {
+  /**
+   * Nobody else is in the group: `groupId` is only the first part of its name, and whoever begins again does so in a new one.
+   * In the old one it would wait until the broker has missed its former self, half a minute by default.
+   */
+  readonly alone?: boolean
+}
+
 /** Joins a group; resolves after the first join and its `onJoined`. From then on it stays a member until it leaves. */
-export const joinGroup = async (kafka: Kafka, topic: string, config: ConsumerConfig, handlers: MemberHandlers): Promise<Member> => {
+export const joinGroup = async (kafka: Kafka, topic: string, options: MemberConfig, handlers: MemberHandlers): Promise<Member> => {
+  const { alone = false, groupId, ...config } = options
+  const first = firstJoin()
   let left = false
+  let joined = false
   let again: NodeJS.Timeout | undefined
   let beginning: Promise<void> = Promise.resolve()
-  const consumer = kafka.consumer({
-    ...config,
-    allowAutoTopicCreation: false,
-    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(!left) },
-  })
+  let consumer: Consumer
 
   const begin = async (): Promise<void> => {
-    await consumer.connect()
+    const made = kafka.consumer({
+      ...config,
+      groupId: alone ? `${groupId}-${randomUUID()}` : groupId,
+      allowAutoTopicCreation: false,
+      retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    })
+    consumer = made
+    listen(made)
+    await made.connect()
     // From the beginning: also the answer to a position that the broker no longer has, which a reader then sees as a gap.
-    await consumer.subscribe({ topic, fromBeginning: true })
-    await consumer.run({
+    await made.subscribe({ topic, fromBeginning: true })
+    await made.run({
       autoCommit: false,
       eachBatch: ({ batch, isStale }) => {
         if (!isStale()) handlers.onBatch(batch)
@@ -51,9 +67,31 @@ export const joinGroup = async (kafka: Kafka, topic: string, config: ConsumerCon
   const beginLater = (): void => {
     if (left) return
     again = setTimeout(() => {
-      beginning = begin().catch(beginLater)
+      beginning = begin().catch(async () => {
+        await consumer.disconnect().catch(() => {})
+        beginLater()
+      })
     }, AGAIN_MS)
   }
+
+  const listen = (made: Consumer): void => {
+    const { GROUP_JOIN, END_BATCH_PROCESS, STOP, CRASH } = made.events
+    made.on(GROUP_JOIN, ({ payload: { memberAssignment, memberId } }) => {
+      joined = true
+      handlers.onJoined(memberAssignment[topic] ?? [], made, memberId)
+      first.resolve()
+    })
+    made.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, firstOffset, lastOffset, highWatermark } }) => {
+      if (batchSize === 0) handlers.onEmpty(partition, Number(firstOffset), Number(lastOffset), Number(highWatermark))
+    })
+    made.on(STOP, () => handlers.onStopped())
+    made.on(CRASH, ({ payload: { error } }) => {
+      first.failed(error)
+      if (joined) handlers.onFailed(error)
+      beginLater()
+    })
+  }
+
   const leave = async (): Promise<void> => {
     left = true
     clearTimeout(again)
@@ -61,12 +99,9 @@ export const joinGroup = async (kafka: Kafka, topic: string, config: ConsumerCon
     await consumer.disconnect()
   }
 
-  const joined = firstJoin(consumer, topic, handlers, beginLater)
-  // Its failure is also a failure of what follows, which is waited for first.
-  joined.catch(() => {})
   try {
     await begin()
-    await joined
+    await first.joined
   } catch (error) {
     await leave().catch(() => {})
     throw kafkaError('KAFKA_UNREACHABLE', `The group of topic ${topic} cannot be joined.`, error)
@@ -74,28 +109,20 @@ export const joinGroup = async (kafka: Kafka, topic: string, config: ConsumerCon
   return { leave }
 }
 
-/** Passes on what happens to a member; resolves with its first join, rejects when there is none in time. */
-const firstJoin = (consumer: Consumer, topic: string, handlers: MemberHandlers, beginLater: () => void): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const { GROUP_JOIN, END_BATCH_PROCESS, STOP, CRASH } = consumer.events
-    let joined = false
-    let last = new Error('No answer.')
-    const timer = setTimeout(() => reject(last), FIRST_JOIN_MS)
-    timer.unref()
-    consumer.on(GROUP_JOIN, ({ payload: { memberAssignment, memberId } }) => {
+/** The first join, or its last failure when there is none in time. */
+const firstJoin = () => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let last = new Error('No answer.')
+  const timer = setTimeout(() => reject(last), FIRST_JOIN_MS)
+  timer.unref()
+  // Its failure is also a failure of what comes before it, which is waited for first.
+  promise.catch(() => {})
+  return {
+    joined: promise,
+    resolve(): void {
       clearTimeout(timer)
-      joined = true
-      handlers.onJoined(memberAssignment[topic] ?? [], consumer, memberId)
       resolve()
-    })
-    consumer.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, firstOffset, lastOffset, highWatermark } }) => {
-      if (batchSize === 0) handlers.onEmpty(partition, Number(firstOffset), Number(lastOffset), Number(highWatermark))
-    })
-    consumer.on(STOP, () => handlers.onStopped())
-    consumer.on(CRASH, ({ payload: { error, restart } }) => {
-      last = error
-      if (joined) handlers.onFailed(error)
-      // kafkajs starts again by itself, except for what it thinks is for good: a coordinator it could not find is among that.
-      if (!restart) beginLater()
-    })
-  })
+    },
+    failed: (error: Error): void => void (last = error),
+  }
+}

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { kafkaError } from './client.ts'
 import { joinGroup } from './member.ts'
@@ -108,7 +107,8 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
   }
 
   const config = {
-    groupId: `${topic}-reader-${randomUUID()}`,
+    groupId: `${topic}-reader`,
+    alone: true,
     sessionTimeout: SESSION_MS,
     heartbeatInterval: 3_000,
     maxWaitTimeInMs: waitMs,

@@ -38,7 +38,7 @@ export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: n
         const message = `No state of shard ${shard} came for ${SILENCE_MS / 1000} s.`
         end(() => reject(new PlumblineError('STATE_UNREADABLE', message, { retryable: true })))
       }, SILENCE_MS)
-    let timer = silence()
+    let timer: NodeJS.Timeout | undefined
 
     const end = (settle: () => void): void => {
       clearTimeout(timer)
@@ -88,4 +88,6 @@ export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: n
       onGap: () => true,
       onFailed: (error) => end(() => reject(error)),
     })
+    // A reader that refuses throws above, and nothing waits.
+    timer = silence()
   })
