@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ROOT } from './lib/paths.ts'
 import { type Bar, isHit, readStored, type Stored, type Table } from './lib/result.ts'
 
-const ORDER = ['core', 'flat', 'peers', 'detection', 'standalone']
+const ORDER = ['core', 'flat', 'peers', 'detection', 'standalone', 'faults']
 
 const number = (x: number, digits: number): string => {
   const [whole = '', part] = x.toFixed(digits).split('.')
@@ -41,7 +41,7 @@ const section = (s: Stored): string[] => {
   return [
     `## ${s.title}`,
     '',
-    `Measured ${s.date} UTC in ${s.seconds} s at ${m.commit}: ${m.cores} cores (${m.cpu}), ${m.memoryGiB} GiB, ${m.platform}, Node ${m.node}; load average ${m.loadBefore} before, ${m.loadAfter} after. \`npm run bench -- ${s.name}\``,
+    `Measured ${s.date} UTC in ${s.seconds} s at ${m.commit}: ${m.cores} cores (${m.cpu}), ${m.memoryGiB} GiB, ${m.platform}, Node ${m.node}; load average ${m.loadBefore} before, ${m.loadAfter} after. \`${s.command ?? `npm run bench -- ${s.name}`}\``,
     '',
     ...s.how.flatMap((line) => [line, '']),
     ...(s.bars.length === 0 ? [] : ['| bar | wanted | measured | |', '|---|---|---|---|', ...s.bars.map(barLine), '']),

@@ -76,6 +76,7 @@ const TARGETS = {
     const runner = ['--test', concurrency, '--test-timeout=600000', '--test-reporter=spec']
     return withKafka(ready, (env) => node(ready, [...runner, ...flags, ...files], { env }))
   },
+  'test:faults': (ready, args) => script(ready, 'test/faults/run.ts', args),
   bench: (ready, args) => script(ready, 'bench/main.ts', args),
   build: (ready) => buildPage(ready, { force: true }),
   types: (ready, args) => exec(ready, bin('tsc'), ['-p', 'tsconfig.json', ...args]),

@@ -28,6 +28,8 @@ export interface Table {
 /** What a bench hands back. `values` is what `--json` prints. */
 export interface Measured {
   readonly title: string
+  /** What measures it, where that is no bench of its name. */
+  readonly command?: string
   readonly how: readonly string[]
   readonly values: Readonly<Record<string, unknown>>
   readonly bars: readonly Bar[]

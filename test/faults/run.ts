@@ -1,20 +1,21 @@
-/** Long fault runs: `node test/faults/run.ts --faults 500 [--seed 1]`. Prints faults fired per point and the differences found. */
+/**
+ * Long fault runs: `npm run test:faults -- [--faults 500] [--seed 1] [--record]`. Prints how often each fault took place, what
+ * differs from the oracle, and whether the negative control was noticed. `--embedded` does it to the embedded log instead.
+ */
 import { parseArgs } from 'node:util'
-import { OUTSIDE, POINTS, differences, runCampaign } from './campaign.ts'
 
-const { values } = parseArgs({ options: { faults: { type: 'string', default: '100' }, seed: { type: 'string', default: '1' } } })
+const options = {
+  faults: { type: 'string', default: '100' },
+  seed: { type: 'string', default: '1' },
+  embedded: { type: 'boolean', default: false },
+  record: { type: 'boolean', default: false },
+} as const
+const { values } = parseArgs({ options })
 const faults = Number(values.faults)
 const seed = Number(values.seed)
-const each = Math.max(1, Math.ceil(faults / (POINTS.length + OUTSIDE.length)))
+if (!(faults >= 1) || !Number.isInteger(seed)) throw new RangeError('--faults is a number of at least 1, --seed a whole one.')
 
-const good = await runCampaign({ seed, perPoint: each, perOutside: each, onProgress: (text) => process.stderr.write(`${text}\n`) })
-for (const name of [...POINTS, ...OUTSIDE]) console.log(`${String(good.fired.get(name) ?? 0).padStart(5)}  ${name}`)
-console.log(`${good.kills} faults, ${good.verdict.events} events`, good.verdict)
-const control = await runCampaign({ seed: seed + 1, perPoint: 5, perOutside: 0, points: ['commit:durable'], broken: true })
-console.log('negative control', control.verdict)
-
-const unfired = [...POINTS, ...OUTSIDE].filter((name) => (good.fired.get(name) ?? 0) === 0)
-const failed = differences(good.verdict) > 0 || unfired.length > 0 || differences(control.verdict) === 0
-if (unfired.length > 0) console.log('never fired:', unfired.join(', '))
-console.log(failed ? 'FAILED' : `passed: 0 of ${good.kills} faults lost or doubled anything; the control was noticed`)
-process.exitCode = failed ? 1 : 0
+const run = values.embedded
+  ? (await import('./run-embedded.ts')).runEmbedded({ faults, seed })
+  : (await import('./cluster/run.ts')).runCluster({ faults, seed, record: values.record })
+process.exitCode = (await run) ? 0 : 1

@@ -189,9 +189,9 @@ const train = async (log: Log, sequence: number, withModel: boolean): Promise<Bu
 
 let cached: Promise<Log> | undefined
 /** The log, made once per process: two trained releases, a policy, verdicts, an erasure, late, repeated, bad and historic records. */
-export const companyLog = (): Promise<Log> => (cached ??= makeLog())
+export const companyLog = (): Promise<Log> => (cached ??= makeLog(COMPANY))
 
-const makeLog = async (): Promise<Log> => {
+export const makeLog = async (company: GenerateOptions): Promise<Log> => {
   const w = new Writer()
   const artifacts = new Map<string, Uint8Array>()
   const log: Log = { shards: w.shards, artifacts }
@@ -200,7 +200,7 @@ const makeLog = async (): Promise<Log> => {
     artifacts.set(sha256Hex(built.bytes), built.bytes)
     w.control({ type: 'release', controlId: `release:${built.id}`, tenant: 'default', releaseId: built.id, sha256: built.sha256 })
   }
-  const events = [...generate(COMPANY)].map(({ event }) => Event.parse(event))
+  const events = [...generate(company)].map(({ event }) => Event.parse(event))
   const recent: (typeof events)[number][] = []
   for (const [i, event] of events.entries()) {
     w.nowMs = Math.max(w.nowMs, event.time)

@@ -64,32 +64,39 @@ const freePorts = async (count: number): Promise<number[]> => {
 /** What a broker has besides its one listener without TLS and login, for tests of those. */
 export interface BrokerExtras {
   /** Listeners by name, each with its security protocol; each gets a port of its own. */
-  readonly listeners: Readonly<Record<string, 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'>>
+  readonly listeners: Readonly<Record<string, 'PLAINTEXT' | 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'>>
   /** Settings, given a folder that goes with the broker. */
   readonly settings: (dir: string) => Readonly<Record<string, string>>
   /** Arguments of the format, like users. */
   readonly formatArgs?: readonly string[]
   /** System properties of its Java. */
   readonly properties?: (dir: string) => readonly string[]
+  /** Given the address of a listener, says what its clients are told instead: a proxy's. Default: the address itself. */
+  readonly advertise?: (name: string, address: string) => Promise<string>
 }
 
-/** Addresses by listener. */
 export interface ExtraBroker extends RunningBroker {
+  /** Addresses by listener. */
   readonly listeners: Readonly<Record<string, string>>
+  kill(): Promise<void>
+  /** Starts it again, after it was killed, on the same folder and ports. */
+  restart(): Promise<void>
 }
 
 const NO_EXTRAS: BrokerExtras = { listeners: {}, settings: () => ({}) }
 
-const settings = (ports: Readonly<Record<string, number>>, dir: string, extras: BrokerExtras): string => {
-  const at = (names: readonly string[]): string => names.map((name) => `${name}://127.0.0.1:${ports[name]}`).join()
+type Addresses = Readonly<Record<string, string>>
+
+const settings = (listeners: Addresses, advertised: Addresses, dir: string, extras: BrokerExtras): string => {
+  const at = (names: readonly string[], addresses: Addresses): string => names.map((name) => `${name}://${addresses[name]}`).join()
   const own = { PLAINTEXT: 'PLAINTEXT', ...extras.listeners }
   const protocols = Object.entries({ ...own, CONTROLLER: 'PLAINTEXT' }).map((pair) => pair.join(':'))
   return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${ports['CONTROLLER']}`,
-    listeners: at([...Object.keys(own), 'CONTROLLER']),
-    'advertised.listeners': at(Object.keys(own)),
+    'controller.quorum.bootstrap.servers': listeners['CONTROLLER']!,
+    listeners: at([...Object.keys(own), 'CONTROLLER'], listeners),
+    'advertised.listeners': at(Object.keys(own), advertised),
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': protocols.join(),
     'inter.broker.listener.name': 'PLAINTEXT',
@@ -104,6 +111,8 @@ const settings = (ports: Readonly<Record<string, number>>, dir: string, extras: 
     'share.coordinator.state.topic.min.isr': 1,
     'share.coordinator.state.topic.num.partitions': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // Members that die are missed soon: tests wait for it.
+    'group.min.session.timeout.ms': 500,
     'log.segment.bytes': 134_217_728,
     'log.cleaner.dedupe.buffer.size': 4_194_304,
     // Compaction is looked at every 15 s by default; a test waits for it.
@@ -126,9 +135,13 @@ const format = (config: string, more: readonly string[] = []): void => {
 const launch = (config: string, properties: readonly string[] = []): ChildProcess => {
   const memory = ['-Xms128m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-Djava.awt.headless=true']
   const log = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info']
-  return spawn(java(), [...memory, ...log, ...properties, '-cp', join(JARS, '*'), 'kafka.Kafka', config], {
+  const child = spawn(java(), [...memory, ...log, ...properties, '-cp', join(JARS, '*'), 'kafka.Kafka', config], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  const end = (): void => void child.kill('SIGKILL')
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
+  return child
 }
 
 /** Resolves with true once the broker says that it started, with false when it ended before. */
@@ -151,37 +164,52 @@ const started = (child: ChildProcess, onOutput: (text: string) => void): Promise
     child.on('error', () => done(false))
   })
 
-const stop = async (child: ChildProcess): Promise<void> => {
+const end = async (child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = new Promise<void>((resolve) => child.on('exit', () => resolve()))
-  child.kill('SIGTERM')
+  child.kill(signal)
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
   await gone
   clearTimeout(timer)
 }
 
+/** A broker in a folder of its own, or what it said instead of starting. */
 const attempt = async (extras: BrokerExtras): Promise<ExtraBroker | string> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-kafka-'))
   const names = ['PLAINTEXT', 'CONTROLLER', ...Object.keys(extras.listeners)]
   const free = await freePorts(names.length)
-  const ports = Object.fromEntries(names.map((name, i) => [name, free[i]!]))
+  const listeners = Object.fromEntries(names.map((name, i) => [name, `127.0.0.1:${free[i]}`]))
+  const advertised = { ...listeners }
+  for (const name of names) advertised[name] = (await extras.advertise?.(name, listeners[name]!)) ?? listeners[name]!
   const config = join(dir, 'server.properties')
-  writeFileSync(config, settings(ports, dir, extras), { mode: 0o600 })
+  writeFileSync(config, settings(listeners, advertised, dir, extras), { mode: 0o600 })
   format(config, extras.formatArgs)
-  const child = launch(config, extras.properties?.(dir))
   let output = ''
-  const ready = await started(child, (text) => {
-    output = (output + text).slice(-4_096)
-  })
-  const end = async (): Promise<void> => {
-    await stop(child)
+  let child: ChildProcess
+  const start = (): Promise<boolean> => {
+    child = launch(config, extras.properties?.(dir))
+    return started(child, (text) => {
+      output = (output + text).slice(-4_096)
+    })
+  }
+  const stop = async (): Promise<void> => {
+    await end(child, 'SIGTERM')
     rmSync(dir, { recursive: true, force: true })
   }
-  const listeners = Object.fromEntries(names.map((name) => [name, `127.0.0.1:${ports[name]}`]))
-  const how = `Apache Kafka ${KAFKA_VERSION} from its Maven artifacts`
-  if (ready) return { brokers: [listeners['PLAINTEXT']!], listeners, how, stop: end }
-  await end()
-  return output
+  if (!(await start())) {
+    await stop()
+    return output
+  }
+  return {
+    brokers: [listeners['PLAINTEXT']!],
+    listeners,
+    how: `Apache Kafka ${KAFKA_VERSION} from its Maven artifacts`,
+    stop,
+    kill: () => end(child, 'SIGKILL'),
+    async restart() {
+      if (!(await start())) throw new Error(`Apache Kafka did not start again: ${output}`)
+    },
+  }
 }
 
 /** Starts a broker. Throws NoBroker where this machine cannot; another process taking a port in between is tried again. */

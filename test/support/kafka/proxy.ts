@@ -3,10 +3,16 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 type SocketFactory = (target: { readonly host: string; readonly port: number; readonly onConnect: () => void }) => Socket
 
 /** Api keys of requests in Kafka's protocol. */
+export const PRODUCE = 0
 export const FIND_COORDINATOR = 10
+export const INIT_PRODUCER_ID = 22
+export const ADD_PARTITIONS_TO_TXN = 24
 export const END_TXN = 26
+export const TXN_OFFSET_COMMIT = 28
 
 export interface BrokerProxy {
+  /** Where it listens: host:port. */
+  readonly address: string
   /** For KafkaSettings: every connection of that client goes through here, whatever address the broker advertises. */
   readonly socketFactory: SocketFactory
   /**
@@ -16,6 +22,11 @@ export interface BrokerProxy {
   loseAnswers(apiKey?: number): void
   /** The same for the next request of one kind. */
   loseAnswerTo(apiKey: number): void
+  /** How many answers were lost to `loseAnswerTo`. */
+  lost(): number
+  /** From now on everything takes so much longer, each way, ms. */
+  delay(ms: number): void
+  /** Answers arrive again, and at once. */
   heal(): void
   /** Passes on as long as somebody uses it, and keeps no process alive by itself. */
   unref(): void
@@ -38,12 +49,26 @@ const createFrameReader = (onRequest: (apiKey: number) => void) => {
   }
 }
 
-/** Between one client and a broker. */
+/** Passes chunks on in their order, each no sooner than `delayMs()` after it came. */
+const createPipe = (pass: (chunk: Buffer) => void, delayMs: () => number) => {
+  const waiting: Buffer[] = []
+  const passNext = (): void => pass(waiting.shift()!)
+  return (chunk: Buffer): void => {
+    waiting.push(chunk)
+    const ms = delayMs()
+    if (ms > 0 || waiting.length > 1) setTimeout(passNext, ms)
+    else passNext()
+  }
+}
+
+/** Between clients and a broker. */
 export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => {
   const [host, port] = broker.split(':') as [string, string]
   const sockets = new Set<Socket>()
   let losing: 'none' | 'all' | number = 'none'
   let next: number | null = null
+  let lostNext = 0
+  let delayMs = 0
   const server = createServer((client) => {
     const upstream = connect(Number(port), host)
     let lost = false
@@ -52,6 +77,7 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
       if (apiKey !== next) return
       next = null
       lost = true
+      lostNext++
     })
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -62,15 +88,24 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
         upstream.destroy()
       })
     }
-    client.on('data', (chunk) => {
-      onFrames(chunk)
-      upstream.write(chunk)
-    })
-    upstream.on('data', (chunk) => (losing === 'all' || lost ? client.destroy() : client.write(chunk)))
+    const up = createPipe(
+      (chunk) => {
+        onFrames(chunk)
+        upstream.write(chunk)
+      },
+      () => delayMs,
+    )
+    const down = createPipe(
+      (chunk) => (losing === 'all' || lost ? client.destroy() : client.write(chunk)),
+      () => delayMs,
+    )
+    client.on('data', up)
+    upstream.on('data', down)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const own = (server.address() as AddressInfo).port
   return {
+    address: `127.0.0.1:${own}`,
     socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port: own }, onConnect),
     loseAnswers(apiKey) {
       losing = apiKey ?? 'all'
@@ -78,9 +113,14 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
     loseAnswerTo(apiKey) {
       next = apiKey
     },
+    lost: () => lostNext,
+    delay(ms) {
+      delayMs = ms
+    },
     heal() {
       losing = 'none'
       next = null
+      delayMs = 0
     },
     unref: () => void server.unref(),
     async close() {

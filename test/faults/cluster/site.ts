@@ -1,0 +1,122 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ensureTopics, type TopicNames, topicNames } from '@plumbline/adapters/kafka'
+import type { LogRecord } from '@plumbline/detector'
+import type { Kafka, Message } from 'kafkajs'
+import { INGEST_HEADER } from '../../../packages/adapters/src/kafka/codec.ts'
+import { COMPANY, type Log, makeLog, SHARDS } from '../../support/detector-log.ts'
+import { type ExtraBroker, startApacheKafka } from '../../support/kafka/apache.ts'
+import { type BrokerProxy, startBrokerProxy } from '../../support/kafka/proxy.ts'
+import { testKafka, uniquePrefix, warmUp } from '../../support/kafka/topics.ts'
+import { type StateWatch, watchState } from './watch.ts'
+
+/** A broker of the campaign's own, which it may kill, and the proxy that all workers reach it through. */
+export interface Site {
+  readonly broker: ExtraBroker
+  readonly proxy: BrokerProxy
+  readonly kafka: Kafka
+  readonly artifacts: string
+  readonly log: Log
+  close(): Promise<void>
+}
+
+/** Enough events for a campaign of about a hundred faults. */
+const DAYS = 8
+/** A broker that was killed may come again once it is missed, which takes 9 s by default. */
+const MISSED = { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' }
+
+/** Throws NoBroker where this machine cannot start one. */
+export const openSite = async (): Promise<Site> => {
+  const proxies: BrokerProxy[] = []
+  const broker = await startApacheKafka({
+    listeners: { PROXIED: 'PLAINTEXT' },
+    async advertise(name, address) {
+      if (name !== 'PROXIED') return address
+      proxies.unshift(await startBrokerProxy(address))
+      return proxies[0]!.address
+    },
+    settings: () => MISSED,
+  })
+  await warmUp(broker.brokers)
+  const log = await makeLog({ ...COMPANY, days: DAYS })
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-cluster-'))
+  const artifacts = join(dir, 'releases')
+  mkdirSync(artifacts)
+  for (const [sha256, bytes] of log.artifacts) writeFileSync(join(artifacts, sha256), bytes)
+  return {
+    broker,
+    proxy: proxies[0]!,
+    kafka: testKafka(broker.brokers),
+    artifacts,
+    log,
+    async close() {
+      await Promise.all(proxies.map((proxy) => proxy.close()))
+      await broker.stop()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Topics of one campaign, and the hand that fills the events topic. */
+export interface Deployment {
+  readonly prefix: string
+  readonly names: TopicNames
+  readonly watch: StateWatch
+  /** Appends the next records of the company's log, about so many over all shards. */
+  feed(records: number): Promise<void>
+  /** How much of the log is appended, 0 to 1. */
+  fed(): number
+  /** Everything appended so far is processed and committed. */
+  settled(ms: number): Promise<boolean>
+  close(): Promise<void>
+}
+
+const messageOf = (partition: number, { key, value, ingestTimeMs }: LogRecord): Message => ({
+  partition,
+  key: Buffer.from(key),
+  value: Buffer.from(value),
+  headers: { [INGEST_HEADER]: String(ingestTimeMs) },
+})
+
+const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
+
+export const openDeployment = async ({ broker, kafka, log }: Site): Promise<Deployment> => {
+  const prefix = uniquePrefix('cluster')
+  const names = topicNames(prefix)
+  await ensureTopics({ brokers: broker.brokers }, { prefix, shards: SHARDS })
+  const watch = await watchState(kafka, names.state, SHARDS)
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
+  const admin = kafka.admin()
+  await Promise.all([producer.connect(), admin.connect()])
+  const total = log.shards.reduce((sum, { length }) => sum + length, 0)
+  const fed = shards.map(() => 0)
+
+  const ends = async (): Promise<number[]> => {
+    const offsets = await admin.fetchTopicOffsets(names.events)
+    return shards.map((shard) => Number(offsets.find(({ partition }) => partition === shard)?.high ?? 0))
+  }
+
+  return {
+    prefix,
+    names,
+    watch,
+    async feed(records) {
+      const messages = log.shards.flatMap((all, shard) => {
+        const share = Math.ceil((records * all.length) / total)
+        const next = all.slice(fed[shard], fed[shard]! + share)
+        fed[shard]! += next.length
+        return next.map((record) => messageOf(shard, record))
+      })
+      if (messages.length > 0) await producer.send({ topic: names.events, messages, acks: -1 })
+    },
+    fed: () => fed.reduce((sum, n) => sum + n, 0) / total,
+    async settled(ms) {
+      const end = await ends()
+      return watch.until(() => shards.every((shard) => watch.position(shard) === end[shard]), ms)
+    },
+    async close() {
+      await Promise.all([watch.close(), producer.disconnect(), admin.disconnect()])
+    },
+  }
+}
