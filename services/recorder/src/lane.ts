@@ -16,6 +16,8 @@ export type RecorderPoint =
   | 'recorder:position'
   | 'recorder:advanced'
 
+export const LANE_LOST = 'LANE_LOST'
+
 export interface LaneContext {
   readonly log: Pick<DeploymentLog, 'id' | 'outbox' | 'kv' | 'publish'>
   /** The store as it is now; may be another one after a restart of the engine. */
@@ -51,7 +53,7 @@ export interface LaneRecorder {
   position(): number
   /** Whether ClickHouse knows of it. */
   marked(): boolean
-  /** Takes the lane: reads the stored position and finishes what a former process began. */
+  /** Takes the lane: reads the stored position and finishes what a former process began. Error: LANE_LOST, unless it is the first. */
   resume(): Promise<void>
   /** Stores the next block and returns its number of rows; 0 when there is nothing to store. */
   step(): Promise<number>
@@ -79,21 +81,32 @@ const sameShape = (entries: readonly OutboxEntry[]): readonly OutboxEntry[] => {
 export const createLaneRecorder = (context: LaneContext, topic: Topic, lane: number): LaneRecorder => {
   const { log, store, onPoint, owner } = context
   const name = laneName(topic, lane)
-  const [intentKey, ownerKey] = [`recorder:intent:${name}`, `recorder:owner:${name}`]
+  const [intentKey, ownerKey, lookKey] = [`recorder:intent:${name}`, `recorder:owner:${name}`, `recorder:look:${name}`]
   const tokenPrefix = `${log.id}:${name}`
   let position = 0
   let stored = 0
   let resumed = false
+  /** This recorder wrote its name on the lane, and has not seen another's there. */
+  let held = false
   /** Where the next block of alerts starts deciding from. */
   let deciding: unknown
 
   const decide = (entries: readonly OutboxEntry[]): DecidedBlock | undefined =>
     topic === 'alerts' && context.makeDecider !== undefined ? decideBlock(context.makeDecider, deciding, entries) : undefined
 
-  /** Our own value is behind everything written before it, so the copy of this process is as new as that. */
+  /** After a value of our own: that is behind everything written before, so the copy of this process is as new as that. */
   const checkOwner = (): void => {
-    if (owner !== null && text(log.kv.get(ownerKey)) !== owner)
-      throw new PlumblineError('LANE_LOST', `Another recorder has taken lane ${name}.`, { retryable: true })
+    if (owner === null || text(log.kv.get(ownerKey)) === owner) return
+    held = false
+    throw new PlumblineError(LANE_LOST, `Another recorder has taken lane ${name}.`, { retryable: true })
+  }
+
+  /** A recorder that was paused for long, and has not heard that its lanes are another's, must not take them back. */
+  const hold = async (): Promise<void> => {
+    if (owner === null) return
+    await log.kv.put(held ? { [lookKey]: Buffer.from(owner) } : { [ownerKey]: Buffer.from(owner) })
+    checkOwner()
+    held = true
   }
 
   /** Entries after one sequence and up to another, piece by piece until `enough`: perhaps not all have come so far. */
@@ -166,7 +179,7 @@ export const createLaneRecorder = (context: LaneContext, topic: Topic, lane: num
     marked: () => stored === position,
     async resume() {
       resumed = false
-      if (owner !== null) await log.kv.put({ [ownerKey]: Buffer.from(owner) })
+      await hold()
       position = stored = (await readPositions(store(), log.id)).get(name) ?? 0
       await finishIntent()
       resumed = true

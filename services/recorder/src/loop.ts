@@ -1,5 +1,5 @@
 import { OutboxTrimmed } from '@plumbline/schemas'
-import type { LaneRecorder } from './lane.ts'
+import { LANE_LOST, type LaneRecorder } from './lane.ts'
 
 /** What is in the way of a lane. */
 export interface LaneError {
@@ -40,6 +40,8 @@ export interface LaneLoop {
 }
 
 const FIRST_BACKOFF_MS = 50
+/** A lane that another recorder has is left alone for so long: the group of recorders tells meanwhile whose it is. */
+const LOST_MS = 5_000
 /** After so long without rows ClickHouse is told how far the lane is, also where the last entries were others'. */
 const MARK_MS = 2_000
 
@@ -101,7 +103,8 @@ export const startLoop = (lane: LaneRecorder, options: LoopOptions): LaneLoop =>
     failures++
     onError(error)
     if (!running) return
-    await pause(error.stopped ? null : Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10)))
+    const backoff = Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
+    await pause(error.stopped ? null : error.code === LANE_LOST ? LOST_MS : backoff)
   }
 
   const run = async (): Promise<void> => {

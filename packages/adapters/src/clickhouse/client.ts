@@ -55,17 +55,39 @@ const SETTINGS = {
 /** A reader that goes away takes its query with it. */
 const CANCEL = { cancel_http_readonly_queries_on_client_close: 1 } as const
 
+/** Trouble that passes by itself or that somebody has to end: told by a name of its own. The rows wait meanwhile. */
+const TROUBLE: readonly { readonly code: string; readonly codes: readonly string[]; readonly text?: RegExp; readonly words: string }[] = [
+  {
+    code: 'STORE_FULL',
+    codes: ['243', '461'],
+    text: /No space left on device|ENOSPC/,
+    words: 'ClickHouse has no room left on its disk. Make room or shorten retention; writing goes on by itself.',
+  },
+  {
+    code: 'STORE_READ_ONLY',
+    codes: ['164', '242', '472'],
+    text: /Read-only file system|EROFS/,
+    words: 'ClickHouse takes no writes: the table, the disk or the user is read-only.',
+  },
+  { code: 'STORE_BUSY', codes: ['202', '241', '252'], words: 'ClickHouse is at a limit (queries, memory or parts).' },
+  { code: 'STORE_DENIED', codes: ['192', '193', '194', '497', '516'], words: 'ClickHouse refuses the user or its password.' },
+  {
+    code: 'STORE_NOT_MIGRATED',
+    codes: ['16', '60', '81'],
+    words: 'The tables are not there or older than this build. Run: plumbline migrate.',
+  },
+]
+
 const toError = (cause: unknown): PlumblineError => {
-  if (cause instanceof ClickHouseError && DATA_CODES.has(cause.code)) {
-    return new PlumblineError('STORE_REFUSED_DATA', `ClickHouse refused the rows (code ${cause.code}): ${cause.message.slice(0, 300)}`, {
-      cause,
-    })
+  const message = (cause instanceof Error ? cause.message : String(cause)).slice(0, 300)
+  if (cause instanceof ClickHouseError) {
+    const trouble = TROUBLE.find(({ codes, text }) => codes.includes(cause.code) || text?.test(cause.message) === true)
+    if (trouble !== undefined)
+      return new PlumblineError(trouble.code, `${trouble.words} (code ${cause.code}) ${message}`, { retryable: true, cause })
+    if (DATA_CODES.has(cause.code))
+      return new PlumblineError('STORE_REFUSED_DATA', `ClickHouse refused the rows (code ${cause.code}): ${message}`, { cause })
   }
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return new PlumblineError('STORE_UNAVAILABLE', `ClickHouse did not take the request: ${message.slice(0, 300)}`, {
-    retryable: true,
-    cause,
-  })
+  return new PlumblineError('STORE_UNAVAILABLE', `ClickHouse did not take the request: ${message}`, { retryable: true, cause })
 }
 
 const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
