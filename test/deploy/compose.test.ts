@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { KAFKA_VERSION } from '../support/kafka/broker.ts'
+import { PROCESSES } from './processes.ts'
 import { ROOT, compose, composeText, madeEnv, read, variablesOf } from './compose.ts'
 // @ts-expect-error -- a script, not a package with types
 import { filled, makeEnv } from '../../scripts/make-env.mjs'
@@ -77,6 +78,16 @@ test('Kafka and ClickHouse are reached from inside only', () => {
     assert.equal(services[name]?.ports, undefined, name)
   }
   assert.equal(services['worker']?.deploy?.replicas, 2)
+})
+
+test('every process takes its variables as the file gives them', () => {
+  assert.deepEqual(own.map(([name]) => name).sort(), ['front', 'migrate', 'recorder', 'worker'])
+  for (const [name, { command, environment = {} }] of own) {
+    assert.deepEqual(command, [name])
+    // Variables are text, whatever they look like.
+    const env = Object.fromEntries(Object.entries(environment).map(([variable, value]) => [variable, String(value ?? '')]))
+    assert.ok(PROCESSES[name]?.({ env }).config ?? !(name in PROCESSES), name)
+  }
 })
 
 test('files and volumes that services mount are there', () => {

@@ -1,0 +1,10 @@
+import { loadFrontConfig } from '@plumbline/standalone/front/config'
+import { loadMigrateConfig } from '../../services/cli/src/migrate/config.ts'
+
+type Load = (sources: { env: Record<string, string> }) => { readonly config: unknown }
+
+/** How each process reads its variables: what a deployment gives it has to be taken by the process itself. */
+export const PROCESSES: Readonly<Record<string, Load>> = {
+  front: loadFrontConfig,
+  migrate: loadMigrateConfig,
+}
