@@ -64,7 +64,7 @@ export interface DoorOptions {
 
 /**
  * Where every event enters, whatever it came in: binds it to its credential, stamps its arrival, makes it durable.
- * Errors: STORE_UNAVAILABLE (retryable); IDEMPOTENCY_KEY_REUSED.
+ * Errors: STORE_UNAVAILABLE, INGEST_UNKNOWN (retryable); IDEMPOTENCY_KEY_REUSED.
  */
 export interface Door {
   admit(candidates: readonly Candidate[], credential: Credential, via: IngestNotice['via'], repeatable?: Repeatable): Promise<Admission>
@@ -143,7 +143,10 @@ export const createDoor = (options: DoorOptions): Door => ({
   },
 })
 
-/** Whatever goes wrong in the log, the sender keeps the events: it is told to send them again. */
+/** What a log says when events may be in it all the same. */
+const UNKNOWN_OUTCOMES = new Set(['INGEST_UNKNOWN', 'TRANSACTION_UNKNOWN', 'JOURNAL_BEHIND'])
+
+/** Whatever goes wrong in the log, the sender keeps the events: it is told to send them again, and whether that may double them. */
 const store = async (port: IngestPort, claim: TenantClaim | undefined, batch: IngestBatch): ReturnType<IngestPort['ingest']> => {
   let stored = false
   try {
@@ -151,6 +154,8 @@ const store = async (port: IngestPort, claim: TenantClaim | undefined, batch: In
     stored = result.repeated === undefined && result.conflict !== true
     if (result.conflict !== true) return result
   } catch (cause) {
+    if (cause instanceof PlumblineError && UNKNOWN_OUTCOMES.has(cause.code))
+      throw new PlumblineError('INGEST_UNKNOWN', 'The log did not say whether it has the events.', { retryable: true, cause })
     throw new PlumblineError('STORE_UNAVAILABLE', 'The log cannot take events right now.', { retryable: true, cause })
   } finally {
     claim?.settle(stored)

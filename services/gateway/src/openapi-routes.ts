@@ -76,6 +76,7 @@ const INTAKE_PROBLEMS = [
   'RATE_LIMITED',
   'OVERLOADED',
   'STORE_UNAVAILABLE',
+  'INGEST_UNKNOWN',
 ]
 
 /** Everything that is for others to call; the operator's routes are between the command line and its instance. */

@@ -44,6 +44,12 @@ export const PROBLEMS: Readonly<Record<string, Known>> = {
   RATE_LIMITED: { status: 429, rpcCode: 8, remedy: 'Wait as long as Retry-After says; send more events per request.', retryAfterS: 1 },
   OVERLOADED: { status: 503, rpcCode: 14, remedy: 'Wait as long as Retry-After says and send the same request again.', retryAfterS: 1 },
   STORE_UNAVAILABLE: { status: 503, rpcCode: 14, remedy: 'Nothing was taken in. Send the same request again later.', retryAfterS: 5 },
+  INGEST_UNKNOWN: {
+    status: 503,
+    rpcCode: 14,
+    remedy: 'The events may be in already. Send the same request again with the same Idempotency-Key; without one they may be twice.',
+    retryAfterS: 5,
+  },
   REQUEST_INVALID: { status: 400, rpcCode: 3, remedy: 'Correct the request as the message says.' },
   NOT_FOUND: { status: 404, rpcCode: 5, remedy: 'See /v1/openapi.json for what there is.' },
   INTERNAL: { status: 500, rpcCode: 13, remedy: 'See the log of the service.' },

@@ -1,4 +1,4 @@
-import { type Alert, PlumblineError } from '@plumbline/schemas'
+import { type Alert, OutboxTrimmed, PlumblineError } from '@plumbline/schemas'
 import type { AlertSource, CursorStore } from './forwarder.ts'
 
 /** The part of an outbox the forwarder needs; the embedded log's fits. */
@@ -23,7 +23,11 @@ const text = new TextDecoder()
 export const outboxPorts = (outbox: AlertOutbox, values: NamedValues): { readonly source: AlertSource; readonly store: CursorStore } => ({
   source: {
     async read(cursor, max) {
-      const entries = await outbox.read('alerts', cursor, max * BYTES_PER_ALERT)
+      const entries = await outbox.read('alerts', cursor, max * BYTES_PER_ALERT).catch((error: unknown) => {
+        // Who has never read anything has lost nothing: it begins with what is still there.
+        if (cursor > 0 || !(error instanceof OutboxTrimmed)) throw error
+        return outbox.read('alerts', error.firstThere - 1, max * BYTES_PER_ALERT)
+      })
       return entries.map((e) => ({ cursor: e.sequence, alert: alertOf(e.payload, e.sequence) }))
     },
   },

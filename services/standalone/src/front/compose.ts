@@ -1,3 +1,4 @@
+import type { KafkaSettings } from '@plumbline/adapters/kafka'
 import { createContext } from '../context.ts'
 import { httpPart } from '../http.ts'
 import { deliveryPart, policyPart, trainerPart } from '../parts.ts'
@@ -5,12 +6,17 @@ import { announceInstance, prepareService, runParts, type Service, type ServiceH
 import type { FrontConfig } from './config.ts'
 import { brokerObstacle, type FrontContext, kafkaPart, remoteDetectionPart, remoteStorePart } from './parts.ts'
 
+export interface FrontHooks extends ServiceHooks {
+  /** Settings that the configuration does not have, like a way to the brokers through a proxy. */
+  readonly kafka?: Partial<KafkaSettings>
+}
+
 /**
  * The door, the page, delivery, training and the policy file of a deployment on Kafka, with workers and recorders elsewhere.
  * Resolves when events are taken in; ClickHouse may come later. Errors: PART_START_FAILED with the cause: HTTP_PORT_TAKEN, and what
  * the log says (see openKafkaDeployment); whatever had started is stopped again before.
  */
-export const startFront = async (config: FrontConfig, hooks: ServiceHooks = {}): Promise<Service> => {
+export const startFront = async (config: FrontConfig, hooks: FrontHooks = {}): Promise<Service> => {
   const { token, logger } = prepareService(config, 'plumbline-front', hooks)
   const context = createContext({
     config,
@@ -25,7 +31,7 @@ export const startFront = async (config: FrontConfig, hooks: ServiceHooks = {}):
   }) as FrontContext
   const parts = [
     httpPart(context, () => hooks.onListening?.({ url: context.url, token })),
-    kafkaPart(context),
+    kafkaPart(context, hooks.kafka),
     remoteDetectionPart(context),
     policyPart(context),
     deliveryPart(context),

@@ -1,4 +1,4 @@
-import { kafkaSettingsOf, type KafkaDeployment, masterKeyOf, openKafkaDeployment } from '@plumbline/adapters/kafka'
+import { kafkaSettingsOf, type KafkaDeployment, type KafkaSettings, masterKeyOf, openKafkaDeployment } from '@plumbline/adapters/kafka'
 import { announceSigner } from '@plumbline/detector'
 import type { Part } from '@plumbline/runtime'
 import { type Context, logOf } from '../context.ts'
@@ -27,11 +27,13 @@ export const brokerObstacle = (log: Pick<KafkaDeployment, 'headsAsOfMs'> | null,
   return silentMs > SILENT_MS ? `Kafka has not answered for ${Math.round(silentMs / 1000)} s.` : undefined
 }
 
-export const kafkaPart = (context: FrontContext): Part => ({
+/** `more`: tests reach the brokers through a proxy. */
+export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = {}): Part => ({
   name: 'log',
   async start() {
     const { config, health } = context
-    const log = await openKafkaDeployment(kafkaSettingsOf(config, { clientId: 'plumbline-front' }), {
+    const settings = { ...kafkaSettingsOf(config, { clientId: 'plumbline-front' }), ...more }
+    const log = await openKafkaDeployment(settings, {
       prefix: config.kafkaPrefix,
       shards: config.shards,
       masterKey: masterKeyOf(config),

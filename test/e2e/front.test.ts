@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { createLogger } from '@plumbline/runtime'
+import type { ApiError, IngestAnswer, StatusView } from '@plumbline/schemas'
+import { loadFrontConfig, startFront } from '../../services/standalone/src/front/index.ts'
+import { kafkaBroker } from '../support/kafka/broker.ts'
+import { clusterFor, SHARDS } from '../support/kafka/cluster.ts'
+import { startBrokerProxy } from '../support/kafka/proxy.ts'
+import { readCommitted } from '../support/kafka/topics.ts'
+import { until } from './instance.testkit.ts'
+
+const { brokers, skip } = await kafkaBroker()
+
+/** The same request is the same bytes. */
+const NOW = Date.now()
+
+/** A front of its own deployment, without workers and recorders; its way to the broker can be cut. */
+const frontFor = async (t: TestContext, more: Readonly<Record<string, string>> = {}) => {
+  const proxy = await startBrokerProxy(brokers[0]!)
+  const dataDir = mkdtempSync(join(tmpdir(), 'plumbline-front-'))
+  let stop = async (): Promise<unknown> => undefined
+  // Before the topics go, which is asked for next.
+  t.after(async () => {
+    proxy.heal()
+    await stop()
+    await proxy.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  const cluster = await clusterFor(t, brokers)
+  const { config } = loadFrontConfig({
+    env: {
+      PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
+      PLUMBLINE_KAFKA_PREFIX: cluster.prefix,
+      PLUMBLINE_SHARDS: String(SHARDS),
+      PLUMBLINE_MASTER_KEY: randomBytes(32).toString('hex'),
+      PLUMBLINE_HTTP_PORT: '0',
+      PLUMBLINE_DATA_DIR: dataDir,
+      PLUMBLINE_POLICY_FILE: join(dataDir, 'policy.yaml'),
+      PLUMBLINE_ALERTS_STDOUT: 'false',
+      // Nothing listens there: what is tested needs no store.
+      CLICKHOUSE_URL: 'http://127.0.0.1:9',
+      ...more,
+    },
+  })
+  const logger = createLogger({ name: 'test', level: 'silent' })
+  const front = await startFront(config, { logger, kafka: { socketFactory: proxy.socketFactory } })
+  stop = async () => assert.deepEqual(await front.stop(), [])
+  const headers = { authorization: `Bearer ${front.token}`, 'content-type': 'application/json' }
+  const send = async (ids: readonly string[], key?: string) => {
+    const identity = { id: 'bot', kind: 'agent' }
+    const body = JSON.stringify(ids.map((id) => ({ id, time: NOW, identity, action: 'kb.search', resource: { class: 'kb' } })))
+    const answer = await fetch(`${front.url}/v1/events`, {
+      method: 'POST',
+      headers: { ...headers, ...(key === undefined ? {} : { 'idempotency-key': key }) },
+      body,
+    })
+    const retryAfter = answer.headers.get('retry-after')
+    return { status: answer.status, retryAfter, body: (await answer.json()) as IngestAnswer & ApiError }
+  }
+  const status = async () => (await (await fetch(`${front.url}/v1/status`, { headers })).json()) as StatusView
+  const ready = async () => {
+    const answer = await fetch(`${front.url}/readyz`)
+    return (await answer.json()) as { readonly ok: boolean; readonly checks: Readonly<Record<string, { ok: boolean; detail?: string }>> }
+  }
+  /** Ids of the events in the log, in no order. */
+  const stored = async (): Promise<string[]> =>
+    (await readCommitted(cluster.kafka, cluster.names.events))
+      .filter(({ key }) => key?.toString().startsWith('e:') === true)
+      .map(({ value }) => (JSON.parse(value!.toString()) as { id: string }).id)
+  return { proxy, front, send, status, ready, stored }
+}
+
+test('without ClickHouse events are taken in, and page and health say what is missing', { skip }, async (t) => {
+  const { front, send, status, ready, stored } = await frontFor(t)
+  assert.equal((await fetch(front.url)).status, 200)
+  assert.deepEqual((await send(['a', 'b'], 'k')).body, { accepted: 2, rejected: 0, errors: [] })
+  assert.deepEqual((await stored()).sort(), ['a', 'b'])
+  assert.equal((await status()).phase, 'starting the store')
+  const { ok, checks } = await ready()
+  assert.deepEqual([ok, checks['store']?.ok, checks['kafka']?.ok, checks['log']?.ok], [false, false, true, true])
+})
+
+test('while Kafka is away the door says so and takes nothing; afterwards a request sent again is in once', { skip }, async (t) => {
+  const { proxy, send, ready, stored } = await frontFor(t)
+  assert.equal((await send(['before'], 'first')).status, 202)
+  proxy.loseAnswers()
+  // Under way while nobody knows yet: stored or not, it is not answered before that is known.
+  const underWay = send(['during'], 'second')
+  const refused = await until('the refusal', 20_000, async () => {
+    const { checks } = await ready()
+    return checks['kafka']?.ok === false ? send(['later'], 'third') : undefined
+  })
+  assert.deepEqual([refused.status, refused.body.code, refused.retryAfter], [503, 'OVERLOADED', '1'])
+  assert.match(refused.body.message, /^Kafka has not answered for \d+ s\.$/)
+  proxy.heal()
+  const during = await underWay
+  assert.ok(during.status === 202 || (during.status === 503 && during.body.code === 'INGEST_UNKNOWN'), JSON.stringify(during))
+  const again = await until('the door', 30_000, async () => {
+    const answer = await send(['later'], 'third')
+    return answer.status === 202 ? answer : undefined
+  })
+  assert.equal(again.body.accepted, 1)
+  const first = await send(['during'], 'second')
+  assert.deepEqual([first.status, first.body.accepted], [202, 1])
+  assert.deepEqual([(await send(['before'], 'first')).body.accepted, (await send(['other'], 'first')).status], [1, 422])
+  assert.deepEqual((await stored()).sort(), ['before', 'during', 'later'])
+})
+
+test('more events than may wait to be scored are refused until they are fewer', { skip }, async (t) => {
+  const { send, stored } = await frontFor(t, { PLUMBLINE_MAX_LAG_EVENTS: '1000' })
+  const ids = Array.from({ length: 1_001 }, (_, i) => `e${i}`)
+  assert.equal((await send(ids)).status, 202)
+  const { status, body, retryAfter } = await send(['more'])
+  assert.deepEqual([status, body.code, retryAfter], [503, 'OVERLOADED', '1'])
+  assert.match(body.message, /^\d+ events wait to be scored\.$/)
+  assert.equal((await stored()).length, ids.length)
+})
