@@ -9,6 +9,7 @@ import { PROBLEMS } from '../services/gateway/src/problems.ts'
 import { StandaloneConfig } from '../services/standalone/src/config.ts'
 import { FrontConfig } from '../services/standalone/src/front/config.ts'
 import { REFUSALS } from '../services/standalone/src/operator/routes.ts'
+import { WorkerConfig } from '../services/worker/src/config.ts'
 import { storeDocs } from './store.ts'
 
 const GENERATED = 'Generated from the declaration; do not edit.'
@@ -42,6 +43,7 @@ const errors = (): string =>
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
   'config-front.md': () => configDocs(FrontConfig, 'Configuration of plumbline front'),
+  'config-worker.md': () => configDocs(WorkerConfig, 'Configuration of plumbline worker'),
   'config-migrate.md': () => configDocs(MigrateConfig, 'Configuration of plumbline migrate'),
   'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
   'errors.md': () => `${errors()}\n`,

@@ -3,7 +3,12 @@ import { createProgram } from './program.ts'
 
 const WIDTH = 110
 /** Commands that take every option of a configuration as a flag, and its page. */
-const CONFIGURED: Readonly<Record<string, string>> = { up: 'config.md', front: 'config-front.md', migrate: 'config-migrate.md' }
+const CONFIGURED: Readonly<Record<string, string>> = {
+  up: 'config.md',
+  front: 'config-front.md',
+  worker: 'config-worker.md',
+  migrate: 'config-migrate.md',
+}
 
 /** Help of a command as it is printed, whatever terminal this runs in. */
 export const helpOf = (command: Command): string => {

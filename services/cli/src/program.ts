@@ -17,10 +17,12 @@ import { registerReplay } from './commands/replay.ts'
 import { registerTopics } from './commands/topics.ts'
 import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
+import { registerWorker } from './commands/worker.ts'
 
 const COMMANDS: readonly Register[] = [
   registerUp,
   registerFront,
+  registerWorker,
   registerReplay,
   registerBackfill,
   registerEvaluate,

@@ -1,26 +1,7 @@
 import type { Place } from '@plumbline/detector'
 import type { DetectionConfig } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
-
-export interface ReleaseInForce {
-  readonly id: string
-  readonly trained: boolean
-  /** Score from which an event alerts without a rule. */
-  readonly alertsFrom: number
-}
-
-/** What a detector counted since its process started. */
-export interface DetectionTotals {
-  readonly late: number
-  readonly duplicates: number
-  readonly sessionsOverflow: number
-  /** What could have alerted and did not, by reason. */
-  readonly quiet: Readonly<Record<string, number>>
-  /** Invariants found broken, by id. */
-  readonly broken: Readonly<Record<string, number>>
-  readonly resident: number
-  readonly evictions: number
-}
+import type { DetectorTotals, ReleaseInForce } from '@plumbline/worker'
 
 /** What door, page and trainer know of the detector: one in this process, or one in the workers of a cluster. */
 export interface Detection {
@@ -40,7 +21,7 @@ export interface Detection {
   /** Release in force for a tenant, from the first shard that knows it. */
   releaseOf(tenant: string): ReleaseInForce | null
   /** Null where the detector is in other processes, which count for themselves. */
-  totals(): DetectionTotals | null
+  totals(): DetectorTotals | null
 }
 
 /** Tenants by name from what several shards know of each. */

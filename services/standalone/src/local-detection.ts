@@ -1,9 +1,9 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
-import { createPlaces, Detector, hashKeyOf, log10, scoreOf } from '@plumbline/detector'
+import { createPlaces, Detector, hashKeyOf } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import type { DetectionConfig } from '@plumbline/schemas'
 import { allShards, type ReleaseStore } from '@plumbline/trainer'
-import { countedLog, createWorker } from '@plumbline/worker'
+import { countedLog, createWorker, releaseInForce, totalsOf } from '@plumbline/worker'
 import { type Detection, mergeTenants } from './detection.ts'
 
 /** The detector in this process, with a worker for every shard. */
@@ -69,17 +69,10 @@ export const createLocalDetection = (options: LocalDetectionOptions): LocalDetec
     releaseOf(name) {
       for (const shard of shards) {
         const tenant = detector.tenantsOf(shard).get(name)
-        if (tenant === undefined) continue
-        const floor = -log10(config.tailFloor)
-        const tail = Math.max(floor, tenant.release?.header.thresholds.alertTailLog10 ?? floor)
-        return { id: tenant.releaseId, trained: (tenant.release?.autoencoder ?? null) !== null, alertsFrom: scoreOf(tail, 0) }
+        if (tenant !== undefined) return releaseInForce(tenant, config)
       }
       return null
     },
-    totals() {
-      const { late, duplicates, sessionsOverflow, quiet, broken } = detector.counters
-      const { resident, evictions } = detector.slots
-      return { late, duplicates, sessionsOverflow, quiet, broken, resident, evictions }
-    },
+    totals: () => totalsOf(detector),
   }
 }

@@ -2,9 +2,10 @@ import type { BudgetDay } from '@plumbline/adapters/siem'
 import type { StatusSource, Tenants } from '@plumbline/console'
 import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
 import type { TenantProgress } from '@plumbline/trainer'
+import { createDetectorCounts } from '@plumbline/worker'
 import type { Context } from './context.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
-import type { Detection, DetectionTotals } from './detection.ts'
+import type { Detection } from './detection.ts'
 import { sinksView } from './sinks.ts'
 import type { Storage } from './storage.ts'
 
@@ -49,6 +50,8 @@ export const createStatus = (parts: Context): StatusTracker => {
   const { metrics } = parts
   let timer: NodeJS.Timeout | undefined
   let ticks = 0
+  /** Rows that the recorder had passed on at the last tick. */
+  let recorded = 0
   /** Events scored of all tenants at the last ticks. */
   const scored: number[] = []
   /** When the store was counted last: by events and dead letters then. */
@@ -56,14 +59,8 @@ export const createStatus = (parts: Context): StatusTracker => {
   let known: readonly TenantProgress[] = []
   let today: ReadonlyMap<string, Today> = new Map()
   let inStore: readonly InStore[] = []
-  const seen: Record<string, number> = {}
 
-  /** Growth of a running total since the last look. */
-  const grown = (name: string, total: number): number => {
-    const by = Math.max(0, total - (seen[name] ?? 0))
-    seen[name] = total
-    return by
-  }
+  const count = createDetectorCounts(metrics)
 
   const observe = (detection: Detection): void => {
     const totals = detection.totals()
@@ -72,18 +69,6 @@ export const createStatus = (parts: Context): StatusTracker => {
     meet(detection)
     scored.push(sum(known, ({ events }) => events))
     if (scored.length > RATE_TICKS + 1) scored.shift()
-  }
-
-  const count = ({ late, duplicates, sessionsOverflow, quiet, broken, resident, evictions }: DetectionTotals): void => {
-    metrics.plumbline_events_late_total.inc(grown('late', late))
-    metrics.plumbline_events_duplicate_total.inc(grown('duplicates', duplicates))
-    metrics.plumbline_sessions_overflow_total.inc(grown('sessionsOverflow', sessionsOverflow))
-    for (const [reason, total] of Object.entries(quiet))
-      metrics.plumbline_alerts_suppressed_total.inc({ reason }, grown(`quiet:${reason}`, total))
-    for (const [invariant, total] of Object.entries(broken))
-      metrics.plumbline_invariant_violations_total.inc({ invariant }, grown(`broken:${invariant}`, total))
-    metrics.plumbline_identities_resident.set(resident)
-    metrics.plumbline_identities_evicted_total.inc(grown('evictions', evictions))
   }
 
   /** Events a second over the last few. */
@@ -117,7 +102,8 @@ export const createStatus = (parts: Context): StatusTracker => {
     if (storage !== null) {
       metrics.plumbline_recorder_lag_rows.set(recorderLag())
       const { rows } = storage.recording.state()
-      if (rows !== null) metrics.plumbline_recorder_rows_total.inc(grown('rows', rows))
+      if (rows !== null) metrics.plumbline_recorder_rows_total.inc(Math.max(0, rows - recorded))
+      recorded = rows ?? recorded
     }
     ticks++
     const at = `${sum(known, ({ events }) => events)} ${deadLetters()}`

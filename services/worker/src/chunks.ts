@@ -7,6 +7,7 @@ export interface ChunksOptions {
   readonly chunkMs: number
   /** Queue of shards that may have work. */
   readonly turn: Set<number>
+  readonly onChunk: (chunk: { readonly shard: number; readonly records: number; readonly tookMs: number }) => void
 }
 
 export interface ChunkCounts {
@@ -28,7 +29,7 @@ export interface Chunks {
 const FIRST_CHUNK = 64
 const SMALLEST_CHUNK = 8
 
-export const createChunks = ({ processor, chunkRecords, chunkMs, turn }: ChunksOptions): Chunks => {
+export const createChunks = ({ processor, chunkRecords, chunkMs, turn, onChunk }: ChunksOptions): Chunks => {
   const counts = { records: 0, chunks: 0, busyMs: 0, longestChunkMs: 0 }
   let size = Math.min(FIRST_CHUNK, chunkRecords)
 
@@ -48,7 +49,8 @@ export const createChunks = ({ processor, chunkRecords, chunkMs, turn }: ChunksO
     } catch (error) {
       if (records.length === 1) throw error
       processor.forget(state.shard)
-      state.phase = 'lost'
+      state.opened = false
+      state.phase = 'held'
       state.limit = records.length >> 1
       turn.add(state.shard)
       return null
@@ -67,6 +69,7 @@ export const createChunks = ({ processor, chunkRecords, chunkMs, turn }: ChunksO
       counts.chunks++
       counts.busyMs += tookMs
       counts.longestChunkMs = Math.max(counts.longestChunkMs, tookMs)
+      onChunk({ shard: state.shard, records: records.length, tookMs })
       return commit
     },
     counts: () => ({ ...counts }),

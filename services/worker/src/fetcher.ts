@@ -16,7 +16,7 @@ export interface FetcherOptions {
   readonly onPoint: (point: WorkerPoint) => void
   /** Shards whose former turn here has not ended yet. */
   readonly leaving: ReadonlyMap<number, unknown>
-  readonly onFailed: (state: ShardState, error: unknown) => void
+  readonly onFailed: (state: ShardState, error: unknown, from: 'ownership' | 'work') => void
   /** Nobody is busy with the shard any more. */
   readonly onDone: (state: ShardState) => void
 }
@@ -54,14 +54,23 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     if (state.gone) return
     const held = await log.acquire(state.shard)
     if (state.gone) return
-    processor.open(state.shard, held)
     state.next = held.nextOffset
+    state.meta = new Map(held.meta)
+    state.opened = false
     state.fenced = false
     state.phase = 'held'
     onPoint('worker:acquired')
   }
 
+  /** Gives the processor the state as it is stored; after a failure in processing as well, without a new take-over. */
+  const open = (state: ShardState): void => {
+    processor.forget(state.shard)
+    processor.open(state.shard, { nextOffset: state.next, meta: state.meta })
+    state.opened = true
+  }
+
   const read = async (state: ShardState): Promise<void> => {
+    if (!state.opened) open(state)
     const records = await log.read(state.shard, state.next, sizeFor(state))
     if (state.gone) return
     if (records.length === 0) {
@@ -78,7 +87,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     try {
       await work()
     } catch (error) {
-      if (!state.gone) onFailed(state, error)
+      if (!state.gone) onFailed(state, error, kind === 'acquiring' ? 'ownership' : 'work')
     } finally {
       counts[kind]--
       onDone(state)

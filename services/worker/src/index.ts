@@ -1,4 +1,6 @@
 export type { WorkerPoint } from './points.ts'
 export { countedLog, type Unaccounted, type WorkerMetrics } from './counted-log.ts'
 export type { ShardPhase } from './shard.ts'
-export { createWorker, type Ownership, type Worker, type WorkerFailure, type WorkerOptions, type WorkerStats } from './worker.ts'
+export type { Ownership, Worker, WorkerFailure, WorkerOptions, WorkerStats } from './options.ts'
+export { createWorker } from './worker.ts'
+export { createDetectorCounts, type DetectorTotals, type ReleaseInForce, releaseInForce, totalsOf } from './detector-view.ts'

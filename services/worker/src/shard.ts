@@ -1,10 +1,12 @@
+import type { ChunkCommit } from '@plumbline/detector'
+
 /** Where one shard stands with its worker. */
 export type ShardPhase =
   /** Not held; the next turn takes it over. */
   | 'lost'
   /** Being taken over: its state is restored. */
   | 'acquiring'
-  /** Held; `next` is the position of the next record to process. */
+  /** Held in the log; `next` is the position of the next record to process. */
   | 'held'
   /** Records are being read, or wait to be processed. */
   | 'reading'
@@ -17,6 +19,10 @@ export interface ShardState {
   readonly shard: number
   phase: ShardPhase
   next: number
+  /** Named state as it is stored, while the shard is held. */
+  meta: Map<string, Uint8Array>
+  /** The processor has the state as of `next`. */
+  opened: boolean
   /** Most records of the next chunk; small after a chunk that failed, then growing again. */
   limit: number
   /** Failures since the last stored chunk. */
@@ -37,6 +43,8 @@ export const newShard = (shard: number): ShardState => ({
   shard,
   phase: 'lost',
   next: 0,
+  meta: new Map(),
+  opened: false,
   limit: Number.POSITIVE_INFINITY,
   failures: 0,
   retryAt: 0,
@@ -66,18 +74,22 @@ const describe = (error: unknown): { code: string; message: string } => {
 const endsShard = (error: unknown, code: string): boolean =>
   STOPPING.has(code) && (error as { retryable?: unknown } | null)?.retryable !== true
 
-/** Notes a failure: the shard is lost and tried again later, or stopped. */
-export const failShard = (state: ShardState, error: unknown, nowMs: number): void => {
+/**
+ * Notes a failure: the shard is tried again later, or stopped. It is lost when what is stored, or whose it is, is in doubt;
+ * after a failure to read or to process it is still held.
+ */
+export const failShard = (state: ShardState, error: unknown, from: 'ownership' | 'work', nowMs: number): void => {
   state.error = describe(error)
   state.failures++
-  state.phase = endsShard(error, state.error.code) ? 'stopped' : 'lost'
+  state.phase = endsShard(error, state.error.code) ? 'stopped' : from === 'work' ? 'held' : 'lost'
   state.fenced ||= state.error.code === 'SHARD_FENCED'
   state.retryAt = nowMs + Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(state.failures - 1, 10))
 }
 
 /** Notes that its chunk is stored. */
-export const settleShard = (state: ShardState, nextOffset: number): void => {
+export const settleShard = (state: ShardState, { nextOffset, meta }: ChunkCommit): void => {
   state.next = nextOffset
+  for (const { name, bytes } of meta) state.meta.set(name, bytes)
   state.phase = 'held'
   state.failures = 0
   state.limit *= 2

@@ -191,3 +191,25 @@ test('chunks shrink until they leave the event loop free often enough', async (t
     JSON.stringify(chunks.slice(0, 10)),
   )
 })
+
+test('a failure to process costs no take-over, and a release that is not there yet is waited for', async (t) => {
+  const log = await opened(t)
+  await append(log, 1, 100)
+  let acquired = 0
+  const counted: ShardLog = { ...log, acquire: (shard) => (acquired++, log.acquire(shard)) }
+  let here = false
+  const { processor } = createCounter((_, record) => {
+    if (!here && record.offset >= 37) throw new PlumblineError('RELEASE_UNSUPPORTED', 'Release r9 is not here.', { retryable: true })
+  })
+  const told = Promise.withResolvers<void>()
+  const worker = createWorker({ log: counted, processor, shards: [1], onRecords: log.onRecords, onFailure: () => told.resolve() })
+  t.after(() => worker.stop())
+  worker.start()
+  await told.promise
+  const [waiting] = worker.stats().shards
+  assert.deepEqual([waiting?.next, waiting?.error], [37, 'RELEASE_UNSUPPORTED: Release r9 is not here.'])
+  here = true
+  worker.resume(1)
+  await worker.drained()
+  assert.deepEqual([await outcome(log, 1), acquired], [{ sum: 100, offsets: upTo(100) }, 1])
+})

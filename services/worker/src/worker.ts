@@ -1,73 +1,10 @@
-import type { ChunkCommit, LogRecord, ShardLog, ShardProcessor } from '@plumbline/detector'
+import type { ChunkCommit, LogRecord } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
-import { type ChunkCounts, createChunks } from './chunks.ts'
+import { createChunks } from './chunks.ts'
 import { createFetcher } from './fetcher.ts'
-import type { WorkerPoint } from './points.ts'
+import type { Ownership, Worker, WorkerFailure, WorkerOptions } from './options.ts'
 import { createRouser } from './rouser.ts'
-import { type ShardPhase, type ShardState, failShard, newShard, settleShard } from './shard.ts'
-
-/** How shards are shared out where there are several workers. */
-export interface Ownership {
-  /** Whether the shard is this worker's, asked for now: two that both took it for their own would fence each other for ever. */
-  owns(shard: number): Promise<boolean>
-  /** Lets a shard of somebody else go, storing nothing. */
-  release(shards: readonly number[]): Promise<void>
-}
-
-export interface WorkerOptions {
-  readonly log: ShardLog
-  readonly processor: ShardProcessor
-  /** Shards this worker owns from the start on; `assign` changes them. */
-  readonly shards: readonly number[]
-  /** Without it, the shards are this worker's alone. */
-  readonly ownership?: Ownership
-  /** Most records of one shard in one chunk. Default 1,000. */
-  readonly chunkRecords?: number
-  /** Target for the time one chunk keeps the event loop, ms. Default 10: with one chunk under way HTTP stays within 20. */
-  readonly chunkMs?: number
-  /** Most chunks stored in one commit. Default 16; 1 where the log stores each shard by itself. */
-  readonly chunksPerCommit?: number
-  /** Most commits under way at once. Default 1; chunks are computed meanwhile. */
-  readonly commitsAtOnce?: number
-  /** Most shards that are read at once or whose records wait. Default 1. */
-  readonly readAhead?: number
-  /** Most shards taken over at once, beside the work on others. Default 4. */
-  readonly takeOvers?: number
-  /** Tells of shards that got records; returns how to stop. Without it the log is asked every `pollMs`. */
-  readonly onRecords?: (listener: (shards: readonly number[]) => void) => () => void
-  /** Default 50 ms; only used without `onRecords`. */
-  readonly pollMs?: number
-  readonly onPoint?: (point: WorkerPoint) => void
-  /** Called for each failure; the worker goes on by itself. */
-  readonly onFailure?: (failure: WorkerFailure) => void
-}
-
-export interface WorkerFailure {
-  readonly shards: readonly number[]
-  readonly code: string
-  readonly message: string
-  readonly stopped: boolean
-}
-
-export interface WorkerStats extends ChunkCounts {
-  readonly commits: number
-  readonly failures: number
-  readonly shards: readonly { readonly shard: number; readonly phase: ShardPhase; readonly next: number; readonly error: string | null }[]
-}
-
-/** Moves records of its shards through the detector into the outbox, exactly once in effect (INV-3). */
-export interface Worker {
-  start(): void
-  /** Finishes the commits under way, then lets all shards go. */
-  stop(): Promise<void>
-  /** These shards are this worker's from now on and no others; resolves when those that went are let go. */
-  assign(shards: readonly number[]): Promise<void>
-  /** Resolves when every shard that is not stopped has processed and stored all its records. */
-  drained(): Promise<void>
-  /** Tries a shard again that was stopped, or that waits before its next try, after the cause was removed. */
-  resume(shard: number): void
-  stats(): WorkerStats
-}
+import { type ShardState, failShard, newShard, settleShard } from './shard.ts'
 
 interface Computed {
   readonly state: ShardState
@@ -87,7 +24,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
   const storing = new Set<Promise<void>>()
   const totals = { commits: 0, failures: 0 }
   const rouser = createRouser()
-  const chunks = createChunks({ processor, chunkRecords, chunkMs, turn })
+  const chunks = createChunks({ processor, chunkRecords, chunkMs, turn, onChunk: options.onChunk ?? (() => {}) })
   let running = false
   let due = Number.POSITIVE_INFINITY
   let loop: Promise<void> = Promise.resolve()
@@ -99,13 +36,14 @@ export const createWorker = (options: WorkerOptions): Worker => {
     onFailure(failure)
   }
 
-  const fail = (failed: readonly ShardState[], error: unknown): void => {
+  const fail = (failed: readonly ShardState[], error: unknown, from: 'ownership' | 'work'): void => {
     const now = performance.now()
     for (const state of failed) {
       processor.forget(state.shard)
-      failShard(state, error, now)
-      if (state.phase === 'lost') turn.add(state.shard)
-      else turn.delete(state.shard)
+      state.opened = false
+      failShard(state, error, from, now)
+      if (state.phase === 'stopped') turn.delete(state.shard)
+      else turn.add(state.shard)
     }
     const first = failed[0]
     if (first?.error) tell({ shards: failed.map(({ shard }) => shard), ...first.error, stopped: first.phase === 'stopped' })
@@ -144,7 +82,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
     owns: ownership.owns,
     leaving,
     onPoint,
-    onFailed: (state, error) => fail([state], error),
+    onFailed: (state, error, from) => fail([state], error, from),
     onDone: done,
   })
 
@@ -159,7 +97,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
       onPoint('worker:processed')
       return { state, commit }
     } catch (error) {
-      fail([state], error)
+      fail([state], error, 'work')
       return null
     }
   }
@@ -194,13 +132,14 @@ export const createWorker = (options: WorkerOptions): Worker => {
       }
       for (const { state, commit } of still()) {
         processor.settle(state.shard)
-        settleShard(state, commit.nextOffset)
+        settleShard(state, commit)
       }
       onPoint('worker:settled')
     } catch (error) {
       fail(
         still().map(({ state }) => state),
         error,
+        'ownership',
       )
     }
     for (const { state } of batch) done(state)
@@ -255,6 +194,14 @@ export const createWorker = (options: WorkerOptions): Worker => {
 
   const left = async (): Promise<void> => void (await Promise.all([...leaving.values()].map(({ promise }) => promise)))
 
+  const finish = async (): Promise<void> => {
+    running = false
+    unsubscribe()
+    rouser.rouse()
+    await loop
+    await left()
+  }
+
   return {
     start() {
       if (running) return
@@ -262,19 +209,16 @@ export const createWorker = (options: WorkerOptions): Worker => {
       unsubscribe = onRecords?.(want) ?? poll()
       loop = run()
     },
+    finish,
     async stop() {
-      running = false
-      unsubscribe()
-      rouser.rouse()
-      await loop
-      await left()
+      await finish()
       for (const { reject } of waiters)
         reject(new PlumblineError('WORKER_STOPPED', 'The worker was stopped before it had processed everything.'))
       waiters = []
       for (const state of states.values()) {
         if (state.phase === 'stopped') continue
         processor.forget(state.shard)
-        state.phase = 'lost'
+        Object.assign(state, newShard(state.shard))
         turn.add(state.shard)
       }
     },

@@ -27,6 +27,8 @@ export interface EventReader {
    * where a record follows, or where it is not known yet.
    */
   passed(shard: number, position: number): number
+  /** Highest end of a shard's log heard of so far; undefined while nobody reads it. */
+  end(shard: number): number | undefined
   close(shard: number): void
 }
 
@@ -138,6 +140,7 @@ export const createEventReader = ({ reader, bounds, baseOf, onArrived }: EventRe
       }
       return take(state, maxRecords)
     },
+    end: (shard) => shards.get(shard)?.end,
     passed(shard, position) {
       const state = shards.get(shard)
       return state === undefined || state.head !== position || state.buffer.length > 0 ? position : Math.max(position, state.tail)

@@ -41,6 +41,8 @@ export interface KafkaLog extends EventSink, ShardLog {
   readonly topics: TopicNames
   /** Lets shards go that are somebody else's now, without storing anything. */
   release(shards: readonly number[]): Promise<void>
+  /** Position behind the newest record of a shard that is read here, as far as this process has heard. */
+  end(shard: number): number | undefined
   /** Called with a shard when records of it have arrived: after `read` said that there were none, it is worth asking again. */
   onRecords(listener: (shards: readonly number[]) => void): () => void
   /** Waits for events under way, lets all shards go, disconnects. */
@@ -152,6 +154,7 @@ const open = async (
     load,
     commit,
     release,
+    end: events.end,
     onRecords: arrived.on,
     close: closers.close,
   }

@@ -25,7 +25,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const SAME_SIGNAL_MS = 1500
 
 /** Resolves at the first signal that asks to stop; a later Ctrl-C by somebody who will not wait ends the process at once. */
-const untilSignal = (): Promise<NodeJS.Signals> =>
+export const untilSignal = (): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
     let firstAt: number | undefined
     for (const signal of SIGNALS) {
