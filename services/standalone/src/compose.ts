@@ -22,7 +22,7 @@ export const embeddedContext = (config: StandaloneConfig, token: string, logger:
   const removeRecords: RemoveRecords = async (record) =>
     (await logOf(context).removeTenant({ record, slot: () => false, state: () => false })).events
   // Log and detection, which are narrower here, are not there yet.
-  const context = createContext({ config, token, logger, withDemo: true, removeRecords }) as EmbeddedContext
+  const context = createContext({ config, token, logger, withDemo: true, alone: true, removeRecords }) as EmbeddedContext
   return context
 }
 

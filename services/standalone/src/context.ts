@@ -39,6 +39,10 @@ export interface Context {
   readonly removeRecords: RemoveRecords
   /** Whether this deployment has a demo, or had one. */
   readonly withDemo: boolean
+  /** Detector and recorder are this process's own: without them it is not ready. Else it goes on without and says so. */
+  readonly alone: boolean
+  /** Resolves when this process has to end by itself, with the reason. */
+  readonly lost: PromiseWithResolvers<PlumblineError>
   /** File of the key that signs releases; its folder is made when it is asked for. */
   readonly signingKeyFile: () => string
   /** Why the log takes no events at the moment, in words; undefined while it does. */
@@ -83,6 +87,7 @@ export interface ContextOptions<C extends ServiceConfig> {
   readonly logger: Logger
   readonly removeRecords: RemoveRecords
   readonly withDemo: boolean
+  readonly alone: boolean
   /** Default: in the data folder. */
   readonly signingKeyFile?: string | undefined
   /** Default: none. */
@@ -90,7 +95,7 @@ export interface ContextOptions<C extends ServiceConfig> {
 }
 
 export const createContext = <C extends ServiceConfig>(options: ContextOptions<C>): Context & { readonly config: C } => {
-  const { config, token, logger, removeRecords, withDemo, signingKeyFile, obstacle = () => undefined } = options
+  const { config, token, logger, removeRecords, withDemo, alone, signingKeyFile, obstacle = () => undefined } = options
   const context: Context & { readonly config: C } = {
     config,
     dataDir: resolve(config.dataDir),
@@ -106,6 +111,8 @@ export const createContext = <C extends ServiceConfig>(options: ContextOptions<C
     tenants: createTenantLedger({ perInstance: config.maxTenants, perToken: config.maxTenantsPerToken }),
     removeRecords,
     withDemo,
+    alone,
+    lost: Promise.withResolvers<PlumblineError>(),
     signingKeyFile: () => signingKeyFile ?? signingKeyPath(context.dataDir),
     obstacle,
     stopping: new AbortController(),

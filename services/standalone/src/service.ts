@@ -23,6 +23,8 @@ export interface ServiceHooks {
 export interface Service {
   readonly url: string
   readonly token: string
+  /** Resolves when the process has to end by itself; stop it then. */
+  readonly lost: Promise<PlumblineError>
   /** Stops in reverse order, each part for a bounded time. Never throws; resolves with what went wrong. */
   stop(): Promise<readonly PlumblineError[]>
 }
@@ -54,6 +56,7 @@ export const runParts = async (context: Context, parts: readonly Part[], announc
   return {
     url: context.url,
     token: context.token,
+    lost: context.lost.promise,
     async stop() {
       context.phase = 'stopping'
       context.stopping.abort()

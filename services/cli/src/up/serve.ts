@@ -58,9 +58,10 @@ export const serve = async <C extends ServedConfig>(
     if (open) openBrowser(link, loaded.config.dataDir)
   }
   const service = await start(loaded.config, { onListening })
-  const signal = await stopped
-  note(output, `${signal}: stopping`)
+  const reason = await Promise.race([stopped, service.lost])
+  note(output, typeof reason === 'string' ? `${reason}: stopping` : describeError(reason, output.json))
   const problems = await service.stop()
+  if (typeof reason !== 'string') process.exitCode = EXIT.failure
   for (const problem of problems) note(output, describeError(problem, output.json))
   note(output, 'stopped')
   if (problems.length > 0) process.exitCode = EXIT.failure

@@ -23,6 +23,7 @@ export const startFront = async (config: FrontConfig, hooks: FrontHooks = {}): P
     token,
     logger,
     withDemo: false,
+    alone: false,
     signingKeyFile: config.signingKeyFile,
     // Kafka removes no single records: retention does.
     removeRecords: async () => 0,

@@ -1,12 +1,14 @@
 import { kafkaSettingsOf, type KafkaDeployment, type KafkaSettings, masterKeyOf, openKafkaDeployment } from '@plumbline/adapters/kafka'
 import { announceSigner } from '@plumbline/detector'
 import type { Part } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
 import { type Context, logOf } from '../context.ts'
 import { detectionPart, leaveLog, storePart, useLog } from '../parts.ts'
 import { createStorage, openReader } from '../storage.ts'
 import type { FrontConfig } from './config.ts'
 import { createRemoteDetection, type RemoteDetection } from './remote-detection.ts'
 import { createRemoteRecording } from './remote-recording.ts'
+import { takeSeat } from './seat.ts'
 
 /** What the parts of the front share: the log is on Kafka, the detector in the workers. */
 export interface FrontContext extends Context {
@@ -28,26 +30,37 @@ export const brokerObstacle = (log: Pick<KafkaDeployment, 'headsAsOfMs'> | null,
 }
 
 /** `more`: tests reach the brokers through a proxy. */
-export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = {}): Part => ({
-  name: 'log',
-  async start() {
-    const { config, health } = context
-    const settings = { ...kafkaSettingsOf(config, { clientId: 'plumbline-front' }), ...more }
-    const log = await openKafkaDeployment(settings, {
-      prefix: config.kafkaPrefix,
-      shards: config.shards,
-      masterKey: masterKeyOf(config),
-      door: DOOR,
-      compression: config.kafkaCompression,
-    })
-    await useLog(context, log)
-    health.register('kafka', () => {
-      const problem = brokerObstacle(context.log)
-      return problem === undefined ? { ok: true } : { ok: false, detail: problem }
-    })
-  },
-  stop: () => leaveLog(context),
-})
+export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = {}): Part => {
+  let leaveSeat = (): void => {}
+  const onLost = (to: string): void => {
+    const words = `Another front has taken this deployment over (${to}); there is one at a time.`
+    context.lost.resolve(new PlumblineError('FRONT_REPLACED', words))
+  }
+  return {
+    name: 'log',
+    async start() {
+      const { config, health } = context
+      const settings = { ...kafkaSettingsOf(config, { clientId: 'plumbline-front' }), ...more }
+      const log = await openKafkaDeployment(settings, {
+        prefix: config.kafkaPrefix,
+        shards: config.shards,
+        masterKey: masterKeyOf(config),
+        door: DOOR,
+        compression: config.kafkaCompression,
+      })
+      await useLog(context, log)
+      leaveSeat = await takeSeat(log.kv, onLost)
+      health.register('kafka', () => {
+        const problem = brokerObstacle(context.log)
+        return problem === undefined ? { ok: true } : { ok: false, detail: problem }
+      })
+    },
+    stop() {
+      leaveSeat()
+      return leaveLog(context)
+    },
+  }
+}
 
 export const remoteDetectionPart = (context: FrontContext): Part =>
   detectionPart(context, async ({ config, signer }) => {
