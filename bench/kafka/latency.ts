@@ -140,7 +140,7 @@ export const latencies = async (
   const controls = await giveRelease(broker, prefix, SHARDS, release)
   await log.append(controls)
   await fill(log, recordsOf(corpus, SHARDS, 0, HISTORY))
-  const worker = startWorker(broker, prefix, SHARDS, { chunk: 1_000, name: 'w0' })
+  const worker = startWorker(broker, prefix, SHARDS, { chunk: 1_000 })
   await untilProcessed(broker, prefix, HISTORY + controls.length)
   const alerts = await watchAlerts(broker, topicNames(prefix).alerts)
   const source: Source = { log, records: recordsOf(corpus, SHARDS, HISTORY, corpus.count, 0), at: 0 }

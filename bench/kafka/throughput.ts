@@ -54,7 +54,7 @@ const plainRun = async (broker: BenchBroker, prefix: string, total: number, chun
 }
 
 const workerRun = async (broker: BenchBroker, prefix: string, total: number, chunk: number, workers: number): Promise<Run> => {
-  const children = Array.from({ length: workers }, (_, i) => startWorker(broker, prefix, SHARDS, { chunk, name: `w${i}` }))
+  const children = Array.from({ length: workers }, () => startWorker(broker, prefix, SHARDS, { chunk }))
   return timed(broker, children, `${prefix}.worker`, topicNames(prefix).events, total)
 }
 

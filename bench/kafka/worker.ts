@@ -38,11 +38,10 @@ export interface WorkerChoice {
   /** Most events of one transaction. */
   readonly chunk: number
   /** For the brokers' logs. */
-  readonly name: string
 }
 
 /** The product's worker as an operator starts it. */
-export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: number, { chunk, name }: WorkerChoice): Child =>
+export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: number, { chunk }: WorkerChoice): Child =>
   startChild('services/cli/src/main.ts', ['worker'], {
     PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
     PLUMBLINE_KAFKA_PREFIX: prefix,
@@ -51,5 +50,4 @@ export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: nu
     PLUMBLINE_CHUNK_RECORDS: String(chunk),
     PLUMBLINE_METRICS_PORT: '0',
     PLUMBLINE_LOG_LEVEL: 'warn',
-    PLUMBLINE_CLIENT_ID: name,
   })

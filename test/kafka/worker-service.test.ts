@@ -44,7 +44,7 @@ const workerOn = async (t: TestContext, { cluster: { prefix } }: Deployment): Pr
       // 32 bytes, of which the detector takes the first 16.
       masterKey: Buffer.concat([MASTER_KEY, Buffer.alloc(16)]).toString('hex'),
       residentIdentities: 64,
-      chunkEvents: 60,
+      chunkRecords: 60,
       sessionMs: 6_000,
       metricsPort: 0,
     },

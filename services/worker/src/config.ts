@@ -16,7 +16,7 @@ export const WorkerConfig = z
       description: 'Most identities whose state is in memory at once (about 4.1 KB each); the rest is read back from disk when seen.',
       unit: 'identities',
     }),
-    chunkEvents: z.number().int().min(1).max(10_000).default(1_000).meta({
+    chunkRecords: z.number().int().min(1).max(10_000).default(1_000).meta({
       description: 'Most events of one shard that are scored and stored together, in one transaction.',
       unit: 'events',
     }),

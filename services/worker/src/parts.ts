@@ -123,7 +123,7 @@ export const detectionPart = (context: Context): Part => ({
       processor: detector,
       shards: [],
       ownership: { owns: async (shard) => (await context.group?.owns(shard)) ?? false, release: log.release },
-      chunkRecords: config.chunkEvents,
+      chunkRecords: config.chunkRecords,
       chunkMs: config.chunkMs,
       // Each shard is stored by itself: one whose brokers are slow keeps no other waiting.
       chunksPerCommit: 1,
