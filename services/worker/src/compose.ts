@@ -14,6 +14,8 @@ export interface WorkerHooks {
   readonly onPoint?: (point: KafkaPoint | WorkerPoint, shard?: number) => void
   /** The negative control of the fault suite brings producers of its own; nothing else uses this. */
   readonly connect?: ConnectProducer
+  /** Tests cut chunks into smaller requests; nothing else uses this. */
+  readonly requestBytes?: number
   /** Tests score with a configuration of their own, which the deployment need not know. */
   readonly detectionConfig?: DetectionConfig
 }
@@ -59,6 +61,7 @@ export const startWorkerService = async (config: WorkerConfig, hooks: WorkerHook
     clock: Date.now,
     onPoint: hooks.onPoint ?? (() => {}),
     connect: hooks.connect,
+    requestBytes: hooks.requestBytes,
     values: null,
     detectionConfig: hooks.detectionConfig ?? null,
     log: null,

@@ -32,6 +32,7 @@ export interface Context {
   readonly clock: () => number
   readonly onPoint: (point: KafkaPoint | WorkerPoint, shard?: number) => void
   readonly connect: ConnectProducer | undefined
+  readonly requestBytes: number | undefined
   values: KafkaValues | null
   detectionConfig: DetectionConfig | null
   log: KafkaLog | null
@@ -112,6 +113,7 @@ export const detectionPart = (context: Context): Part => ({
         onPoint,
         onAcquired: (taken) => noteTakeOver(context, taken),
         ...(cacheDir === undefined ? {} : { cacheDir }),
+        ...(context.requestBytes === undefined ? {} : { requestBytes: context.requestBytes }),
       },
       context.connect,
     )

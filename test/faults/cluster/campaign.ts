@@ -43,9 +43,8 @@ const startRun = async (site: Site, { seed, broken = false }: CampaignOptions, f
   const plan: Omit<WorkerPlan, 'id'> = {
     brokers: [site.proxy.address],
     prefix: deployment.prefix,
-    artifacts: site.artifacts,
     sessionMs: SESSION_MS,
-    chunkRecords: 25,
+    chunkEvents: 25,
     requestBytes: 16_384,
     broken,
   }
@@ -102,8 +101,7 @@ const runDeployment = async (site: Site, options: CampaignOptions, plan: Planned
     const settled = await finish(run)
     if (!settled && !broken) throw new Error(`The deployment stands still: ${standing(run)}`)
     if (run.failures.length > 0) throw new Error(run.failures.join('\n'))
-    const releases = { artifact: (_: string, sha256: string) => site.log.artifacts.get(sha256) }
-    return await judge(site.kafka, run.deployment.names, releases)
+    return await judge(site.kafka, run.deployment.names, site.log.artifacts)
   } finally {
     for (const worker of run.workers) worker.signal('SIGKILL')
     await Promise.all(run.workers.map(({ gone }) => gone))

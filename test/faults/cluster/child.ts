@@ -10,10 +10,13 @@ export type Command = { readonly arm: readonly Arm[] } | { readonly do: 'rejoin'
 
 const plan = JSON.parse(process.argv[2] ?? '') as WorkerPlan
 const trigger = createTrigger()
+const mayHelpToTryAgain = (error: unknown): boolean =>
+  error instanceof Error && ((error as { retryable?: unknown }).retryable === true || mayHelpToTryAgain(error.cause))
+
 /** A worker that finds no broker ends, and whoever runs it starts it again. */
 const start = (): ReturnType<typeof startWorkerOf> =>
   startWorkerOf(plan, trigger.onPoint).catch((error: unknown) => {
-    if ((error as { code?: string }).code !== 'KAFKA_UNREACHABLE') throw error
+    if (!mayHelpToTryAgain(error)) throw error
     process.exit(UNREACHABLE)
   })
 let running = start()

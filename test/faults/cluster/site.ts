@@ -1,8 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { ensureTopics, type TopicNames, topicNames } from '@plumbline/adapters/kafka'
-import type { LogRecord } from '@plumbline/detector'
+import { ensureTopics, openKafkaValues, type TopicNames, topicNames } from '@plumbline/adapters/kafka'
+import { announceSigner, type LogRecord, releaseNames } from '@plumbline/detector'
+import { generateSigningKey, signRelease } from '@plumbline/training'
 import type { Kafka, Message } from 'kafkajs'
 import { INGEST_HEADER } from '../../../packages/adapters/src/kafka/codec.ts'
 import { COMPANY, type Log, makeLog, SHARDS } from '../../support/detector-log.ts'
@@ -11,13 +9,17 @@ import { type BrokerProxy, startBrokerProxy } from '../../support/kafka/proxy.ts
 import { testKafka, uniquePrefix, warmUp } from '../../support/kafka/topics.ts'
 import { type StateWatch, watchState } from './watch.ts'
 
+/** Where deployments are made: a broker, and the log that they are fed with. */
+export interface Ground {
+  readonly brokers: readonly string[]
+  readonly kafka: Kafka
+  readonly log: Log
+}
+
 /** A broker of the campaign's own, which it may kill, and the proxy that all workers reach it through. */
-export interface Site {
+export interface Site extends Ground {
   readonly broker: ExtraBroker
   readonly proxy: BrokerProxy
-  readonly kafka: Kafka
-  readonly artifacts: string
-  readonly log: Log
   close(): Promise<void>
 }
 
@@ -39,21 +41,15 @@ export const openSite = async (): Promise<Site> => {
     settings: () => MISSED,
   })
   await warmUp(broker.brokers)
-  const log = await makeLog({ ...COMPANY, days: DAYS })
-  const dir = mkdtempSync(join(tmpdir(), 'plumbline-cluster-'))
-  const artifacts = join(dir, 'releases')
-  mkdirSync(artifacts)
-  for (const [sha256, bytes] of log.artifacts) writeFileSync(join(artifacts, sha256), bytes)
   return {
     broker,
+    brokers: broker.brokers,
     proxy: proxies[0]!,
     kafka: testKafka(broker.brokers),
-    artifacts,
-    log,
+    log: await makeLog({ ...COMPANY, days: DAYS }),
     async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()))
       await broker.stop()
-      rmSync(dir, { recursive: true, force: true })
     },
   }
 }
@@ -81,10 +77,24 @@ const messageOf = (partition: number, { key, value, ingestTimeMs }: LogRecord): 
 
 const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
 
-export const openDeployment = async ({ broker, kafka, log }: Site): Promise<Deployment> => {
+const signer = generateSigningKey()
+
+/** Makes the releases known to all workers, as the front does. */
+const putReleases = async (brokers: readonly string[], prefix: string, artifacts: Log['artifacts']): Promise<void> => {
+  const values = await openKafkaValues({ brokers }, { prefix })
+  await announceSigner(values, signer.publicKey)
+  for (const [sha256, bytes] of artifacts) {
+    const { artifact, envelope } = releaseNames(sha256)
+    await values.put({ [artifact]: bytes, [envelope]: Buffer.from(JSON.stringify(signRelease(bytes, signer))) })
+  }
+  await values.close()
+}
+
+export const openDeployment = async ({ brokers, kafka, log }: Ground): Promise<Deployment> => {
   const prefix = uniquePrefix('cluster')
   const names = topicNames(prefix)
-  await ensureTopics({ brokers: broker.brokers }, { prefix, shards: SHARDS })
+  await ensureTopics({ brokers }, { prefix, shards: SHARDS })
+  await putReleases(brokers, prefix, log.artifacts)
   const watch = await watchState(kafka, names.state, SHARDS)
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
   const admin = kafka.admin()
