@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '@plumbline/adapters/clickhouse'
 import type { VerdictSink } from '@plumbline/console'
-import { type DeploymentLog, shardOf } from '@plumbline/detector'
+import { type DeploymentLog, type LogRecord, shardOf } from '@plumbline/detector'
 import { type AlertView, type ControlRecord, type FeedbackRecord, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
 import { announce } from '@plumbline/trainer'
 
@@ -125,16 +125,25 @@ const alertedRows = (
   )
 }
 
+/** Events are looked up in pieces of the log this long: jumping about costs far more than reading on. */
+const PIECE = 256
+
 /** Canonical bytes of the evidence, base64; what retention removed from the log is left out. */
 const evidenceOf = async (log: DeploymentLog, reader: () => Store, alert: AlertView): Promise<string[]> => {
   const positions = await positionsOf(() => reader(), alert).catch(() => alert.evidence)
+  const sorted = [...positions].sort((a, b) => a.shard - b.shard || a.offset - b.offset).slice(0, MAX_EVENTS)
   const events: string[] = []
-  for (const { shard, offset } of positions.slice(0, MAX_EVENTS)) {
-    const [record] = await log.read(shard, offset, 1).catch((error: unknown) => {
-      if ((error as PlumblineError).code === 'RECORDS_TRIMMED') return []
-      throw error
-    })
-    if (record?.offset === offset) events.push(Buffer.from(record.value).toString('base64'))
+  let piece: { readonly shard: number; readonly through: number; readonly records: ReadonlyMap<number, Uint8Array> } | null = null
+  for (const { shard, offset } of sorted) {
+    if (piece === null || piece.shard !== shard || offset > piece.through) {
+      const records: readonly LogRecord[] = await log.read(shard, offset, PIECE).catch((error: unknown) => {
+        if ((error as PlumblineError).code === 'RECORDS_TRIMMED') return []
+        throw error
+      })
+      piece = { shard, through: records.at(-1)?.offset ?? offset, records: new Map(records.map((record) => [record.offset, record.value])) }
+    }
+    const value = piece.records.get(offset)
+    if (value !== undefined) events.push(Buffer.from(value).toString('base64'))
   }
   return events
 }

@@ -107,7 +107,10 @@ const inspect = async (admin: Admin, { prefix, shards }: TopicOptions): Promise<
     const name = names[kind]
     const there = described.get(name)
     if (there === undefined) {
-      const missing = new PlumblineError('TOPIC_MISSING', `There is no topic ${name}. Create the topics, or check the prefix.`)
+      const missing = new PlumblineError(
+        'TOPIC_MISSING',
+        `There is no topic ${name}. Create the topics with plumbline migrate, or check the prefix.`,
+      )
       return { kind, name, partitions: null, replicas: null, settings: {}, problems: [missing] }
     }
     const own = settings.get(name) ?? {}
@@ -138,7 +141,7 @@ export const checkTopics = async (admin: Admin, options: TopicOptions): Promise<
   if (missing.length > 0)
     throw new PlumblineError(
       'TOPIC_MISSING',
-      `There is no topic ${missing.join(', ')}. Create the topics, check the prefix, or let the user of this process see them (docs/security.md).`,
+      `There is no topic ${missing.join(', ')}. Create the topics with plumbline migrate, check the prefix, or let the user of this process see them (docs/security.md).`,
     )
   if (problems[0] !== undefined) throw problems[0]
   return new Map(reports.map(({ kind, partitions }) => [kind, partitions ?? 0]))
