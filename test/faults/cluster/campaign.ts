@@ -44,7 +44,7 @@ const startRun = async (site: Site, { seed, broken = false }: CampaignOptions, f
     brokers: [site.proxy.address],
     prefix: deployment.prefix,
     sessionMs: SESSION_MS,
-    chunkEvents: 25,
+    chunkRecords: 25,
     requestBytes: 16_384,
     broken,
   }

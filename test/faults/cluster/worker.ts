@@ -11,14 +11,14 @@ export interface WorkerPlan {
   readonly brokers: readonly string[]
   readonly prefix: string
   readonly sessionMs: number
-  readonly chunkEvents: number
+  readonly chunkRecords: number
   /** Largest request of a chunk, bytes. Default: the log's own. */
   readonly requestBytes?: number
   /** One transactional id per worker instead of per shard. */
   readonly broken?: boolean
 }
 
-const configOf = ({ brokers, prefix, sessionMs, chunkEvents }: WorkerPlan) =>
+const configOf = ({ brokers, prefix, sessionMs, chunkRecords }: WorkerPlan) =>
   loadWorkerConfig({
     flags: {
       kafkaBrokers: [...brokers],
@@ -28,7 +28,7 @@ const configOf = ({ brokers, prefix, sessionMs, chunkEvents }: WorkerPlan) =>
       masterKey: Buffer.concat([MASTER_KEY, Buffer.alloc(16)]).toString('hex'),
       // Few, so that eviction is part of it.
       residentIdentities: 64,
-      chunkEvents,
+      chunkRecords,
       sessionMs,
       metricsPort: 0,
     },
