@@ -4,6 +4,7 @@ import { median } from '../lib/numbers.ts'
 import { releaseOf } from '../lib/release.ts'
 import type { Bar, Measured } from '../lib/result.ts'
 import { benchBroker } from './broker.ts'
+import { idleCost } from './idle.ts'
 import { latencies } from './latency.ts'
 import { restoreTimes } from './restore.ts'
 import { throughput, twoAgainstOne } from './throughput.ts'
@@ -32,6 +33,7 @@ export const kafka = async (): Promise<Measured> => {
     const rates = await throughput(broker, corpus, release, CHUNKS, REPETITIONS)
     const workers = await twoAgainstOne(broker, corpus, release, CHUNKS[0])
     const delay = await latencies(broker, release, RATES)
+    const idle = await idleCost(broker, release)
     const restored = await restoreTimes(broker, corpus, release, SIZES)
     const ratio = (chunk: number): number => median(rates.pairs.filter((p) => p.chunk === chunk).map((p) => p.worker / p.plain))
     const bars: Bar[] = [
@@ -75,6 +77,8 @@ export const kafka = async (): Promise<Measured> => {
         pairs: rates.pairs,
         workers,
         latency: delay.measured,
+        hot: delay.hot,
+        idle,
         restore: restored.measured,
       },
       bars,

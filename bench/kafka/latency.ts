@@ -18,6 +18,9 @@ const ACTS = 100
 const EVERY_MS = 200
 const TICK_MS = 10
 const PATIENCE_MS = 5_000
+/** Events of one identity that come at once, and so many others per second beside them. */
+const HOT = 150_000
+const BESIDE = 1_000
 
 /** A company whose events end last midnight: recent enough to be learned, and the same corpus all day. */
 const company = () => ({
@@ -101,12 +104,18 @@ export interface Latency {
   readonly missing: number
 }
 
-const measure = async (source: Source, seen: ReadonlyMap<string, number>, victims: readonly string[], rate: number): Promise<Latency> => {
+const measure = async (
+  source: Source,
+  seen: ReadonlyMap<string, number>,
+  victims: readonly string[],
+  rate: number,
+  name = `act-${rate}`,
+): Promise<Latency> => {
   const noise = background(source, rate)
   await sleep(2_000)
   const began = new Map<string, number>()
   for (let n = 0; n < ACTS; n++) {
-    const session = `act-${rate}-${n}`
+    const session = `${name}-${n}`
     const identity = victims[(n * 7 + rate) % victims.length]!
     const key = eventKey('default', identity)
     began.set(session, performance.now())
@@ -121,6 +130,46 @@ const measure = async (source: Source, seen: ReadonlyMap<string, number>, victim
   return { rate, sustained, p50: quantile(took, 0.5), p99: quantile(took, 0.99), missing: ACTS - took.length }
 }
 
+const rowOf = (name: string, { sustained, p50, p99, missing }: Latency): (string | number)[] => [
+  name,
+  Math.round(sustained),
+  ACTS,
+  missing,
+  p50.toFixed(0),
+  p99.toFixed(0),
+]
+
+export interface Hot extends Latency {
+  /** Positions of the hot shard that were not processed when the others had been measured. */
+  readonly backlog: number
+}
+
+/** One identity sends far more than its shard gets through; acts happen on all other shards. */
+const measureHot = async (
+  broker: BenchBroker,
+  prefix: string,
+  source: Source,
+  seen: ReadonlyMap<string, number>,
+  victims: readonly string[],
+): Promise<Hot> => {
+  const hot = source.records[0]!
+  await fill(
+    source.log,
+    Array.from({ length: HOT }, () => ({ ...hot, ingestTimeMs: Date.now() })),
+  )
+  const shardOfIdentity = (identity: string): number => shardOfKey(eventKey('default', identity), SHARDS)
+  const elsewhere = victims.filter((identity) => shardOfIdentity(identity) !== hot.shard)
+  const measured = await measure(source, seen, elsewhere, BESIDE, 'hot')
+  const topic = topicNames(prefix).events
+  const [ends, group] = await Promise.all([
+    broker.admin.fetchTopicOffsets(topic),
+    broker.admin.fetchOffsets({ groupId: `${prefix}.worker`, topics: [topic] }),
+  ])
+  const end = Number(ends.find(({ partition }) => partition === hot.shard)?.high ?? 0)
+  const position = Number(group[0]?.partitions.find(({ partition }) => partition === hot.shard)?.offset ?? 0)
+  return { ...measured, backlog: end - position }
+}
+
 const untilProcessed = async (broker: BenchBroker, prefix: string, total: number): Promise<void> => {
   while ((await committed(broker.admin, `${prefix}.worker`, topicNames(prefix).events)) < total) await sleep(100)
 }
@@ -130,7 +179,7 @@ export const latencies = async (
   broker: BenchBroker,
   release: TrainedRelease,
   rates: readonly number[],
-): Promise<{ readonly measured: readonly Latency[]; readonly table: Table }> => {
+): Promise<{ readonly measured: readonly Latency[]; readonly hot: Hot; readonly table: Table }> => {
   const corpus: Corpus = corpusOf(company())
   const bots = corpus.identities.filter((id) => id.includes('agent') || id.includes('bot'))
   const victims = (bots.length > 0 ? bots : corpus.identities).slice(0, 400)
@@ -149,23 +198,22 @@ export const latencies = async (
     process.stderr.write(`latency at ${rate} events/s …\n`)
     measured.push(await measure(source, alerts.seen, victims, rate))
   }
+  process.stderr.write('latency beside a hot identity …\n')
+  const hot = await measureHot(broker, prefix, source, alerts.seen, victims)
   await alerts.stop()
   await worker.stop()
   await log.close()
   await removeTopics(broker.admin, prefix)
   return {
     measured,
+    hot,
     table: {
       title: 'Source to alert readable with read_committed',
       columns: ['events/s meant', 'events/s sent', 'acts', 'not seen in 5 s', 'p50, ms', 'p99, ms'],
-      rows: measured.map(({ rate, sustained, p50, p99, missing }) => [
-        rate,
-        Math.round(sustained),
-        ACTS,
-        missing,
-        p50.toFixed(0),
-        p99.toFixed(0),
-      ]),
+      rows: [
+        ...measured.map((m) => rowOf(`${m.rate}`, m)),
+        rowOf(`${BESIDE} beside ${HOT} of one identity at once: acts on the other shards`, hot),
+      ],
       notes: [
         `One worker, ${SHARDS} shards; source, broker, worker and reader share the machine's cores. An act is a bot that takes 4 GB of payroll to a new place, every ${EVERY_MS} ms.`,
       ],
