@@ -14,6 +14,8 @@ export interface Detection {
   slotsOf(tenant: string, identities: readonly string[]): Promise<readonly Uint8Array[]>
   /** Events and control records in the log that are not scored yet. */
   lag(): number
+  /** Makes `lag` as of now, where the last answer may be older. */
+  refresh(): Promise<void>
   /** Resolves when every shard that is not stopped has scored all that is in the log now. */
   drained(): Promise<void>
   /** What keeps each stopped shard from going on. */

@@ -7,6 +7,7 @@ export const paceOf = (context: Context): Pace => {
     trainer: present(context.trainer, 'The trainer'),
     scored: (tenant) => detection.tenants().find(({ name }) => name === tenant)?.events ?? 0,
     lag: detection.lag,
+    refresh: detection.refresh,
     storeUp: context.storeUp.promise,
     logger: context.logger,
   })

@@ -61,6 +61,7 @@ export const createLocalDetection = (options: LocalDetectionOptions): LocalDetec
     drained: () => worker.drained(),
     tenants: () => mergeTenants(shards.flatMap((shard) => [...detector.tenantsOf(shard).values()])),
     lag: () => shards.reduce((sum, shard) => sum + log.head(shard).next - log.head(shard).position, 0),
+    refresh: async () => undefined,
     stopped: () =>
       worker
         .stats()

@@ -7,6 +7,8 @@ export interface PaceDeps {
   readonly scored: (tenant: string) => number
   /** Events of the log that are not scored yet, of all tenants. */
   readonly lag: () => number
+  /** Makes `lag` as of now, where that is in other processes. */
+  readonly refresh: () => Promise<void>
   /** Resolves once ClickHouse is there, which trainings read from. */
   readonly storeUp: Promise<void>
   readonly logger: Logger
@@ -30,10 +32,13 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
  * next chunk goes in.
  */
 export const createPace =
-  ({ trainer, scored, lag, storeUp, logger }: PaceDeps): Pace =>
+  ({ trainer, scored, lag, refresh, storeUp, logger }: PaceDeps): Pace =>
   async (tenant, timeMs, signal, onLearning = () => {}) => {
     const scoredUpTo = async (waiting: number): Promise<void> => {
-      while (lag() > waiting && !signal.aborted) await sleep(LOOK_MS)
+      while (lag() > waiting && !signal.aborted) {
+        await sleep(LOOK_MS)
+        await refresh()
+      }
     }
     trainer.led(tenant, timeMs)
     await scoredUpTo(MAX_AHEAD)

@@ -120,6 +120,8 @@ export const createRemoteDetection = (options: RemoteDetectionOptions): RemoteDe
         all().flatMap(({ tenants }) => tenants.map(({ name, events, groupNames }) => ({ name, events, groupNames: new Map(groupNames) }))),
       ),
     lag: () => shards.reduce((sum, shard) => sum + Math.max(0, log.head(shard).next - log.head(shard).position), 0),
+    // While the brokers are away the last answer stands.
+    refresh: () => refresh().catch(() => undefined),
     async drained() {
       await refresh()
       const ends = shards.map((shard) => log.head(shard).next)
