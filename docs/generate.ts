@@ -6,6 +6,7 @@ import { commandDocs } from '../services/cli/src/docs.ts'
 import { MigrateConfig } from '../services/cli/src/migrate/config.ts'
 import { KNOWN } from '../services/console/src/problems.ts'
 import { PROBLEMS } from '../services/gateway/src/problems.ts'
+import { RecorderConfig } from '../services/recorder/src/config.ts'
 import { StandaloneConfig } from '../services/standalone/src/config.ts'
 import { FrontConfig } from '../services/standalone/src/front/config.ts'
 import { REFUSALS } from '../services/standalone/src/operator/routes.ts'
@@ -44,6 +45,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
   'config-front.md': () => configDocs(FrontConfig, 'Configuration of plumbline front'),
   'config-worker.md': () => configDocs(WorkerConfig, 'Configuration of plumbline worker'),
+  'config-recorder.md': () => configDocs(RecorderConfig, 'Configuration of plumbline recorder'),
   'config-migrate.md': () => configDocs(MigrateConfig, 'Configuration of plumbline migrate'),
   'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
   'errors.md': () => `${errors()}\n`,

@@ -2,10 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { connect } from '@plumbline/adapters/clickhouse'
-import { type ShardGroup, createLaneGroup } from '@plumbline/adapters/kafka'
+import { type ShardGroup, createLaneGroup, openKafkaOutboxLog } from '@plumbline/adapters/kafka'
 import { type RecorderPoint, createRecorder } from '../../services/recorder/src/index.ts'
 import { SHARDS } from '../support/kafka/cluster.ts'
-import { openRecorderLog } from '../support/kafka/recorder-log.ts'
 import type { RecorderPlan } from './recorder-kafka.ts'
 
 const say = (line: string): void => void writeSync(1, `${line}\n`)
@@ -18,7 +17,7 @@ const onPoint = (point: RecorderPoint): void => {
   say(`fired ${point}`)
   process.kill(process.pid, at.signal)
 }
-const log = await openRecorderLog({ brokers }, prefix, SHARDS)
+const log = await openKafkaOutboxLog({ brokers }, { prefix })
 const store = connect({ url, user: 'recorder', password, timeoutMs: 5_000 })
 const recorder = createRecorder({
   log,

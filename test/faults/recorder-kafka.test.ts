@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Store, connect, engineProblem } from '@plumbline/adapters/clickhouse'
+import { openKafkaOutboxLog } from '@plumbline/adapters/kafka'
 import {
   type Recorder,
   type RecorderOptions,
@@ -16,7 +17,6 @@ import {
 } from '../../services/recorder/src/index.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type Cluster, SHARDS, clusterFor } from '../support/kafka/cluster.ts'
-import { openRecorderLog } from '../support/kafka/recorder-log.ts'
 import { type Fate, startProxy } from './proxy.ts'
 import { ROWS, type RecorderChild, type RecorderPlan, compare, fill, startRecorderChild, truncate } from './recorder-kafka.ts'
 
@@ -45,7 +45,7 @@ const clusterWith = async (t: TestContext, chunks: number) => {
 }
 
 const recorderOf = async (t: TestContext, { settings, prefix }: Cluster, options: Partial<RecorderOptions> = {}): Promise<Recorder> => {
-  const log = await openRecorderLog(settings, prefix, SHARDS)
+  const log = await openKafkaOutboxLog(settings, { prefix })
   const recorder = createRecorder({ log, store: () => engine.store('recorder'), lingerMs: 1, maxBackoffMs: 100, ...options })
   t.after(async () => {
     await recorder.stop()
@@ -95,8 +95,7 @@ test('every lane arrives, positions are kept by lane, and a second recorder goes
     engine
       .store('owner')
       .rows<{ lane: number; sequence: number }>(
-        `SELECT lane, max(sequence) AS sequence FROM plumbline.recorder_positions WHERE log = {log:String} AND topic = 'scored' GROUP BY lane ORDER BY lane`,
-        { log: cluster.prefix },
+        `SELECT lane, max(sequence) AS sequence FROM plumbline.recorder_positions WHERE topic = 'scored' GROUP BY lane ORDER BY lane`,
       )
   const before = await lanes()
   assert.deepEqual(

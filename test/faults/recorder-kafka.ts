@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Store } from '@plumbline/adapters/clickhouse'
+import { ensureDeployment } from '@plumbline/adapters/kafka'
 import type { AlertCapsule, DeadLetter } from '@plumbline/schemas'
 import type { RecorderPoint } from '../../services/recorder/src/index.ts'
 import { splitScoredRows } from '../../services/recorder/src/row-binary.ts'
@@ -46,8 +47,9 @@ const letterAt = (shard: number, offset: number): DeadLetter => ({
   payload: '',
 })
 
-/** Chunks as workers store them: so many per shard, each with rows, an alert, its capsule and a dead letter. */
+/** A deployment, and chunks as workers store them: so many per shard, each with rows, an alert, its capsule and a dead letter. */
 export const fill = async (cluster: Cluster, chunks: number): Promise<{ more(chunks: number): Promise<void> }> => {
+  await ensureDeployment(await cluster.values(), { shards: SHARDS, masterKey: Buffer.alloc(32, 1) })
   const log = await cluster.open({ compression: 'zstd' })
   const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
   const next = new Map(shards.map((shard) => [shard, 0]))

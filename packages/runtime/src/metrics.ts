@@ -89,6 +89,12 @@ export const METRICS = {
     labels: ['topic'],
   },
   plumbline_recorder_retries_total: { kind: 'counter', help: 'Inserts tried again' },
+  plumbline_recorder_lanes: { kind: 'gauge', help: 'Lanes of the outbox that this recorder works on' },
+  plumbline_recorder_gap_entries_total: {
+    kind: 'counter',
+    help: 'Places in the outbox that were gone before they were stored and were accepted as lost',
+    labels: ['topic'],
+  },
   plumbline_identities_resident: { kind: 'gauge', help: 'Identities whose state is in memory' },
   plumbline_identities_evicted_total: { kind: 'counter', help: 'Identities moved out of memory, to be reloaded when seen' },
   plumbline_sessions_overflow_total: { kind: 'counter', help: 'Sessions opened while all of an identity were taken' },

@@ -7,6 +7,7 @@ const CONFIGURED: Readonly<Record<string, string>> = {
   up: 'config.md',
   front: 'config-front.md',
   worker: 'config-worker.md',
+  recorder: 'config-recorder.md',
   migrate: 'config-migrate.md',
 }
 

@@ -13,6 +13,7 @@ import { registerLag } from './commands/lag.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
+import { registerRecorder } from './commands/recorder.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerTopics } from './commands/topics.ts'
 import { registerTrain } from './commands/train.ts'
@@ -23,6 +24,7 @@ const COMMANDS: readonly Register[] = [
   registerUp,
   registerFront,
   registerWorker,
+  registerRecorder,
   registerReplay,
   registerBackfill,
   registerEvaluate,

@@ -53,7 +53,8 @@ const nameOf = ({ tenant, identity }: Erasable): string => PREFIX + tenant + (id
 
 export interface ErasureDeps {
   readonly log: Pick<DeploymentLog, 'id' | 'kv' | 'outbox'>
-  readonly store: () => Store
+  /** A user that may delete; null: nobody here may, and removals wait. */
+  readonly store: (() => Store) | null
   /** How far the rows of a lane are stored, where this process knows. */
   readonly position: (lane: string) => number | undefined
   /** Every lane is this process's: ClickHouse need not be asked for the others. */
@@ -61,6 +62,9 @@ export interface ErasureDeps {
   /** Called once the last row of a removed tenant is gone. */
   readonly onErased: (tenant: string) => Promise<void>
 }
+
+/** A removal that failed is tried again after this time. */
+const AGAIN_MS = 1_000
 
 const decode = (value: Uint8Array): Pending => JSON.parse(Buffer.from(value).toString()) as Pending
 
@@ -79,6 +83,8 @@ export const createErasures = ({ log, store, position, alone, onErased }: Erasur
   const waiting = new Map<string, () => void>()
   let running: Promise<void> | null = null
   let some = true
+  let error: string | null = null
+  let notBefore = 0
 
   const list = (): Pending[] =>
     kv.list(PREFIX).flatMap((name) => {
@@ -88,7 +94,7 @@ export const createErasures = ({ log, store, position, alone, onErased }: Erasur
   const isDue = ({ heads }: Pending, stored: ReadonlyMap<string, number>): boolean =>
     Object.entries(heads).every(([lane, head]) => Math.max(position(lane) ?? 0, stored.get(lane) ?? 0) >= head)
 
-  const erase = async (pending: Pending): Promise<void> => {
+  const erase = async (store: () => Store, pending: Pending): Promise<void> => {
     const { tenant, identity } = pending
     const { database } = store()
     const values = identity === undefined ? {} : { identity: identity.id, upTo: identity.upTo, named: naming(identity.id) }
@@ -107,9 +113,24 @@ export const createErasures = ({ log, store, position, alone, onErased }: Erasur
   const runAll = async (): Promise<void> => {
     const all = list()
     some = all.length > 0
+    error = null
     if (!some) return
+    if (store === null) {
+      error = 'Nobody here may delete rows: set clickhouseEraseUrl.'
+      return
+    }
     const stored = alone ? new Map<string, number>() : await readPositions(store(), log.id)
-    for (const pending of all) if (isDue(pending, stored)) await erase(pending)
+    for (const pending of all) if (isDue(pending, stored)) await erase(store, pending)
+  }
+
+  /** What is in the way of removals is not in the way of rows: it is told, and tried again. */
+  const attempt = async (): Promise<void> => {
+    try {
+      await runAll()
+    } catch (cause) {
+      error = cause instanceof Error ? cause.message : String(cause)
+      notBefore = performance.now() + AGAIN_MS
+    }
   }
 
   return {
@@ -124,10 +145,12 @@ export const createErasures = ({ log, store, position, alone, onErased }: Erasur
       some = true
       return { done: promise }
     },
+    /** Why removals wait, other than for rows; null: for nothing. */
+    error: (): string | null => error,
     /** Runs what is due; several callers share one run. */
     async run(): Promise<void> {
-      if (!some) return
-      running ??= runAll().finally(() => {
+      if (!some || performance.now() < notBefore) return
+      running ??= attempt().finally(() => {
         running = null
       })
       await running

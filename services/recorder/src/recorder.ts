@@ -11,8 +11,8 @@ export interface RecorderOptions {
   readonly log: Pick<DeploymentLog, 'id' | 'outbox' | 'kv' | 'publish'>
   /** Inserts and reads positions. Asked for at each use: the engine behind it may have been restarted. */
   readonly store: () => Store
-  /** Deletes on erasure; default: `store`. */
-  readonly ownerStore?: () => Store
+  /** Deletes on erasure; default: `store`. Null: nobody here may delete, and removals wait. */
+  readonly ownerStore?: (() => Store) | null
   /** Most bytes of one insert. Default 4 MiB. */
   readonly blockBytes?: number
   /** How long small blocks wait for more rows, ms. Default 200. */
@@ -22,6 +22,8 @@ export interface RecorderOptions {
   /** Decides the `delivery` column of alerts in their order, like the forwarder's budget; absent: all are delivered. */
   readonly makeDecider?: MakeDecider
   readonly onPoint?: (point: RecorderPoint) => void
+  /** Called after each block with its rows. */
+  readonly onRows?: (rows: number) => void
   /** Called when the rows of a removed tenant are gone, before that is forgotten: perhaps again after a crash. */
   readonly onErased?: (tenant: string) => Promise<void>
   /** Told of rows that ClickHouse refused for their content. */
@@ -45,6 +47,8 @@ export interface RecorderHealth {
   readonly rows: number
   /** Rows that ClickHouse refused for their content; they are in the dead letters. */
   readonly refusedRows: number
+  /** Why removals that were asked for cannot be done; null: for nothing but rows that are on their way. */
+  readonly removals: string | null
   /** Of the lanes that are this recorder's, added up. */
   readonly topics: Readonly<Record<Topic, OutboxLag & { readonly position: number }>>
 }
@@ -107,7 +111,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
   const positionOf = (name: string): number | undefined => loops.get(name)?.lane.position()
   const erasures = createErasures({
     log,
-    store: options.ownerStore ?? options.store,
+    store: options.ownerStore === undefined ? options.store : options.ownerStore,
     position: positionOf,
     alone: owner === null,
     onErased: options.onErased ?? (async () => undefined),
@@ -143,6 +147,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         onRows(rows) {
           totals.blocks++
           totals.rows += rows
+          options.onRows?.(rows)
         },
         onProgress: noteProgress,
         onError: ({ code, message }) => onFailure({ topic, code, message }),
@@ -238,6 +243,7 @@ export const createRecorder = (options: RecorderOptions): Recorder => {
         state: worst === undefined ? 'ok' : worst.stopped ? 'stopped' : 'retrying',
         error: worst === undefined ? null : `${worst.code}: ${worst.message}`,
         ...totals,
+        removals: erasures.error(),
         topics: Object.fromEntries(TOPICS.map((topic) => [topic, sumOf(topic)])) as RecorderHealth['topics'],
       }
     },

@@ -4,7 +4,7 @@ import { PlumblineError } from '@plumbline/schemas'
 import { DATABASE } from './engine-config.ts'
 
 export interface ConnectOptions {
-  /** http(s)://host:port; user and password may be in it. */
+  /** http(s)://user:password@host:port/database; all but host and port may be left out, or be given apart. */
   readonly url: string
   readonly user?: string
   readonly password?: string
@@ -120,7 +120,7 @@ const open = (options: ConnectOptions): ClickHouseClient => {
 /** Connects lazily: nothing is sent until the first call. */
 export const connect = (options: ConnectOptions): Store => {
   const client = open(options)
-  const database = options.database ?? DATABASE
+  const database = options.database ?? (new URL(options.url).pathname.slice(1) || DATABASE)
   const raw = async (sql: string, format: string, parameters: Readonly<Record<string, unknown>>): Promise<Buffer> => {
     const answer = await client.exec({ query: `${sql}\nFORMAT ${format}`, query_params: { ...parameters } })
     const chunks: Buffer[] = []

@@ -70,6 +70,11 @@ const checkApplied = (migrations: readonly Migration[], applied: ReadonlyMap<num
   }
 }
 
+const appliedIn = async (store: Store): Promise<ReadonlyMap<number, string>> => {
+  const rows = await store.rows<{ version: number; sha256: string }>(`SELECT version, sha256 FROM ${store.database}.migrations FINAL`)
+  return new Map(rows.map(({ version, sha256 }) => [version, sha256]))
+}
+
 /**
  * Brings the tables up to date. Forward only; each file is applied once and its checksum kept; two starters at once are
  * safe because every statement may run twice. Returns the names of the files applied now.
@@ -86,8 +91,7 @@ export const migrate = async (
     `CREATE TABLE IF NOT EXISTS ${database}.migrations (version UInt32, name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) ` +
       'ENGINE = ReplacingMergeTree ORDER BY (version, sha256)',
   )
-  const rows = await store.rows<{ version: number; sha256: string }>(`SELECT version, sha256 FROM ${database}.migrations FINAL`)
-  const applied = new Map(rows.map(({ version, sha256 }) => [version, sha256]))
+  const applied = await appliedIn(store)
   checkApplied(migrations, applied)
   const now = migrations.filter(({ version }) => !applied.has(version))
   for (const migration of now) {
@@ -111,13 +115,11 @@ export const migrate = async (
  */
 export const checkMigrated = async (store: Store, dir = migrationsDir()): Promise<void> => {
   const migrations = readMigrations(dir)
-  const rows = await store
-    .rows<{ version: number; sha256: string }>(`SELECT version, sha256 FROM ${store.database}.migrations FINAL`)
-    .catch(async (cause: unknown) => {
-      if (!(await store.ping())) throw cause
-      return []
-    })
-  const applied = new Map(rows.map(({ version, sha256 }) => [version, sha256]))
+  // No table yet: nothing is applied. Whoever may not look at it, or cannot, is told that.
+  const applied = await appliedIn(store).catch((error: unknown) => {
+    if ((error as PlumblineError).code !== 'STORE_NOT_MIGRATED') throw error
+    return new Map<number, string>()
+  })
   checkApplied(migrations, applied)
   const missing = migrations.filter(({ version }) => !applied.has(version)).map(({ name }) => name)
   if (missing.length === 0) return

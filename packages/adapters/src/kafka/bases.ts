@@ -1,4 +1,5 @@
 import type { Outbox } from '@plumbline/detector'
+import { OutboxTrimmed } from '@plumbline/schemas'
 import type { KafkaOutbox } from './outbox.ts'
 
 /**
@@ -22,8 +23,15 @@ export const shiftOutbox = (outbox: KafkaOutbox, base: number): KafkaOutbox => {
   if (base === 0) return outbox
   const raw = (sequence: number): number => Math.max(0, sequence - base)
   const shifted: Omit<Outbox, 'lanes' | 'onEntries' | 'register' | 'leave'> = {
-    read: async (topic, after, maxBytes, through = Number.POSITIVE_INFINITY, lane = 0) =>
-      (await outbox.read(topic, raw(after), maxBytes, raw(through), lane)).map((entry) => ({ ...entry, sequence: entry.sequence + base })),
+    read: async (topic, after, maxBytes, through = Number.POSITIVE_INFINITY, lane = 0) => {
+      try {
+        const entries = await outbox.read(topic, raw(after), maxBytes, raw(through), lane)
+        return entries.map((entry) => ({ ...entry, sequence: entry.sequence + base }))
+      } catch (error) {
+        if (error instanceof OutboxTrimmed) throw new OutboxTrimmed(topic, lane, error.firstLost + base, error.firstThere + base)
+        throw error
+      }
+    },
     head: (topic, lane) => outbox.head(topic, lane) + base,
     end: async (topic, lane) => (await outbox.end(topic, lane)) + base,
     lag: (topic, after, lane) => outbox.lag(topic, raw(after), lane),

@@ -37,12 +37,21 @@ const keyCheckOf = (masterKey: Uint8Array, id: string): string =>
 
 const same = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 
-/** Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW, DEPLOYMENT_MOVED. */
-const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): OpenedDeployment => {
+const decode = (stored: Uint8Array): DeploymentValue => {
   const read = Deployment.safeParse(JSON.parse(Buffer.from(stored).toString()))
   if (!read.success)
     throw new PlumblineError('STORE_TOO_NEW', 'The topics were made by a build this one does not understand. Start the newer Plumbline.')
-  const there = read.data
+  return read.data
+}
+
+const checkHere = ({ movedTo }: DeploymentValue): void => {
+  if (movedTo !== undefined)
+    throw new PlumblineError('DEPLOYMENT_MOVED', `This deployment goes on in the topics of ${movedTo}. Set kafkaPrefix to that.`)
+}
+
+/** Errors: SHARDS_FIXED, MASTER_KEY_WRONG, STORE_TOO_NEW, DEPLOYMENT_MOVED. */
+const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): OpenedDeployment => {
+  const there = decode(stored)
   if (there.shards !== shards) {
     throw new PlumblineError(
       'SHARDS_FIXED',
@@ -55,8 +64,7 @@ const check = (stored: Uint8Array, { shards, masterKey }: DeploymentOptions): Op
       'The master key is not the one these topics were made with; with another one no identity would be known again. Give every process the same key.',
     )
   }
-  if (there.movedTo !== undefined)
-    throw new PlumblineError('DEPLOYMENT_MOVED', `This deployment goes on in the topics of ${there.movedTo}. Set kafkaPrefix to that.`)
+  checkHere(there)
   return { id: there.id, bases: there.bases }
 }
 
@@ -71,10 +79,20 @@ export const ensureDeployment = async (values: KafkaValues, options: DeploymentO
   return check(await values.putOnce(NAME, Buffer.from(JSON.stringify(wanted))), options)
 }
 
-/** The same for tools that look at a deployment: one that nobody has opened yet is an error. Also: DEPLOYMENT_MISSING. */
-export const checkDeployment = (values: Pick<KafkaValues, 'get'>, options: DeploymentOptions): OpenedDeployment => {
+const storedIn = (values: Pick<KafkaValues, 'get'>): Uint8Array => {
   const stored = values.get(NAME)
   if (stored === undefined)
     throw new PlumblineError('DEPLOYMENT_MISSING', 'Nobody has opened this deployment yet. Check kafkaPrefix, or run plumbline migrate.')
-  return check(stored, options)
+  return stored
+}
+
+/** The same for tools that look at a deployment: one that nobody has opened yet is an error. Also: DEPLOYMENT_MISSING. */
+export const checkDeployment = (values: Pick<KafkaValues, 'get'>, options: DeploymentOptions): OpenedDeployment =>
+  check(storedIn(values), options)
+
+/** For processes that need no key. Errors: DEPLOYMENT_MISSING, STORE_TOO_NEW, DEPLOYMENT_MOVED. */
+export const readDeployment = (values: Pick<KafkaValues, 'get'>): OpenedDeployment & { readonly shards: number } => {
+  const there = decode(storedIn(values))
+  checkHere(there)
+  return { id: there.id, bases: there.bases, shards: there.shards }
 }
