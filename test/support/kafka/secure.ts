@@ -24,6 +24,9 @@ export interface SecureBroker extends ExtraBroker {
   readonly tokenUrl: string
 }
 
+/** How long a login with a token lasts. The client logs in again 10 s before its end. */
+export const SESSION_MS = 11_000
+
 const AUDIENCE = 'kafka-of-the-test'
 const ISSUER = 'https://login.test.example'
 
@@ -86,8 +89,8 @@ const settingsOf = (dir: string, users: readonly string[]): Record<string, strin
     [sasl('oauthbearer.sasl.oauthbearer.jwks.endpoint.url')]: jwksUrl(dir),
     [sasl('oauthbearer.sasl.oauthbearer.expected.audience')]: AUDIENCE,
     [sasl('oauthbearer.sasl.oauthbearer.expected.issuer')]: ISSUER,
-    // Short sessions: the client has to log in again on connections that are open.
-    [sasl('oauthbearer.connections.max.reauth.ms')]: '15000',
+    // Short sessions: the client has to log in again on connections that are open, or they are closed.
+    [sasl('oauthbearer.connections.max.reauth.ms')]: String(SESSION_MS),
   }
 }
 

@@ -14,9 +14,10 @@ export interface Acl {
 }
 
 /** Who speaks to the brokers: each has a user of its own. */
-export const ACL_SERVICES = ['migrate', 'worker', 'recorder', 'front', 'operator'] as const
+export const ACL_SERVICES = ['migrate', 'front', 'worker', 'recorder', 'operator'] as const
 export type AclService = (typeof ACL_SERVICES)[number]
 
+/** A right whose name does not have the deployment's prefix yet. */
 type Declared = Omit<Acl, 'pattern'> & { readonly pattern?: Acl['pattern'] }
 
 const topic = (kind: TopicKind, operations: readonly AclOperation[], why: string): Declared => ({
@@ -28,13 +29,14 @@ const topic = (kind: TopicKind, operations: readonly AclOperation[], why: string
 
 /** Readers are groups of one member that store no offsets, named after what they read. */
 const readers = (...kinds: readonly TopicKind[]): Declared[] =>
-  kinds.map((kind) => ({
-    resource: 'group',
-    name: `${kind}-reader-`,
-    pattern: 'prefixed',
-    operations: ['Read'],
-    why: `reads ${kind}`,
-  }))
+  kinds.map((kind) => ({ resource: 'group', name: `${kind}-reader`, pattern: 'prefixed', operations: ['Read'], why: `reads ${kind}` }))
+
+const group = (name: string, why: string, operations: readonly AclOperation[] = ['Read']): Declared => ({
+  resource: 'group',
+  name,
+  operations,
+  why,
+})
 
 const transactions = (name: string, why: string): Declared => ({
   resource: 'transactional-id',
@@ -53,6 +55,14 @@ const CHECK: Declared = {
   why: 'checks the topics at the start',
 }
 
+/** Named values are read whole, and each process that puts some has a transactional id of its own. */
+const values = (why: string): Declared[] => [
+  topic('values', ['Read', 'Write'], why),
+  topic('models', ['Read'], 'releases'),
+  ...readers('values', 'models'),
+  transactions('values-', 'puts named values'),
+]
+
 const DECLARED: Readonly<Record<AclService, readonly Declared[]>> = {
   migrate: [
     {
@@ -62,6 +72,24 @@ const DECLARED: Readonly<Record<AclService, readonly Declared[]>> = {
       operations: ['Create', 'Describe', 'DescribeConfigs'],
       why: 'creates and checks the topics',
     },
+    ...values('says once what the deployment is'),
+    transactions('once-', 'of several at once, one is the first'),
+  ],
+  front: [
+    CHECK,
+    topic('events', ['Read', 'Write'], 'takes events in; shows them and trains on them'),
+    topic('ingest-keys', ['Read', 'Write'], 'requests that are repeated'),
+    topic('state', ['Read'], 'baselines, for the page and for releases'),
+    topic('alerts', ['Read'], 'delivers them'),
+    topic('dead-letters', ['Write'], 'lines refused at the door'),
+    topic('feedback', ['Write'], 'verdicts'),
+    topic('audit', ['Write'], 'who did what'),
+    ...values('policy, positions of deliveries, the signer of releases'),
+    topic('models', ['Write'], 'makes releases'),
+    ...readers('events', 'ingest-keys', 'state', 'alerts'),
+    group('worker', 'how far the workers are', ['Describe']),
+    { ...group('forwarder:', 'how far deliveries are, for lag tools'), pattern: 'prefixed' },
+    transactions('door-', 'a request, its key and its values at once'),
   ],
   worker: [
     CHECK,
@@ -70,15 +98,31 @@ const DECLARED: Readonly<Record<AclService, readonly Declared[]>> = {
     topic('scored', ['Write'], 'scored rows'),
     topic('alerts', ['Write'], 'alerts and their capsules'),
     topic('dead-letters', ['Write'], 'events that cannot be scored'),
-    topic('models', ['Read'], 'releases'),
-    topic('values', ['Read', 'Write'], 'who the deployment is; its progress'),
-    { resource: 'group', name: 'worker', operations: ['Read'], why: 'shares out the shards; offsets for lag tools' },
-    ...readers('events', 'state', 'models', 'values'),
+    ...values('its progress'),
+    group('worker', 'shares out the shards; positions for lag tools'),
+    ...readers('events', 'state'),
     transactions('shard-', 'one transaction per chunk'),
   ],
-  recorder: [],
-  front: [],
-  operator: [],
+  recorder: [
+    CHECK,
+    topic('scored', ['Read'], 'scored rows'),
+    topic('alerts', ['Read'], 'alerts and their capsules'),
+    topic('dead-letters', ['Read', 'Write'], 'dead letters, and rows that the store refuses'),
+    topic('feedback', ['Read'], 'verdicts'),
+    topic('audit', ['Read'], 'who did what'),
+    ...values('which block is under way, who has which lane'),
+    { ...group('recorder', 'shares out the lanes; positions for lag tools'), pattern: 'prefixed' },
+    ...readers('scored', 'alerts', 'dead-letters', 'feedback', 'audit'),
+    transactions('door-recorder', 'rows that the store refuses'),
+  ],
+  operator: [
+    CHECK,
+    topic('events', ['Read'], 'looks at the log'),
+    topic('state', ['Read'], 'baselines of identities'),
+    ...values('reads who the deployment is'),
+    group('worker', 'lag and owners', ['Describe']),
+    ...readers('events', 'state'),
+  ],
 }
 
 /** What a service may do, and must be allowed, in a deployment of this prefix. */

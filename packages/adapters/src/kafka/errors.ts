@@ -62,6 +62,13 @@ const BROKER_PROBLEMS: Readonly<Record<string, AccessProblem>> = {
   ILLEGAL_SASL_STATE: auth('The brokers want no login at this port: set kafkaSasl to none, or use the port of their SASL listener.'),
 }
 
+/** What a broker says of the topics of a transaction that it would have taken, had another one of them not been refused. */
+const NOT_ATTEMPTED: AccessProblem = {
+  code: 'KAFKA_ACCESS',
+  message:
+    'The brokers do not take one topic of the transaction: most often the user of this process may not write it. docs/security.md lists the ACLs that it needs.',
+}
+
 const denied = (type: string): AccessProblem => ({
   code: 'KAFKA_ACCESS',
   message: `The brokers do not let the user of this process do this (${type}): docs/security.md lists the ACLs that it needs.`,
@@ -71,6 +78,7 @@ const denied = (type: string): AccessProblem => ({
 export const accessProblem = (error: unknown): AccessProblem | undefined => {
   const type = brokerErrorType(error)
   if (type?.endsWith('_AUTHORIZATION_FAILED') === true) return denied(type)
+  if (type === 'OPERATION_NOT_ATTEMPTED') return NOT_ATTEMPTED
   if (type !== undefined && Object.hasOwn(BROKER_PROBLEMS, type)) return BROKER_PROBLEMS[type]
   for (const cause of causesOf(error)) {
     if (cause.name === 'KafkaJSSASLAuthenticationError') return saslProblem(cause.message)

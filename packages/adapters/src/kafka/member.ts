@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Batch, Consumer, ConsumerConfig, Kafka } from 'kafkajs'
-import { kafkaError } from './client.ts'
+import { accessProblem, kafkaError } from './errors.ts'
 
 /** What a member of a consumer group of one topic is told. Nothing it does is stored as an offset of the group. */
 export interface MemberHandlers {
@@ -123,6 +123,10 @@ const firstJoin = () => {
       clearTimeout(timer)
       resolve()
     },
-    failed: (error: Error): void => void (last = error),
+    failed(error: Error): void {
+      last = error
+      // Time does not give rights or another password.
+      if (accessProblem(error) !== undefined) reject(error)
+    },
   }
 }
