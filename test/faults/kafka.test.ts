@@ -90,42 +90,67 @@ const POINTS: readonly KafkaPoint[] = [
   'commit:committed',
 ]
 
-test('a call that fails at any point of the protocol neither loses nor doubles anything', { skip, timeout: 200_000 }, async (t) => {
-  const cluster = await clusterFor(t, brokers)
-  const fired = new Map<KafkaPoint, number>()
-  const passed = new Map<KafkaPoint, number>()
-  // Points take turns at failing: the third time each is passed, then the sixth, and so on.
-  const onPoint: KafkaLogOptions['onPoint'] = (point) => {
-    const times = (passed.get(point) ?? 0) + 1
-    passed.set(point, times)
-    if (times % 3 !== 0 || (fired.get(point) ?? 0) >= 4) return
-    fired.set(point, (fired.get(point) ?? 0) + 1)
-    throw new Error(`on purpose, at ${point}`)
-  }
-  const log = await cluster.open({ onPoint, requestBytes: 4_096 })
-  await log.append(shards.flatMap((shard) => recordsOf(shard)))
-  const codes = new Set<string>()
-  const worker = workerOn(t, log, (failure) => codes.add(failure))
+/** State with each chunk, or now and then, so that take-overs replay. */
+const WAYS: readonly (readonly [string, Partial<KafkaLogOptions>])[] = [
+  ['state with each chunk', {}],
+  ['state in snapshots', { snapshots: { everyMs: 60_000, everyRecords: 90 } }],
+]
+
+/** Somebody who takes everything over, replays what is to be replayed, and writes the state. */
+const settledBy = async (t: TestContext, cluster: Cluster, options: Partial<KafkaLogOptions>): Promise<KafkaLog> => {
+  const log = await cluster.open(options)
+  const worker = workerOn(t, log)
   worker.start()
   await worker.drained()
   await worker.stop()
-  t.diagnostic([...fired].map(([point, times]) => `${point} ${times}`).join(', '))
-  for (const point of POINTS) assert.ok((fired.get(point) ?? 0) > 1, `${point} did not fail often enough`)
-  assert.deepEqual([...codes].sort(), ['COMMIT_UNKNOWN', 'SHARD_ACQUIRE_FAILED'])
-  await compare(cluster, await cluster.open())
-})
+  await log.settle()
+  return log
+}
 
-test('two workers that both believe every shard is theirs neither lose nor double anything', { skip, timeout: 200_000 }, async (t) => {
-  const cluster = await clusterFor(t, brokers)
-  const logs = [await cluster.open(), await cluster.open()]
-  await logs[0]!.append(shards.flatMap((shard) => recordsOf(shard)))
-  const codes: string[] = []
-  const workers = logs.map((log) => workerOn(t, log, (failure) => codes.push(failure)))
-  for (const worker of workers) worker.start()
-  const done = (): boolean => shards.every((shard) => workers.some((worker) => worker.stats().shards[shard]!.next === EVENTS))
-  while (!done()) await sleep(50)
-  for (const worker of workers) await worker.stop()
-  t.diagnostic(`fenced ${codes.filter((found) => found === 'SHARD_FENCED').length} times`)
-  assert.ok(codes.includes('SHARD_FENCED'), 'the two did not meet')
-  await compare(cluster, await cluster.open())
-})
+for (const [words, options] of WAYS)
+  test(`a call that fails at any point of the protocol neither loses nor doubles anything, ${words}`, {
+    skip,
+    timeout: 200_000,
+  }, async (t) => {
+    const cluster = await clusterFor(t, brokers)
+    const fired = new Map<KafkaPoint, number>()
+    const passed = new Map<KafkaPoint, number>()
+    // Points take turns at failing: the third time each is passed, then the sixth, and so on.
+    const onPoint: KafkaLogOptions['onPoint'] = (point) => {
+      const times = (passed.get(point) ?? 0) + 1
+      passed.set(point, times)
+      if (times % 3 !== 0 || (fired.get(point) ?? 0) >= 4) return
+      fired.set(point, (fired.get(point) ?? 0) + 1)
+      throw new Error(`on purpose, at ${point}`)
+    }
+    const log = await cluster.open({ onPoint, requestBytes: 4_096 })
+    await log.append(shards.flatMap((shard) => recordsOf(shard)))
+    const codes = new Set<string>()
+    const worker = workerOn(t, log, (failure) => codes.add(failure))
+    worker.start()
+    await worker.drained()
+    await worker.stop()
+    t.diagnostic([...fired].map(([point, times]) => `${point} ${times}`).join(', '))
+    for (const point of POINTS) assert.ok((fired.get(point) ?? 0) > 1, `${point} did not fail often enough`)
+    assert.deepEqual([...codes].sort(), ['COMMIT_UNKNOWN', 'SHARD_ACQUIRE_FAILED'])
+    await compare(cluster, await settledBy(t, cluster, options))
+  })
+
+for (const [words, options] of WAYS)
+  test(`two workers that both believe every shard is theirs neither lose nor double anything, ${words}`, {
+    skip,
+    timeout: 200_000,
+  }, async (t) => {
+    const cluster = await clusterFor(t, brokers)
+    const logs = [await cluster.open(options), await cluster.open(options)]
+    await logs[0]!.append(shards.flatMap((shard) => recordsOf(shard)))
+    const codes: string[] = []
+    const workers = logs.map((log) => workerOn(t, log, (failure) => codes.push(failure)))
+    for (const worker of workers) worker.start()
+    const done = (): boolean => shards.every((shard) => workers.some((worker) => worker.stats().shards[shard]!.next === EVENTS))
+    while (!done()) await sleep(50)
+    for (const worker of workers) await worker.stop()
+    t.diagnostic(`fenced ${codes.filter((found) => found === 'SHARD_FENCED').length} times`)
+    assert.ok(codes.includes('SHARD_FENCED'), 'the two did not meet')
+    await compare(cluster, await settledBy(t, cluster, options))
+  })

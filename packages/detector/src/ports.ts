@@ -66,11 +66,18 @@ export interface SlotSource {
  * the caller drops what it holds of the shard and calls `acquire` again.
  */
 export interface ShardLog extends SlotSource {
-  /** Takes the shard over, settles what a former owner left open, and returns position and named state. */
-  acquire(shard: number): Promise<{ readonly nextOffset: number; readonly meta: ReadonlyMap<string, Uint8Array> }>
+  /**
+   * Takes the shard over, settles what a former owner left open, and returns position and named state. With `replayTo` the state
+   * is older than the outputs: the chunks up to there are computed once more and given to `replay` instead of `commit`.
+   */
+  acquire(
+    shard: number,
+  ): Promise<{ readonly nextOffset: number; readonly replayTo?: number; readonly meta: ReadonlyMap<string, Uint8Array> }>
   /** Records from `fromOffset` on, in order; empty when there are none yet. */
   read(shard: number, fromOffset: number, maxRecords: number): Promise<readonly LogRecord[]>
   commit(commits: readonly ChunkCommit[]): Promise<void>
+  /** Takes state of a chunk whose outputs are stored already; they are not put out again. Only where `acquire` asks for it. */
+  replay?(commit: ChunkCommit): void
 }
 
 /** Release artifacts by id and hash, verified before they are handed out. */

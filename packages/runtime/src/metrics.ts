@@ -48,6 +48,10 @@ export const METRICS = {
     help: 'Records by stage and outcome: pass, reject (a dead letter), divert (a control record); the stages not named pass all on',
     labels: ['stage', 'outcome'],
   },
+  plumbline_events_replayed_total: {
+    kind: 'counter',
+    help: 'Events computed once more after a take-over because state is written less often than outputs; nothing of them is put out again',
+  },
   plumbline_events_scored_total: { kind: 'counter', help: 'Events scored and recorded' },
   plumbline_dead_letters_total: {
     kind: 'counter',

@@ -28,6 +28,17 @@ export const WorkerConfig = z
       description:
         'Most transactions under way at once, each of another shard. While all are, nothing is scored: what waits stays in Kafka.',
     }),
+    snapshotSeconds: z.number().min(0).max(3_600).default(10).meta({
+      description:
+        'How often the state of identities is written to Kafka; 0: with each chunk. Whoever takes a shard over computes the events since then once more, without putting anything out.',
+      unit: 's',
+      interacts: 'The events topic must keep events for longer.',
+    }),
+    snapshotEvents: z.number().int().min(100).max(1_000_000).default(20_000).meta({
+      description: 'Events of one shard after which its state is written in any case: the most that a take-over computes once more.',
+      unit: 'events',
+      interacts: 'Only with snapshotSeconds above 0.',
+    }),
     takeOversAtOnce: z.number().int().min(1).max(64).default(4).meta({
       description: 'Most shards whose state is read at once after the group has given them to this worker.',
     }),

@@ -7,6 +7,7 @@ export type WorkerMetrics = Pick<
   | 'plumbline_chunk_events'
   | 'plumbline_events_read_total'
   | 'plumbline_events_scored_total'
+  | 'plumbline_events_replayed_total'
   | 'plumbline_dead_letters_total'
   | 'plumbline_stage_outcomes_total'
   | 'plumbline_invariant_violations_total'
@@ -62,7 +63,13 @@ export const countedLog = (log: ShardLog, metrics: WorkerMetrics, onUnaccounted:
     outcome('score', 'pass', rows)
   }
 
+  const replay = (commit: ChunkCommit): void => {
+    log.replay?.(commit)
+    metrics.plumbline_events_replayed_total.inc((commit.scored?.rows ?? 0) + commit.deadLetters.length)
+  }
+
   return {
+    ...(log.replay === undefined ? {} : { replay }),
     load: (...args) => log.load(...args),
     acquire: (shard) => log.acquire(shard),
     async read(shard, fromOffset, maxRecords) {

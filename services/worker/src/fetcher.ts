@@ -1,6 +1,6 @@
 import type { LogRecord, ShardLog, ShardProcessor } from '@plumbline/detector'
 import type { WorkerPoint } from './points.ts'
-import type { ShardState } from './shard.ts'
+import { type ShardState, isReplaying } from './shard.ts'
 
 export interface FetcherOptions {
   readonly log: ShardLog
@@ -55,6 +55,7 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     const held = await log.acquire(state.shard)
     if (state.gone) return
     state.next = held.nextOffset
+    state.replayTo = held.replayTo ?? held.nextOffset
     state.meta = new Map(held.meta)
     state.opened = false
     state.fenced = false
@@ -69,12 +70,21 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     state.opened = true
   }
 
+  const readNext = async (state: ShardState): Promise<readonly LogRecord[]> => {
+    const size = sizeFor(state)
+    if (!isReplaying(state)) return log.read(state.shard, state.next, size)
+    const records = await log.read(state.shard, state.next, Math.min(size, state.replayTo - state.next))
+    return records.filter(({ offset }) => offset < state.replayTo)
+  }
+
   const read = async (state: ShardState): Promise<void> => {
     if (!state.opened) open(state)
-    const records = await log.read(state.shard, state.next, sizeFor(state))
+    const records = await readNext(state)
     if (state.gone) return
     if (records.length === 0) {
       state.phase = 'held'
+      // What is to be replayed is there: it has been read before.
+      if (isReplaying(state)) turn.add(state.shard)
       return
     }
     onPoint('worker:read')

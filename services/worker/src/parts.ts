@@ -5,6 +5,7 @@ import {
   type KafkaSettings,
   type KafkaValues,
   type ShardGroup,
+  type SnapshotOptions,
   type TakeOver,
   createShardGroup,
   ensureDeployment,
@@ -84,6 +85,9 @@ const resumeWaiting = (context: Context, names: readonly string[]): void => {
   for (const stats of context.worker?.stats().shards ?? []) if (obstacleOf(stats) !== null) context.worker?.resume(stats.shard)
 }
 
+const snapshotsOf = ({ snapshotSeconds, snapshotEvents }: WorkerConfig): { snapshots?: SnapshotOptions } =>
+  snapshotSeconds === 0 ? {} : { snapshots: { everyMs: snapshotSeconds * 1_000, everyRecords: snapshotEvents } }
+
 const detectorOf = (context: Context, log: KafkaLog): Detector => {
   const { config } = context
   const values = present(context.values)
@@ -107,6 +111,7 @@ export const detectionPart = (context: Context): Part => ({
     const log = await openKafkaLog(
       settings,
       {
+        ...snapshotsOf(config),
         prefix,
         shards,
         compression,
@@ -207,7 +212,8 @@ export const workPart = (context: Context): Part => {
     async stop() {
       context.stopping = true
       await context.worker?.finish()
-      await progress?.stop()
+      // Before the group is left: whoever takes over then has nothing to compute once more.
+      await Promise.all([context.log?.settle(), progress?.stop()])
       await context.worker?.stop()
     },
     stopTimeoutMs: FINISH_MS,

@@ -19,6 +19,8 @@ export interface ShardState {
   readonly shard: number
   phase: ShardPhase
   next: number
+  /** Outputs are stored up to here: what lies before is computed once more and put out by nobody. */
+  replayTo: number
   /** Named state as it is stored, while the shard is held. */
   meta: Map<string, Uint8Array>
   /** The processor has the state as of `next`. */
@@ -43,6 +45,7 @@ export const newShard = (shard: number): ShardState => ({
   shard,
   phase: 'lost',
   next: 0,
+  replayTo: 0,
   meta: new Map(),
   opened: false,
   limit: Number.POSITIVE_INFINITY,
@@ -86,7 +89,9 @@ export const failShard = (state: ShardState, error: unknown, from: 'ownership' |
   state.retryAt = nowMs + Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(state.failures - 1, 10))
 }
 
-/** Notes that its chunk is stored. */
+export const isReplaying = ({ next, replayTo }: ShardState): boolean => next < replayTo
+
+/** Notes that its chunk is stored, or replayed. */
 export const settleShard = (state: ShardState, { nextOffset, meta }: ChunkCommit): void => {
   state.next = nextOffset
   for (const { name, bytes } of meta) state.meta.set(name, bytes)

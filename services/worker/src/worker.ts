@@ -4,7 +4,7 @@ import { createChunks } from './chunks.ts'
 import { createFetcher } from './fetcher.ts'
 import type { Ownership, Worker, WorkerFailure, WorkerOptions } from './options.ts'
 import { createRouser } from './rouser.ts'
-import { type ShardState, failShard, newShard, settleShard } from './shard.ts'
+import { type ShardState, failShard, isReplaying, newShard, settleShard } from './shard.ts'
 
 interface Computed {
   readonly state: ShardState
@@ -86,10 +86,20 @@ export const createWorker = (options: WorkerOptions): Worker => {
     onDone: done,
   })
 
+  /** Its outputs are stored already: only the state is taken. */
+  const replay = (state: ShardState, commit: ChunkCommit): null => {
+    log.replay?.(commit)
+    processor.settle(state.shard)
+    settleShard(state, commit)
+    turn.add(state.shard)
+    return null
+  }
+
   const compute = (state: ShardState, records: readonly LogRecord[]): Computed | null => {
     try {
       const commit = chunks.process(state, records)
       if (commit === null) return null
+      if (isReplaying(state)) return replay(state, commit)
       state.phase = 'storing'
       state.busy = true
       // At the end of the queue: every other shard gets its turn before this one's next chunk.
@@ -246,10 +256,10 @@ export const createWorker = (options: WorkerOptions): Worker => {
     stats: () => ({
       ...totals,
       ...chunks.counts(),
-      shards: [...states.values()].map(({ shard, phase, next, error }) => ({
+      shards: [...states.values()].map(({ shard, phase, next, replayTo, error }) => ({
         shard,
         phase,
-        next,
+        next: Math.max(next, replayTo),
         error: error === null ? null : `${error.code}: ${error.message}`,
       })),
     }),

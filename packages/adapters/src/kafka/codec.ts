@@ -8,6 +8,7 @@ import type { TopicKind } from './topics.ts'
  *   events       `e:` `h:` `c:`  as the detector reads them, byte for byte
  *                `g:`  nothing: keeps the place of an offset that was none in the topics this was restored from
  *   state        `s:` + identity key (8 bytes): a slot · `m:` + name: named state · `o:next`: position of the next event
+ *                `o:snapshot`: position that slots and named state stand for, where it is not that of the next event (snapshots.ts)
  *                `b:barrier`: a take-over, value = its nonce
  *   scored       `r:` shard `:` first offset: one RowBinary block of a whole chunk
  *   alerts       `a:` alert id: Alert as JSON · `k:` alert id: AlertCapsule as JSON
@@ -20,6 +21,7 @@ import type { TopicKind } from './topics.ts'
  */
 export const BARRIER_KEY = 'b:barrier'
 const NEXT_KEY = 'o:next'
+const SNAPSHOT_KEY = 'o:snapshot'
 export const GAP_KEY = 'g:gap'
 const SLOT = 's:'
 const META = 'm:'
@@ -67,11 +69,20 @@ const slotMessage = (partition: number, { key, bytes }: SlotWrite): Message => (
   value: view(bytes),
 })
 
-/** Everything of a chunk that belongs to the state topic; the position is last, as it is what the rest stands for. */
-export const stateMessages = ({ shard, slots, meta, nextOffset }: ChunkCommit): Message[] => [
+/** Where outputs end, and where it differs the position that the state stands for. */
+export const positionMessages = (partition: number, nextOffset: number, snapshot?: number): Message[] => [
+  ...(snapshot === undefined ? [] : [{ partition, key: SNAPSHOT_KEY, value: String(snapshot) }]),
+  { partition, key: NEXT_KEY, value: String(nextOffset) },
+]
+
+/** Everything of a chunk that belongs to the state topic; the positions are last, as they are what the rest stands for. */
+export const stateMessages = (
+  { shard, slots, meta, nextOffset }: Pick<ChunkCommit, 'shard' | 'slots' | 'meta' | 'nextOffset'>,
+  snapshot?: number,
+): Message[] => [
   ...slots.map((slot) => slotMessage(shard, slot)),
   ...meta.map(({ name, bytes }) => ({ partition: shard, key: `${META}${name}`, value: view(bytes) })),
-  { partition: shard, key: NEXT_KEY, value: String(nextOffset) },
+  ...positionMessages(shard, nextOffset, snapshot),
 ]
 
 /** What one state record says. */
@@ -79,6 +90,7 @@ export type StateEntry =
   | { readonly kind: 'slot'; readonly key: Buffer; readonly bytes: Buffer | null }
   | { readonly kind: 'meta'; readonly name: string; readonly bytes: Buffer | null }
   | { readonly kind: 'next'; readonly offset: number }
+  | { readonly kind: 'snapshot'; readonly offset: number }
   | { readonly kind: 'barrier'; readonly nonce: string }
 
 export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
@@ -86,6 +98,7 @@ export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
   if (name.startsWith(SLOT)) return { kind: 'slot', key: key!.subarray(2), bytes: value }
   if (name.startsWith(META)) return { kind: 'meta', name: key!.subarray(2).toString(), bytes: value }
   if (name === NEXT_KEY) return { kind: 'next', offset: Number((value ?? NOTHING).toString()) }
+  if (name === SNAPSHOT_KEY) return { kind: 'snapshot', offset: Number((value ?? NOTHING).toString()) }
   if (name === BARRIER_KEY) return { kind: 'barrier', nonce: (value ?? NOTHING).toString() }
   throw new PlumblineError(
     'STATE_RECORD_UNKNOWN',

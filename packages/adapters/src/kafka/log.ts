@@ -11,6 +11,7 @@ import { type PartitionReader, openPartitionReader } from './reader.ts'
 import { MAX_REQUEST_BYTES } from './requests.ts'
 import { type ConnectProducer, type KafkaPoint, connectProducer } from './shard.ts'
 import { openSlotCache } from './slots.ts'
+import type { SnapshotOptions } from './snapshots.ts'
 import { checkTopics } from './topic-check.ts'
 import { type TopicNames, topicNames } from './topics.ts'
 
@@ -27,6 +28,8 @@ export interface KafkaLogOptions {
   readonly compression?: KafkaCompression
   /** Largest request of a chunk, bytes; records above it travel alone. Default 524,288: brokers refuse more than about 1 MB. */
   readonly requestBytes?: number
+  /** When state is written. Default: all that a chunk changes, in the chunk's own transaction. */
+  readonly snapshots?: SnapshotOptions
   /** Folder for the cache of state slots, with room for all slots of the shards held. Default: the system's temporary folder. */
   readonly cacheDir?: string
   /** Called after each take-over. */
@@ -36,9 +39,11 @@ export interface KafkaLogOptions {
 }
 
 /** The log of a cluster: any number of processes open it, and each shard obeys its latest owner. One partition is one shard. */
-export interface KafkaLog extends EventSink, ShardLog {
+export interface KafkaLog extends EventSink, Required<ShardLog> {
   readonly shards: number
   readonly topics: TopicNames
+  /** Writes state that is behind the outputs, so that nobody has to compute anything once more. */
+  settle(): Promise<void>
   /** Lets shards go that are somebody else's now, without storing anything. */
   release(shards: readonly number[]): Promise<void>
   /** Position behind the newest record of a shard that is read here, as far as this process has heard. */
@@ -129,6 +134,7 @@ const open = async (
     groupId,
     compression,
     requestBytes: options.requestBytes ?? MAX_REQUEST_BYTES,
+    snapshots: options.snapshots,
     connect,
     onAcquired,
     baseOf,
@@ -144,7 +150,7 @@ const open = async (
     if (records.length === 0) owner.caughtUp(shard)
     return records
   }
-  const { acquire, load, commit, release } = owner
+  const { acquire, load, commit, replay, settle, release } = owner
   return {
     shards,
     topics: names,
@@ -153,6 +159,8 @@ const open = async (
     acquire,
     load,
     commit,
+    replay,
+    settle,
     release,
     end: events.end,
     onRecords: arrived.on,

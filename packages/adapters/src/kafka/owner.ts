@@ -2,7 +2,7 @@ import type { ChunkCommit, ShardLog } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Admin, Kafka, Producer } from 'kafkajs'
 import { type KafkaCompression, isFenced, kafkaError } from './client.ts'
-import { outboxMessages, stateMessages } from './codec.ts'
+import { outboxMessages } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
 import { cutRequests } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
@@ -12,17 +12,21 @@ import {
   type GroupOffset,
   type KafkaPoint,
   checkCommit,
+  stale,
   storeChunk,
   tellOffset,
   writeBarrier,
 } from './shard.ts'
 import type { SlotCache } from './slots.ts'
+import { type ShardSnapshot, type SnapshotOptions, type StatePart, createShardSnapshot } from './snapshots.ts'
 import type { TopicKind, TopicNames } from './topics.ts'
 
 /** What a take-over found. */
 export interface TakeOver {
   readonly shard: number
   readonly nextOffset: number
+  /** Where its state ends, at most `nextOffset`: what lies between is computed once more. */
+  readonly stateOffset: number
   /** Offset of the consumer group, -1 without one. Differs from `nextOffset` only when somebody moved it by hand. */
   readonly groupOffset: number
   /** Records and bytes of the state topic that were read, and how long all of it took. */
@@ -43,6 +47,7 @@ export interface OwnerOptions {
   readonly groupId: string
   readonly compression: KafkaCompression
   readonly requestBytes: number
+  readonly snapshots: SnapshotOptions | undefined
   readonly connect: ConnectProducer
   readonly onAcquired: (taken: TakeOver) => void
   /** What is added to offsets of the events topic to get positions (bases.ts). */
@@ -55,15 +60,21 @@ export interface OwnerOptions {
 }
 
 /** The side of the log that belongs to one owner per shard. */
-export interface Owner extends Omit<ShardLog, 'read'> {
+export interface Owner extends Omit<Required<ShardLog>, 'read'> {
   /** Everything that is there is stored, and only markers follow: lets the group's offset pass them, so that the lag is none. */
   caughtUp(shard: number): void
+  /** Writes state that is behind the outputs, of all shards held. What fails is made up for at the next take-over. */
+  settle(): Promise<void>
   release(shards: readonly number[]): Promise<void>
   close(): Promise<void>
 }
 
+/** How often shards without chunks are looked at for state to save. */
+const SAVE_LOOK_MS = 1_000
+
 interface Held {
   readonly producer: Producer
+  readonly state: ShardSnapshot
   position: number
   /** The group's offset. */
   told: number
@@ -131,11 +142,21 @@ export const createOwner = (options: OwnerOptions): Owner => {
     try {
       onPoint('acquire:begin', shard)
       producer = await options.connect(kafka, `${prefix}.shard-${shard}`)
-      const { nextOffset, meta, records, bytes } = await restoreBehindBarrier(producer, shard)
+      const { nextOffset, snapshot, meta, records, bytes } = await restoreBehindBarrier(producer, shard)
+      const from = snapshot ?? nextOffset
+      const state = createShardSnapshot({
+        shard,
+        slots,
+        snapshots: options.snapshots,
+        from,
+        nextOffset,
+        named: snapshot !== null,
+        nowMs: performance.now(),
+      })
       const group = await groupOffset(shard)
-      held.set(shard, { producer, position: nextOffset, told: group, telling: null, storing: false })
-      onAcquired({ shard, nextOffset, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
-      return { nextOffset, meta }
+      held.set(shard, { producer, state, position: nextOffset, told: group, telling: null, storing: false })
+      onAcquired({ shard, nextOffset, stateOffset: from, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
+      return from < nextOffset ? { nextOffset: from, replayTo: nextOffset, meta } : { nextOffset, meta }
     } catch (cause) {
       if (producer !== undefined) leave(producer)
       throw isFenced(cause)
@@ -144,9 +165,9 @@ export const createOwner = (options: OwnerOptions): Owner => {
     }
   }
 
-  const chunkOf = (commit: ChunkCommit): Chunk => {
+  const chunkOf = (commit: ChunkCommit, { messages }: StatePart): Chunk => {
     const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
-    const requests = cutRequests([...outbox, { topic: names.state, messages: stateMessages(commit) }], options.requestBytes)
+    const requests = cutRequests([...outbox, { topic: names.state, messages }], options.requestBytes)
     const offset = options.passed(commit.shard, commit.nextOffset)
     return { shard: commit.shard, nextOffset: commit.nextOffset, requests, offset: groupOffsetOf(commit.shard, offset) }
   }
@@ -154,13 +175,16 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const notHeld = (shard: number): PlumblineError =>
     new PlumblineError('SHARD_NOT_HELD', `Shard ${shard} is not held here. Acquire it first.`, { retryable: true })
 
-  const store = async (commit: ChunkCommit, owner: Held): Promise<void> => {
+  /** `saving`: state alone, as of where outputs end already. */
+  const store = async (commit: ChunkCommit, owner: Held, saving = false): Promise<void> => {
     const { shard, nextOffset } = commit
-    checkCommit(commit, owner.position)
-    const chunk = chunkOf(commit)
+    checkCommit(commit, saving ? owner.position - 1 : owner.position)
+    if (owner.state.replaying()) throw stale(`The state of shard ${shard} is behind ${owner.position}: replay up to there first.`)
+    const part = owner.state.part(commit, performance.now(), saving)
+    const chunk = chunkOf(commit, part)
     await storeChunk(owner.producer, chunk, options.compression, (point) => onPoint(point, shard))
     if (held.get(shard) !== owner) throw notHeld(shard)
-    slots.put(shard, commit.slots)
+    owner.state.stored(commit, part, performance.now())
     owner.position = nextOffset
     owner.told = chunk.offset.offset + options.baseOf(shard)
   }
@@ -175,6 +199,28 @@ export const createOwner = (options: OwnerOptions): Owner => {
     }
     owner.telling = null
   }
+
+  /** A transaction with state alone. */
+  const save = async (shard: number, owner: Held, change: ChunkCommit): Promise<void> => {
+    try {
+      await store(change, owner, true)
+    } catch {
+      // As for `tell`.
+      if (held.get(shard) === owner) drop(shard)
+    }
+    owner.telling = null
+  }
+
+  /** Begins to save the state of a shard that nobody is busy with. */
+  const saveIdle = (shard: number, owner: Held, nowMs?: number): void => {
+    if (owner.storing || owner.telling !== null) return
+    const change = owner.state.overdue(nowMs)
+    if (change !== null) owner.telling = save(shard, owner, { ...change, scored: null, alerts: [], capsules: [], deadLetters: [] })
+  }
+  const timer = setInterval(() => {
+    for (const [shard, owner] of held) saveIdle(shard, owner, performance.now())
+  }, SAVE_LOOK_MS)
+  timer.unref()
 
   /** Chunks of one shard, in order; after the first that fails the shard is no longer held. */
   const storeInOrder = async (shard: number, commits: readonly ChunkCommit[]): Promise<void> => {
@@ -212,6 +258,19 @@ export const createOwner = (options: OwnerOptions): Owner => {
       const offset = options.passed(shard, owner.position)
       if (offset > Math.max(owner.told, owner.position)) owner.telling = tell(shard, owner, offset)
     },
+    replay(commit) {
+      const owner = held.get(commit.shard)
+      if (owner === undefined) throw notHeld(commit.shard)
+      owner.state.replayed(commit)
+    },
+    async settle() {
+      const settled = [...held].map(async ([shard, owner]) => {
+        await owner.telling
+        if (held.get(shard) === owner) saveIdle(shard, owner)
+        await owner.telling
+      })
+      await Promise.all(settled)
+    },
     async release(shards) {
       const release = async (shard: number): Promise<void> => {
         drop(shard)
@@ -220,6 +279,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
       await Promise.all(shards.map((shard) => inTurn(shard, () => release(shard))))
     },
     async close() {
+      clearInterval(timer)
       for (const shard of held.keys()) drop(shard)
       await Promise.allSettled(turns.values())
       for (const shard of held.keys()) drop(shard)

@@ -7,6 +7,8 @@ import type { SlotCache } from './slots.ts'
 /** State of a shard as its topic has it at the barrier. */
 export interface RestoredState {
   readonly nextOffset: number
+  /** Position that slots and named state stand for, where the topic names one; at most `nextOffset`. */
+  readonly snapshot: number | null
   readonly meta: ReadonlyMap<string, Uint8Array>
   readonly records: number
   readonly bytes: number
@@ -31,7 +33,12 @@ const SILENCE_MS = 30_000
 export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: number, barrier: Barrier): Promise<RestoredState> =>
   new Promise((resolve, reject) => {
     const meta = new Map<string, Uint8Array>()
-    const totals = { nextOffset: 0, records: 0, bytes: 0 }
+    const totals: { nextOffset: number; snapshot: number | null; records: number; bytes: number } = {
+      nextOffset: 0,
+      snapshot: null,
+      records: 0,
+      bytes: 0,
+    }
 
     const silence = (): NodeJS.Timeout =>
       setTimeout(() => {
@@ -49,6 +56,7 @@ export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: n
     /** Takes one entry; true at the barrier. */
     const take = (entry: StateEntry, offset: number): boolean => {
       if (entry.kind === 'next') totals.nextOffset = entry.offset
+      if (entry.kind === 'snapshot') totals.snapshot = entry.offset
       if (entry.kind === 'meta') {
         // Copied: the bytes are a piece of a whole fetch, which would stay in memory with them.
         if (entry.bytes === null) meta.delete(entry.name)

@@ -126,7 +126,7 @@ export const storeChunk = async (
   }
 }
 
-const stale = (message: string): PlumblineError =>
+export const stale = (message: string): PlumblineError =>
   new PlumblineError('COMMIT_STALE', `${message} Acquire the shard again.`, { retryable: true })
 
 /** Refuses a chunk that does not start where the last one of its shard ended. */
