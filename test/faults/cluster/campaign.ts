@@ -27,6 +27,7 @@ export interface CampaignResult {
 const NEXT_SEED = 1_000_003
 const WORKERS = 3
 const SESSION_MS = 1_000
+const SNAPSHOT_SECONDS = 2
 const REST = 1_000
 /** How much of the log a deployment gets while it is struck; then another one goes on with the rest of the faults. */
 const ENOUGH = 0.95
@@ -45,6 +46,8 @@ const startRun = async (site: Site, { seed, broken = false }: CampaignOptions, f
     prefix: deployment.prefix,
     sessionMs: SESSION_MS,
     chunkRecords: 25,
+    // One deployment writes state with each chunk, the next now and then.
+    snapshotSeconds: seed % 2 === 0 ? SNAPSHOT_SECONDS : 0,
     requestBytes: 16_384,
     broken,
   }

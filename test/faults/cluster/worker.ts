@@ -12,13 +12,15 @@ export interface WorkerPlan {
   readonly prefix: string
   readonly sessionMs: number
   readonly chunkRecords: number
+  /** How often state is written, s; 0: with each chunk. Default 0. */
+  readonly snapshotSeconds?: number
   /** Largest request of a chunk, bytes. Default: the log's own. */
   readonly requestBytes?: number
   /** One transactional id per worker instead of per shard. */
   readonly broken?: boolean
 }
 
-const configOf = ({ brokers, prefix, sessionMs, chunkRecords }: WorkerPlan) =>
+const configOf = ({ brokers, prefix, sessionMs, chunkRecords, snapshotSeconds = 0 }: WorkerPlan) =>
   loadWorkerConfig({
     flags: {
       kafkaBrokers: [...brokers],
@@ -29,6 +31,7 @@ const configOf = ({ brokers, prefix, sessionMs, chunkRecords }: WorkerPlan) =>
       // Few, so that eviction is part of it.
       residentIdentities: 64,
       chunkRecords,
+      snapshotSeconds,
       sessionMs,
       metricsPort: 0,
     },
