@@ -1,4 +1,5 @@
 import { loadFrontConfig } from '@plumbline/standalone/front/config'
+import { loadWorkerConfig } from '../../services/worker/src/config.ts'
 import { loadMigrateConfig } from '../../services/cli/src/migrate/config.ts'
 
 type Load = (sources: { env: Record<string, string> }) => { readonly config: unknown }
@@ -7,4 +8,5 @@ type Load = (sources: { env: Record<string, string> }) => { readonly config: unk
 export const PROCESSES: Readonly<Record<string, Load>> = {
   front: loadFrontConfig,
   migrate: loadMigrateConfig,
+  worker: loadWorkerConfig,
 }
