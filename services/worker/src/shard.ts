@@ -61,13 +61,7 @@ const BACKOFF_FIRST_MS = 50
 const BACKOFF_LAST_MS = 10_000
 
 /** Codes that end a shard until somebody acts, unless the error says that trying again may help; going on would be wrong. */
-const STOPPING = new Set([
-  'RELEASE_UNSUPPORTED',
-  'RECORDS_TRIMMED',
-  'SLOT_VERSION_UNSUPPORTED',
-  'LOG_SHORTER_THAN_POSITION',
-  'STATE_RECORD_UNKNOWN',
-])
+const STOPPING = new Set(['RELEASE_UNSUPPORTED', 'RECORDS_TRIMMED', 'STATE_VERSION', 'LOG_SHORTER_THAN_POSITION', 'STATE_RECORD_UNKNOWN'])
 
 const describe = (error: unknown): { code: string; message: string } => {
   const code = (error as { code?: unknown } | null)?.code

@@ -2,6 +2,7 @@ import { createLogger } from '@plumbline/runtime'
 import { loadWorkerConfig, startWorkerService } from '../../../services/worker/src/service.ts'
 import { MASTER_KEY } from '../../../packages/detector/src/rig.testkit.ts'
 import { CONFIG, SHARDS } from '../../support/detector-log.ts'
+import { knowPrevious } from '../../support/previous-slot.ts'
 import { producerPerWorker } from './broken.ts'
 import { say } from './trigger.ts'
 
@@ -18,6 +19,8 @@ export interface WorkerPlan {
   readonly requestBytes?: number
   /** One transactional id per worker instead of per shard. */
   readonly broken?: boolean
+  /** Reads state that the build before this one stored. */
+  readonly previous?: boolean
 }
 
 const configOf = ({ brokers, prefix, sessionMs, chunkRecords, snapshotSeconds = 0 }: WorkerPlan) =>
@@ -56,6 +59,7 @@ export const startWorkerOf = async (
   plan: WorkerPlan,
   onPoint: (point: string, shard: number) => void,
 ): Promise<{ stop(): Promise<void> }> => {
+  if (plan.previous === true) knowPrevious()
   const service = await startWorkerService(configOf(plan), {
     logger: createLogger({ name: 'worker', level: 'info', destination: { write: retell } }),
     onPoint: (point, shard = -1) => onPoint(point, shard),

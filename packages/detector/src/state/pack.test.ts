@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SLOT_BYTES, SLOT_VERSION } from './layout.ts'
-import { packSlot, unpackSlot } from './pack.ts'
+import { packSlot, SLOT_MIGRATIONS, unpackSlot } from './pack.ts'
 import type { Segment } from './slots.ts'
 
 const segment = (slots: number): Segment => {
@@ -83,4 +83,29 @@ test('random bytes in place of a slot are refused, never read', () => {
     }),
     { seed: 2, numRuns: 300 },
   )
+})
+
+test('a slot of an earlier version is migrated when it is read, one version after the other; without a way it is refused', (t) => {
+  const seg = segment(1)
+  fill(seg, 0, [{ at: 100, value: 7 }])
+  /** As a build of that version would have stored it. */
+  const ofVersion = (version: number): Uint8Array => {
+    seg.u8[0] = version
+    const bytes = packSlot(seg, 0)
+    new DataView(bytes.buffer).setUint32(0, version, true)
+    return bytes
+  }
+  const earlier = ofVersion(SLOT_VERSION - 1)
+  const into = segment(2)
+  assert.throws(() => unpackSlot(earlier, into, 0), { code: 'STATE_VERSION' })
+  assert.throws(() => unpackSlot(ofVersion(SLOT_VERSION + 1), into, 0), { code: 'STATE_VERSION' })
+  t.after(() => SLOT_MIGRATIONS.delete(SLOT_VERSION - 1))
+  SLOT_MIGRATIONS.set(SLOT_VERSION - 1, ({ u32 }, base) => {
+    u32[(base >> 2) + 100]! += 1
+  })
+  unpackSlot(earlier, into, SLOT_BYTES)
+  assert.deepEqual([into.u32[1024 + 100], into.u8[SLOT_BYTES]], [8, SLOT_VERSION])
+  const damaged = earlier.slice()
+  damaged[20]! ^= 1
+  assert.throws(() => unpackSlot(damaged, into, 0), { code: 'STATE_DAMAGED' })
 })

@@ -69,15 +69,33 @@ export const packSlot = (seg: Segment, base: number): Uint8Array => {
 const damaged = (what: string): PlumblineError =>
   new PlumblineError('STATE_DAMAGED', `A stored baseline cannot be read (${what}). Restore it from a backup or from the log.`)
 
-/** Unpacks stored bytes into the slot at `base`. Throws STATE_DAMAGED or STATE_VERSION. */
+/**
+ * What a new layout of the slot comes with: from a version, how the slot at `base` becomes one of the next. Pure, and kept for
+ * ever: a baseline is migrated when its identity is next seen, however long after the upgrade that is (contracts C5).
+ */
+export type SlotMigration = (seg: Segment, base: number) => void
+export const SLOT_MIGRATIONS = new Map<number, SlotMigration>()
+
+const migrate = (seg: Segment, base: number, from: number): void => {
+  for (let version = from; version < SLOT_VERSION; version++) SLOT_MIGRATIONS.get(version)!(seg, base)
+  seg.u8[base + H.version] = SLOT_VERSION
+}
+
+const isReadable = (version: number): boolean => {
+  for (let at = version; at < SLOT_VERSION; at++) if (!SLOT_MIGRATIONS.has(at)) return false
+  return version <= SLOT_VERSION
+}
+
+/** Unpacks stored bytes of this version or an earlier one into the slot at `base`. Throws STATE_DAMAGED or STATE_VERSION. */
 export const unpackSlot = (bytes: Uint8Array, seg: Segment, base: number): void => {
   if (bytes.length < 16) throw damaged('too short')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const version = view.getUint32(0, true)
-  if (version !== SLOT_VERSION) {
+  if (version !== SLOT_VERSION && !isReadable(version)) {
+    const remedy = version > SLOT_VERSION ? 'Start the newer Plumbline that wrote it.' : 'Upgrade by way of a version that reads it.'
     throw new PlumblineError(
       'STATE_VERSION',
-      `A stored baseline has version ${version}; this build reads version ${SLOT_VERSION}. Upgrade Plumbline.`,
+      `A stored baseline has version ${version}; this build reads version ${SLOT_VERSION}. ${remedy}`,
     )
   }
   const linesLo = view.getUint32(8, true) | 0
@@ -106,5 +124,6 @@ export const unpackSlot = (bytes: Uint8Array, seg: Segment, base: number): void 
   }
   check = mix(mix(check, linesLo), linesHi)
   if (p !== bytes.length || check >>> 0 !== view.getUint32(4, true)) throw damaged('checksum')
-  if (seg.u8[base + H.version] !== SLOT_VERSION) throw damaged('version byte')
+  if (seg.u8[base + H.version] !== version) throw damaged('version byte')
+  if (version !== SLOT_VERSION) migrate(seg, base, version)
 }
