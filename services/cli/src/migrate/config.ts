@@ -1,7 +1,6 @@
 import { checkKafkaConfig, checkMasterKeyConfig, KAFKA_FIELDS, MASTER_KEY_FIELDS, SHARD_FIELDS } from '@plumbline/adapters/kafka'
-import { type ConfigSources, configFields, type LoadedConfig, loadConfig } from '@plumbline/runtime'
-import { FOREIGN_VARIABLES, storeOptions, StandaloneConfig } from '@plumbline/standalone/config'
-import { FrontConfig } from '@plumbline/standalone/front/config'
+import { type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
+import { FOREIGN_VARIABLES, storeOptions } from '@plumbline/standalone/config'
 import { z } from 'zod'
 
 /** Options of `plumbline migrate`. Those of Kafka are needed together, and only for a deployment on Kafka. */
@@ -44,8 +43,5 @@ export const MigrateConfig = z
   .meta({ id: 'PlumblineMigrateConfig', title: 'Configuration of plumbline migrate' })
 export type MigrateConfig = z.output<typeof MigrateConfig>
 
-/** Variables of the processes that this one prepares for: one file of variables may serve all. */
-const theirs = (): string[] => [StandaloneConfig, FrontConfig].flatMap((schema) => configFields(schema).map(({ env }) => env))
-
 export const loadMigrateConfig = (sources: ConfigSources): LoadedConfig<MigrateConfig> =>
-  loadConfig(MigrateConfig, { ...sources, ignoreEnv: [...FOREIGN_VARIABLES, ...theirs()] })
+  loadConfig(MigrateConfig, { ...sources, ignoreEnv: [...FOREIGN_VARIABLES, ...(sources.ignoreEnv ?? [])] })

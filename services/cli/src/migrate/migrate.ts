@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import { type Output, report } from '../output.ts'
 import { openStore } from '../store.ts'
 import { addConfigFlags, givenFlags } from '../up/flags.ts'
+import { variablesOfOthers } from '../up/variables.ts'
 import { migrateCluster, type ClusterState } from './cluster.ts'
 import { loadMigrateConfig, MigrateConfig } from './config.ts'
 
@@ -41,7 +42,8 @@ const wordsOf = (done: readonly string[], kinds: string, dryRun: boolean): strin
 export const migrate = async (command: Command, output: Output): Promise<void> => {
   const { config: file, clickhouse, dryRun = false } = command.opts<Flags>()
   const flags = { ...givenFlags(command, MigrateConfig), ...(clickhouse === undefined ? {} : { clickhouseUrl: clickhouse }) }
-  const { config } = loadMigrateConfig({ file, env: process.env, flags })
+  const ignoreEnv = await variablesOfOthers(MigrateConfig, process.env)
+  const { config } = loadMigrateConfig({ file, env: process.env, flags, ignoreEnv })
   const { kafkaBrokers, clickhouseUrl, dataDir, storeRetentionDays: days } = config
   let cluster: ClusterState | null = null
   // First, because it says at once when key or shards are other ones.

@@ -6,6 +6,7 @@ import { EXIT } from '../exit.ts'
 import { describeError, type Output, note } from '../output.ts'
 import { givenFlags } from './flags.ts'
 import { untilSignal } from './serve.ts'
+import { variablesOfOthers } from './variables.ts'
 
 /** A process of a cluster that has no door, only metrics and health, and how it is configured. */
 export interface Member<C> {
@@ -21,7 +22,8 @@ const LINGER_MS = 1_000
 /** Runs a process until a signal; exit code 0 when it stopped in good order. */
 export const runMember = async <C>(command: Command, output: Output, { name, schema, load, start }: Member<C>): Promise<void> => {
   const { config: file } = command.opts<{ config?: string }>()
-  const loaded = load({ file, env: process.env, flags: givenFlags(command, schema) })
+  const ignoreEnv = await variablesOfOthers(schema, process.env)
+  const loaded = load({ file, env: process.env, flags: givenFlags(command, schema), ignoreEnv })
   note(output, printConfig(loaded))
   const stopped = untilSignal()
   const service = await start(loaded.config)

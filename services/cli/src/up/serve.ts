@@ -6,6 +6,7 @@ import { EXIT } from '../exit.ts'
 import { describeError, type Output, note } from '../output.ts'
 import { openBrowser } from './browser.ts'
 import { givenFlags } from './flags.ts'
+import { variablesOfOthers } from './variables.ts'
 
 interface ServedConfig {
   readonly dataDir: string
@@ -45,7 +46,8 @@ export const serve = async <C extends ServedConfig>(
   open: boolean,
 ): Promise<void> => {
   const { config: file } = command.opts<{ config?: string }>()
-  const loaded = load({ file, env: process.env, flags: givenFlags(command, schema) })
+  const ignoreEnv = await variablesOfOthers(schema, process.env)
+  const loaded = load({ file, env: process.env, flags: givenFlags(command, schema), ignoreEnv })
   note(output, printConfig(loaded))
   const stopped = untilSignal()
   // The page comes first: it shows the progress of the rest.

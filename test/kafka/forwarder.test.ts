@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openKafkaDeployment } from '@plumbline/adapters/kafka'
+import { createFileSink, createForwarder, outboxPorts } from '@plumbline/adapters/siem'
+import { Alert } from '@plumbline/schemas'
+import { until } from '../e2e/instance.testkit.ts'
+import { kafkaBroker } from '../support/kafka/broker.ts'
+import { SHARDS, clusterFor } from '../support/kafka/cluster.ts'
+
+const { brokers, skip } = await kafkaBroker()
+const golden = JSON.parse(readFileSync(new URL('../../schemas/fixtures/v1/alerts.json', import.meta.url), 'utf8')) as {
+  readonly accepted: readonly { readonly output: unknown }[]
+}
+const model = Alert.parse(golden.accepted[0]?.output)
+const idOf = (n: number): string => `00000000-0000-5000-8000-${String(n).padStart(12, '0')}`
+const alertAt = (n: number): Alert => ({ ...model, id: idOf(n), severity: 'high' })
+const product = { name: 'Plumbline', vendorName: 'Plumbline', version: '0.0.0' }
+
+test('alerts on Kafka reach each receiver once over restarts; a new one begins with what retention left', { skip }, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-forward-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  const { kafka, settings, prefix, names } = await clusterFor(t, brokers)
+  const masterKey = Buffer.alloc(32, 1)
+  const idsIn = (file: string): string[] =>
+    readFileSync(join(dir, file), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { finding_info: { uid: string } }).finding_info.uid.slice(0, model.id.length))
+  /** A start of the front: alerts come, all receivers take what there is, and it ends. */
+  const run = async (alerts: readonly number[], ...files: readonly string[]): Promise<void> => {
+    const log = await openKafkaDeployment(settings, { prefix, shards: SHARDS, masterKey, door: 'front' })
+    const sinks = files.map((file) => ({ ...createFileSink({ path: join(dir, file), product }), name: file }))
+    const forwarder = await createForwarder({ ...outboxPorts(log.outbox, log.kv), sinks, budgetPerDay: 100, batch: 2 })
+    const off = log.outbox.onEntries((topics) => topics.includes('alerts') && forwarder.wake())
+    await log.publish('alerts', alerts.map(alertAt))
+    const last = idOf(alerts.at(-1)!)
+    await until('the last alert', 20_000, async () => files.every((file) => readFileSync(join(dir, file), 'utf8').includes(last)))
+    off()
+    await forwarder.close()
+    await log.close()
+  }
+  await run([1, 2, 3, 4, 5], 'one')
+  const admin = kafka.admin()
+  await admin.connect()
+  const [end] = await admin.fetchTopicOffsets(names.alerts)
+  await admin.deleteTopicRecords({ topic: names.alerts, partitions: [{ partition: 0, offset: '3' }] })
+  await admin.disconnect()
+  assert.ok(Number(end?.high) > 3)
+  await run([6, 7], 'one', 'late')
+  assert.deepEqual(idsIn('one'), [1, 2, 3, 4, 5, 6, 7].map(idOf))
+  assert.deepEqual(idsIn('late'), [4, 5, 6, 7].map(idOf))
+})
