@@ -7,6 +7,7 @@ import { benchBroker } from './broker.ts'
 import { idleCost } from './idle.ts'
 import { latencies } from './latency.ts'
 import { restoreTimes } from './restore.ts'
+import { stateWritten } from './state.ts'
 import { throughput, twoAgainstOne } from './throughput.ts'
 
 const CORPUS = { seed: 41, identities: 5_000, days: 3, eventsPerIdentityDay: 28, peerGroups: false, arguments: false } as const
@@ -34,6 +35,7 @@ export const kafka = async (): Promise<Measured> => {
     const workers = await twoAgainstOne(broker, corpus, release, CHUNKS[0])
     const delay = await latencies(broker, release, RATES)
     const idle = await idleCost(broker, release)
+    const state = await stateWritten(broker, release, RATES[0])
     const restored = await restoreTimes(broker, corpus, release, SIZES)
     const ratio = (chunk: number): number => median(rates.pairs.filter((p) => p.chunk === chunk).map((p) => p.worker / p.plain))
     const bars: Bar[] = [
@@ -79,10 +81,11 @@ export const kafka = async (): Promise<Measured> => {
         latency: delay.measured,
         hot: delay.hot,
         idle,
+        state: state.measured,
         restore: restored.measured,
       },
       bars,
-      tables: [rates.table, delay.table, restored.table],
+      tables: [rates.table, delay.table, state.table, restored.table],
     }
   } finally {
     await broker.close()

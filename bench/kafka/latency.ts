@@ -23,7 +23,7 @@ const HOT = 150_000
 const BESIDE = 1_000
 
 /** A company whose events end last midnight: recent enough to be learned, and the same corpus all day. */
-const company = () => ({
+export const company = () => ({
   seed: 61,
   identities: 5_000,
   days: 5,
@@ -66,14 +66,14 @@ const watchAlerts = async (broker: BenchBroker, topic: string): Promise<{ readon
   return { seen, stop: () => consumer.disconnect() }
 }
 
-interface Source {
+export interface Source {
   readonly log: KafkaLog
   readonly records: readonly AppendRecord[]
   at: number
 }
 
 /** Appends `rate` events per second until told to stop. Returns how many went. */
-const background = (source: Source, rate: number): { stop(): Promise<number> } => {
+export const background = (source: Source, rate: number): { stop(): Promise<number> } => {
   let running = true
   const run = (async () => {
     const begun = performance.now()
@@ -170,7 +170,7 @@ const measureHot = async (
   return { ...measured, backlog: end - position }
 }
 
-const untilProcessed = async (broker: BenchBroker, prefix: string, total: number): Promise<void> => {
+export const untilProcessed = async (broker: BenchBroker, prefix: string, total: number): Promise<void> => {
   while ((await committed(broker.admin, `${prefix}.worker`, topicNames(prefix).events)) < total) await sleep(100)
 }
 

@@ -37,11 +37,12 @@ export const giveRelease = async (
 export interface WorkerChoice {
   /** Most events of one transaction. */
   readonly chunk: number
-  /** For the brokers' logs. */
+  /** How often state is written, seconds; 0: with each chunk. Default: the worker's own. */
+  readonly snapshotSeconds?: number
 }
 
 /** The product's worker as an operator starts it. */
-export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: number, { chunk }: WorkerChoice): Child =>
+export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: number, { chunk, snapshotSeconds }: WorkerChoice): Child =>
   startChild('services/cli/src/main.ts', ['worker'], {
     PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
     PLUMBLINE_KAFKA_PREFIX: prefix,
@@ -50,4 +51,5 @@ export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: nu
     PLUMBLINE_CHUNK_RECORDS: String(chunk),
     PLUMBLINE_METRICS_PORT: '0',
     PLUMBLINE_LOG_LEVEL: 'warn',
+    ...(snapshotSeconds === undefined ? {} : { PLUMBLINE_SNAPSHOT_SECONDS: String(snapshotSeconds) }),
   })
