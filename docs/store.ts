@@ -56,6 +56,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'alerts.suppressed': 'Of those, not told one by one.',
   'alerts.alert': 'The whole alert, JSON.',
   'feedback.verdict': 'confirmed, safe or dismissed.',
+  'capsules.identity_kind': 'agent, user or service.',
   'recorder_positions.lane': 'Partition of the topic in a cluster; else 0.',
   'dead_letters.payload': 'The beginning of what arrived, base64.',
 }

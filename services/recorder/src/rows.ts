@@ -13,6 +13,16 @@ const text = new TextDecoder()
 type Row = Readonly<Record<string, unknown>>
 type JsonTopic = Exclude<Topic, 'scored'>
 
+/** What kind of subject an event is about, as it says itself; empty where it cannot be read. */
+const kindIn = (event: string): string => {
+  try {
+    const { identity } = JSON.parse(Buffer.from(event, 'base64').toString()) as { identity?: { kind?: unknown } }
+    return typeof identity?.kind === 'string' ? identity.kind : ''
+  } catch {
+    return ''
+  }
+}
+
 const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry, delivery?: string) => Row } = {
   alerts: (alert, entry, delivery) => ({
     tenant: alert.facts.tenant,
@@ -41,7 +51,12 @@ const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry, de
     offset: alert.replay.position.offset,
     alert: JSON.stringify(alert),
   }),
-  capsules: (capsule) => ({ alert_id: capsule.alertId, revision: capsule.revision, capsule: JSON.stringify(capsule) }),
+  capsules: (capsule) => ({
+    alert_id: capsule.alertId,
+    revision: capsule.revision,
+    identity_kind: kindIn(capsule.event),
+    capsule: JSON.stringify(capsule),
+  }),
   'dead-letters': (letter, entry) => ({
     // A refusal at the door has no position; elsewhere the position makes a repeated letter the same row.
     sequence: letter.stage === 'door' ? entry.sequence : 0,

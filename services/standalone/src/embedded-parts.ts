@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { retentionOf } from '@plumbline/adapters/clickhouse'
 import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createDoor } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
@@ -61,7 +62,7 @@ export const localStorePart = (context: EmbeddedContext): Part =>
       dir: join(dataDir, DATA_LAYOUT.store),
       clickhouseUrl: config.clickhouseUrl,
       engineMemoryBytes: config.engineMemoryMb * 1024 * 1024,
-      retentionDays: config.storeRetentionDays,
+      retention: retentionOf(config),
       alertBudgetPerDay: config.alertBudgetPerDay,
       clock,
       logger,

@@ -5,7 +5,7 @@ import { createRecorder, superviseEngine } from '@plumbline/recorder'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { audit } from './audit.ts'
 import type { StartedRecording } from './recording.ts'
-import { type Backend, createStorage, openServer, retentionOf, type Storage, type StorageOptions } from './storage.ts'
+import { type Backend, createStorage, openServer, type Storage, type StorageOptions } from './storage.ts'
 
 export interface LocalStorageOptions {
   readonly log: EmbeddedLog
@@ -13,7 +13,7 @@ export interface LocalStorageOptions {
   readonly dir: string
   readonly clickhouseUrl?: string | undefined
   readonly engineMemoryBytes: number
-  readonly retentionDays: number
+  readonly retention: Retention
   /** Ceiling on new alert groups per tenant and day. */
   readonly alertBudgetPerDay: number
   readonly clock: () => number
@@ -89,8 +89,7 @@ const createLocalRecording = (
 
 /** The store of one process: its own engine or a server, filled by a recorder in it. */
 export const createLocalStorage = (options: LocalStorageOptions): Storage => {
-  const { clickhouseUrl, retentionDays, logger, onUp } = options
-  const retention = retentionOf(retentionDays)
+  const { clickhouseUrl, retention, logger, onUp } = options
   return createStorage({
     open: () => (clickhouseUrl === undefined ? openEngine(options, retention) : openServer(clickhouseUrl, retention)),
     record: (use) => createLocalRecording(options, use),

@@ -1,3 +1,4 @@
+import { RETENTION_FIELDS } from '@plumbline/adapters/clickhouse'
 import { addressRangeProblem, webhookUrlProblem } from '@plumbline/adapters/siem'
 import { TENANT_LIMITS } from '@plumbline/gateway'
 import { LOG_LEVELS } from '@plumbline/runtime'
@@ -106,12 +107,7 @@ export const alertOptions = {
 }
 
 /** Of the tables in ClickHouse. */
-export const storeOptions = {
-  storeRetentionDays: z.number().int().min(0).default(400).meta({
-    description: 'How long scored events, alerts and dead letters stay in ClickHouse; 0 for ever.',
-    unit: 'days',
-  }),
-}
+export const storeOptions = RETENTION_FIELDS
 
 export const logOptions = {
   logLevel: z.enum(LOG_LEVELS).default('info').meta({ description: 'How much is logged, as JSON lines on standard error.' }),

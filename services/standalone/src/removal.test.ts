@@ -32,7 +32,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     // Nothing listens there: the erasure waits for the store, the rest must not.
     clickhouseUrl: 'http://127.0.0.1:9',
     engineMemoryBytes: 1,
-    retentionDays: 1,
+    retention: {},
     alertBudgetPerDay: 1,
     clock: () => NOW,
     logger,

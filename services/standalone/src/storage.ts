@@ -38,9 +38,6 @@ export interface Storage {
 const RETRY_FIRST_MS = 250
 const RETRY_LAST_MS = 5000
 
-/** The same number of days for everything that is of an event. */
-export const retentionOf = (days: number): Retention => ({ scored_events: days, alerts: days, capsules: days, dead_letters: days })
-
 const accessOf = (text: string): StoreAccess => {
   const url = new URL(text)
   const database = url.pathname.slice(1)

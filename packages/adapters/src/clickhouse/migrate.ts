@@ -4,9 +4,8 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Store } from './client.ts'
-
-/** Days that rows of a table are kept, counted from when they were stored; 0 keeps them for ever. */
-export type Retention = Readonly<Partial<Record<'scored_events' | 'alerts' | 'capsules' | 'dead_letters', number>>>
+import { LEASES, withLease } from './lease.ts'
+import { type Retention, applyRetention, changedRetention } from './retention.ts'
 
 export interface Migration {
   readonly version: number
@@ -75,38 +74,47 @@ const appliedIn = async (store: Store): Promise<ReadonlyMap<number, string>> => 
   return new Map(rows.map(({ version, sha256 }) => [version, sha256]))
 }
 
+const apply = async (store: Store, migrations: readonly Migration[]): Promise<readonly string[]> => {
+  const applied = await appliedIn(store)
+  checkApplied(migrations, applied)
+  const now = migrations.filter(({ version }) => !applied.has(version))
+  for (const { version, name, sha256, statements } of now) {
+    for (const statement of statements) await store.command(statement.replaceAll('{db}', store.database))
+    await store.command(
+      `INSERT INTO ${store.database}.migrations (version, name, sha256) VALUES ({version:UInt32}, {name:String}, {sha256:String})`,
+      { version, name, sha256 },
+    )
+  }
+  return now.map(({ name }) => name)
+}
+
 /**
- * Brings the tables up to date. Forward only; each file is applied once and its checksum kept; two starters at once are
- * safe because every statement may run twice. Returns the names of the files applied now.
- * Errors: MIGRATION_CHANGED, MIGRATION_UNSAFE, STORE_TOO_NEW, STORE_UNAVAILABLE.
+ * Brings the tables up to date. Forward only; each file is applied once, also when several start at the same time, and its
+ * checksum kept. After a crash half-way it is applied again, which is safe because every statement may run twice. Returns the
+ * names of the files applied now. Errors: MIGRATION_CHANGED, MIGRATION_UNSAFE, MIGRATION_WAITED, STORE_TOO_NEW, STORE_UNAVAILABLE.
  */
 export const migrate = async (
   store: Store,
   options: { readonly retention?: Retention; readonly dir?: string } = {},
 ): Promise<readonly string[]> => {
   const { database } = store
+  const { retention = {} } = options
   const migrations = readMigrations(options.dir ?? migrationsDir())
   await store.command(`CREATE DATABASE IF NOT EXISTS ${database}`)
   await store.command(
     `CREATE TABLE IF NOT EXISTS ${database}.migrations (version UInt32, name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)) ` +
       'ENGINE = ReplacingMergeTree ORDER BY (version, sha256)',
   )
+  await store.command(LEASES(database))
   const applied = await appliedIn(store)
   checkApplied(migrations, applied)
-  const now = migrations.filter(({ version }) => !applied.has(version))
-  for (const migration of now) {
-    for (const statement of migration.statements) await store.command(statement.replaceAll('{db}', database))
-    await store.command(
-      `INSERT INTO ${database}.migrations (version, name, sha256) VALUES ({version:UInt32}, {name:String}, {sha256:String})`,
-      {
-        version: migration.version,
-        name: migration.name,
-        sha256: migration.sha256,
-      },
-    )
-  }
-  await applyRetention(store, options.retention ?? {})
-  return now.map(({ name }) => name)
+  // Who finds everything as it should be waits for nobody.
+  if (migrations.every(({ version }) => applied.has(version)) && (await changedRetention(store, retention)).size === 0) return []
+  return withLease(store, async () => {
+    const names = await apply(store, migrations)
+    await applyRetention(store, await changedRetention(store, retention))
+    return names
+  })
 }
 
 /**
@@ -126,26 +134,4 @@ export const checkMigrated = async (store: Store, dir = migrationsDir()): Promis
   throw new PlumblineError('STORE_NOT_MIGRATED', `The tables of ${store.database} lack ${missing.join(', ')}. Run: plumbline migrate.`, {
     retryable: true,
   })
-}
-
-/** Sets each table's retention where it differs from what the table says. */
-const applyRetention = async (store: Store, retention: Retention): Promise<void> => {
-  for (const [table, days] of Object.entries(retention)) {
-    if (!Number.isInteger(days) || days < 0)
-      throw new PlumblineError('RETENTION_INVALID', `Retention of ${table} must be a whole number of days, 0 for ever.`)
-    const [current] = await store.rows<{ engine_full: string }>(
-      'SELECT engine_full FROM system.tables WHERE database = {db:String} AND name = {table:String}',
-      {
-        db: store.database,
-        table,
-      },
-    )
-    const kept = /TTL stored_at \+ toIntervalDay\((\d+)\)/.exec(current?.engine_full ?? '')?.[1]
-    if (days === 0 && kept !== undefined) await store.command(`ALTER TABLE ${store.database}.${table} REMOVE TTL`)
-    if (days > 0 && kept !== String(days)) {
-      await store.command(
-        `ALTER TABLE ${store.database}.${table} MODIFY TTL stored_at + toIntervalDay(${days}) SETTINGS materialize_ttl_after_modify = 0`,
-      )
-    }
-  }
 }

@@ -109,11 +109,10 @@ const DECLARED: Readonly<Record<AclService, readonly Declared[]>> = {
     topic('alerts', ['Read'], 'alerts and their capsules'),
     topic('dead-letters', ['Read', 'Write'], 'dead letters, and rows that the store refuses'),
     topic('feedback', ['Read'], 'verdicts'),
-    topic('audit', ['Read'], 'who did what'),
+    topic('audit', ['Read', 'Write'], 'who did what; that a tenant is gone'),
     ...values('which block is under way, who has which lane'),
     { ...group('recorder', 'shares out the lanes; positions for lag tools'), pattern: 'prefixed' },
     ...readers('scored', 'alerts', 'dead-letters', 'feedback', 'audit'),
-    transactions('door-recorder', 'rows that the store refuses'),
   ],
   operator: [
     CHECK,

@@ -4,6 +4,7 @@ import {
   migrationsDir,
   readMigrations,
   type Retention,
+  retentionOf,
   type Store,
 } from '@plumbline/adapters/clickhouse'
 import { PlumblineError } from '@plumbline/schemas'
@@ -44,7 +45,7 @@ export const migrate = async (command: Command, output: Output): Promise<void> =
   const flags = { ...givenFlags(command, MigrateConfig), ...(clickhouse === undefined ? {} : { clickhouseUrl: clickhouse }) }
   const ignoreEnv = await variablesOfOthers(MigrateConfig, process.env)
   const { config } = loadMigrateConfig({ file, env: process.env, flags, ignoreEnv })
-  const { kafkaBrokers, clickhouseUrl, dataDir, storeRetentionDays: days } = config
+  const { kafkaBrokers, clickhouseUrl, dataDir } = config
   let cluster: ClusterState | null = null
   // First, because it says at once when key or shards are other ones.
   if (kafkaBrokers !== undefined) cluster = await migrateCluster({ ...config, kafkaBrokers }, dryRun)
@@ -54,7 +55,7 @@ export const migrate = async (command: Command, output: Output): Promise<void> =
     if (!(await store.ping()))
       throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${access.url} does not answer`, { retryable: true })
     // An instance of one process sets its own retention when it starts.
-    const retention = cluster === null ? undefined : { scored_events: days, alerts: days, capsules: days, dead_letters: days }
+    const retention = cluster === null ? undefined : retentionOf(config)
     const done = await tables(store, dryRun, retention)
     const words = [
       ...(cluster === null ? [] : [wordsOf(cluster.topics, 'topics', dryRun)]),
