@@ -1,5 +1,6 @@
 // Pages and a schema that are made from declarations of services. `npm run docs` writes them, `npm run docs -- --check` fails where one is stale.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { ACL_SERVICES, aclsOf } from '../packages/adapters/src/kafka/acls.ts'
 import { configDocs, configSchema, metricsDocs } from '../packages/runtime/src/index.ts'
 import { REJECT_CODES } from '../schemas/src/index.ts'
 import { commandDocs } from '../services/cli/src/docs.ts'
@@ -41,6 +42,29 @@ const errors = (): string =>
     refusals(REFUSALS),
   ].join('\n\n')
 
+/** A page written by hand with one part that is made: what stands between its two marks. */
+const withPart = (page: string, name: string, part: string): string => {
+  const text = readFileSync(new URL(page, import.meta.url), 'utf8')
+  const [before, rest] = text.split(`<!-- ${name}: generated -->\n`)
+  const [, after] = (rest ?? '').split(`<!-- /${name} -->`)
+  if (before === undefined || after === undefined) throw new Error(`docs/${page} has no part ${name}`)
+  return `${before}<!-- ${name}: generated -->\n\n${part}\n\n<!-- /${name} -->${after}`
+}
+
+const aclTable = (): string =>
+  table(
+    ['process', 'may', 'of', 'named', 'why'],
+    ACL_SERVICES.flatMap((service) =>
+      aclsOf(service).map(({ resource, name, pattern, operations, why }) => [
+        service,
+        operations.join(', '),
+        resource,
+        pattern === 'prefixed' ? `\`${name}\`…` : `\`${name}\``,
+        why,
+      ]),
+    ),
+  )
+
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'config.md': () => configDocs(StandaloneConfig, 'Configuration of plumbline up'),
   'config-front.md': () => configDocs(FrontConfig, 'Configuration of plumbline front'),
@@ -50,6 +74,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'metrics.md': () => `# Metrics\n\n${GENERATED} Served at \`/metrics\` for Prometheus.\n\n${metricsDocs()}`,
   'errors.md': () => `${errors()}\n`,
   '../schemas/json/standalone-config.v1.schema.json': () => configSchema(StandaloneConfig),
+  'security.md': () => withPart('security.md', 'acls', aclTable()),
   'store.md': () => `# Tables of the store\n\n${GENERATED}\n\n${storeDocs(table)}\n`,
   'cli.md': async () => `# Command line\n\n${GENERATED}\n\n${await commandDocs()}`,
 }

@@ -1,4 +1,5 @@
 import { loadFrontConfig } from '@plumbline/standalone/front/config'
+import { loadRecorderConfig } from '../../services/recorder/src/config.ts'
 import { loadWorkerConfig } from '../../services/worker/src/config.ts'
 import { loadMigrateConfig } from '../../services/cli/src/migrate/config.ts'
 
@@ -8,5 +9,6 @@ type Load = (sources: { env: Record<string, string> }) => { readonly config: unk
 export const PROCESSES: Readonly<Record<string, Load>> = {
   front: loadFrontConfig,
   migrate: loadMigrateConfig,
+  recorder: loadRecorderConfig,
   worker: loadWorkerConfig,
 }

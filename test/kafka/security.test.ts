@@ -14,6 +14,7 @@ import {
   aclCommands,
   aclsOf,
   checkKafkaConfig,
+  createLaneGroup,
   createShardGroup,
   ensureDeployment,
   ensureTopics,
@@ -21,12 +22,14 @@ import {
   kafkaSettingsOf,
   openKafkaDeployment,
   openKafkaLog,
+  openKafkaOutboxLog,
   openKafkaValues,
   readLag,
   readStateSlots,
   topicNames,
 } from '@plumbline/adapters/kafka'
 import type { ChunkCommit } from '@plumbline/detector'
+import { TOPICS } from '@plumbline/schemas'
 import { z } from 'zod'
 import { brokerErrorType, createKafka } from '../../packages/adapters/src/kafka/client.ts'
 import { TOPIC_KINDS } from '../../packages/adapters/src/kafka/topics.ts'
@@ -227,6 +230,17 @@ describe('Kafka with TLS, logins and ACLs', { skip, concurrency: 4 }, async () =
     assert.ok(front.head(0).position > 0)
     assert.equal((await front.outbox.read('alerts', 0, 1_000)).length, 0)
     await front.outbox.advance('forwarder:file', 'alerts', 1)
+
+    const recorder = await openKafkaOutboxLog(as('recorder'), { prefix: own })
+    t.after(() => recorder.close())
+    const lanes = { prefix: own, lanes: recorder.outbox.lanes('scored'), onAssigned: () => {}, onRevoked: () => {}, onFailed: () => {} }
+    const sharing = await createLaneGroup(as('recorder'), lanes)
+    t.after(() => sharing.leave())
+    for (const topic of TOPICS) await recorder.outbox.read(topic, 0, 1_000)
+    assert.equal((await recorder.outbox.read('scored', 0, 1_000)).length, 1)
+    await recorder.kv.put({ 'intent:scored:0': Buffer.from('{}') })
+    await recorder.outbox.advance('recorder', 'scored', 1)
+    await recorder.publish('audit', [{ time: 1, tenant: 't', actor: 'service', action: 'tenant.erased', target: 't', body: {} }])
 
     assert.equal((await inspectTopics(as('operator'), options)).flatMap(({ problems }) => problems).length, 0)
     assert.equal((await readLag(as('operator'), { prefix: own })).shards.length, 2)

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Output } from './output.ts'
 import type { Register } from './register.ts'
+import { registerAcls } from './commands/acls.ts'
 import { registerBackfill } from './commands/backfill.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
@@ -38,6 +39,7 @@ const COMMANDS: readonly Register[] = [
   registerTopics,
   registerLag,
   registerIdentity,
+  registerAcls,
   registerDoctor,
 ]
 
