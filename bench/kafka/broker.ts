@@ -57,3 +57,29 @@ export const rateOf = async (admin: Admin, groupId: string, topic: string, total
   }
   throw new Error(`After ${patienceMs / 1000} s only ${await committed(admin, groupId, topic)} of ${total} events are processed.`)
 }
+
+/** Bytes of keys and values in a topic, committed or not, as they were written: nothing is compacted this soon. */
+export const bytesIn = async ({ kafka, admin }: BenchBroker, topic: string): Promise<number> => {
+  const ends = await admin.fetchTopicOffsets(topic)
+  const left = new Set(ends.filter(({ low, high }) => Number(high) > Number(low)).map(({ partition }) => partition))
+  const consumer = kafka.consumer({ groupId: `${topic}-${performance.now()}`, readUncommitted: true, maxBytesPerPartition: 8_388_608 })
+  const done = Promise.withResolvers<void>()
+  let bytes = 0
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
+    const end = Number(ends.find((one) => one.partition === partition)!.high)
+    // The last of a partition is the marker of its last transaction, which is no message.
+    if (Number(lastOffset) >= end - 2) left.delete(partition)
+    if (left.size === 0) done.resolve()
+  })
+  await consumer.run({
+    autoCommit: false,
+    async eachBatch({ batch }) {
+      for (const { key, value } of batch.messages) bytes += (key?.length ?? 0) + (value?.length ?? 0)
+    },
+  })
+  await done.promise
+  await consumer.disconnect()
+  return bytes
+}

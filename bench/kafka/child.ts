@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../lib/paths.ts'
 
@@ -30,6 +30,11 @@ const stat = (pid: number): string[] => {
   }
 }
 
+const cpuOf = (pid: number): number => {
+  const [user, system] = [stat(pid)[11], stat(pid)[12]]
+  return (Number(user) + Number(system)) / TICKS_PER_SECOND
+}
+
 const running = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
 
 /** Starts a source file of this checkout with Node. */
@@ -47,10 +52,7 @@ export const startChild = (file: string, args: readonly string[], env: Readonly<
   const pid = child.pid!
   return {
     pid,
-    cpuSeconds() {
-      const [user, system] = [stat(pid)[11], stat(pid)[12]]
-      return (Number(user) + Number(system)) / TICKS_PER_SECOND
-    },
+    cpuSeconds: () => cpuOf(pid),
     residentBytes: () => Number(stat(pid)[21]) * PAGE_BYTES,
     async stop() {
       if (!running(child)) throw new Error(`${file} ended by itself: ${said}`)
@@ -60,4 +62,20 @@ export const startChild = (file: string, args: readonly string[], env: Readonly<
       clearTimeout(timer)
     },
   }
+}
+
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
+/** Processor time of the Kafka brokers of this machine so far, seconds; NaN where none is seen. */
+export const brokerCpuSeconds = (): number => {
+  const pids = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => commandOf(pid).includes(' kafka.Kafka '))
+  return pids.length === 0 ? Number.NaN : pids.reduce((sum, pid) => sum + cpuOf(pid), 0)
 }

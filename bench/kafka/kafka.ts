@@ -4,6 +4,7 @@ import { median } from '../lib/numbers.ts'
 import { releaseOf } from '../lib/release.ts'
 import type { Bar, Measured } from '../lib/result.ts'
 import { benchBroker } from './broker.ts'
+import { doorCost } from './door.ts'
 import { idleCost } from './idle.ts'
 import { latencies } from './latency.ts'
 import { restoreTimes } from './restore.ts'
@@ -34,6 +35,7 @@ export const kafka = async (): Promise<Measured> => {
     const rates = await throughput(broker, corpus, release, CHUNKS, REPETITIONS)
     const workers = await twoAgainstOne(broker, corpus, release, CHUNKS[0])
     const delay = await latencies(broker, release, RATES)
+    const door = await doorCost(broker, corpus, release)
     const idle = await idleCost(broker, release)
     const state = await stateWritten(broker, release, RATES[0])
     const restored = await restoreTimes(broker, corpus, release, SIZES)
@@ -77,11 +79,13 @@ export const kafka = async (): Promise<Measured> => {
         ratio_1000: ratio(1_000),
         ratio_2000: ratio(2_000),
         pairs: rates.pairs,
+        bytes: rates.bytes,
         workers,
         latency: delay.measured,
         hot: delay.hot,
         idle,
         state: state.measured,
+        door,
         restore: restored.measured,
       },
       bars,

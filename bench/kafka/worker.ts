@@ -41,15 +41,20 @@ export interface WorkerChoice {
   readonly snapshotSeconds?: number
 }
 
+/** Variables that every process of a deployment has. */
+export const deploymentOf = ({ brokers }: BenchBroker, prefix: string, shards: number): Readonly<Record<string, string>> => ({
+  PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
+  PLUMBLINE_KAFKA_PREFIX: prefix,
+  PLUMBLINE_SHARDS: String(shards),
+  PLUMBLINE_MASTER_KEY: DEPLOYMENT_KEY.toString('hex'),
+  PLUMBLINE_LOG_LEVEL: 'warn',
+})
+
 /** The product's worker as an operator starts it. */
-export const startWorker = ({ brokers }: BenchBroker, prefix: string, shards: number, { chunk, snapshotSeconds }: WorkerChoice): Child =>
+export const startWorker = (broker: BenchBroker, prefix: string, shards: number, { chunk, snapshotSeconds }: WorkerChoice): Child =>
   startChild('services/cli/src/main.ts', ['worker'], {
-    PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
-    PLUMBLINE_KAFKA_PREFIX: prefix,
-    PLUMBLINE_SHARDS: String(shards),
-    PLUMBLINE_MASTER_KEY: DEPLOYMENT_KEY.toString('hex'),
+    ...deploymentOf(broker, prefix, shards),
     PLUMBLINE_CHUNK_RECORDS: String(chunk),
     PLUMBLINE_METRICS_PORT: '0',
-    PLUMBLINE_LOG_LEVEL: 'warn',
     ...(snapshotSeconds === undefined ? {} : { PLUMBLINE_SNAPSHOT_SECONDS: String(snapshotSeconds) }),
   })
