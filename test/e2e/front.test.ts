@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { connect, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { createLogger } from '@plumbline/runtime'
 import type { ApiError, IngestAnswer, StatusView } from '@plumbline/schemas'
 import { loadFrontConfig, startFront } from '../../services/standalone/src/front/index.ts'
@@ -87,6 +88,31 @@ test('without ClickHouse events are taken in, and page and health say what is mi
   const { ok, checks } = await ready()
   assert.deepEqual([ok, checks['kafka']?.ok, checks['log']?.ok], [true, true, true])
   assert.match(checks['store']?.detail ?? '', /ECONNREFUSED/)
+})
+
+test('ClickHouse that goes away later stops nothing, and the page says so until it is back', { skip }, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'plumbline-front-store-'))
+  let engine = await startEngine({ dir })
+  t.after(async () => {
+    await engine.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  const { passwords } = engine
+  const owner = connect({ url: engine.url, user: 'owner', password: passwords.owner })
+  await migrate(owner)
+  await owner.close()
+  const at = new URL(engine.url)
+  const { send, status, ready, stored } = await frontFor(t, { CLICKHOUSE_URL: `http://reader:${passwords.reader}@${at.host}/plumbline` })
+  const phase = (wanted: string) => until(wanted, 20_000, async () => (await status()).phase === wanted)
+  await phase('waiting for events')
+  await engine.kill()
+  assert.equal((await send(['a'])).status, 202)
+  await phase('rows wait for the store')
+  assert.equal((await send(['b'])).status, 202)
+  assert.equal((await ready()).ok, true)
+  engine = await startEngine({ dir, passwords, port: Number(at.port) })
+  await phase('waiting for events')
+  assert.deepEqual((await stored()).sort(), ['a', 'b'])
 })
 
 test('while Kafka is away the door says so and takes nothing; afterwards a request sent again is in once', { skip }, async (t) => {

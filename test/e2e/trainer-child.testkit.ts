@@ -27,7 +27,7 @@ const SHARDS = 4
 const config = DetectionConfig.parse({ shards: SHARDS, trainAfterEvents: 1000 })
 const log = await openEmbeddedLog({ dir: plan.dir, shards: SHARDS })
 const key = signingKeyIn(`${plan.dir}/signing.key`)
-const releases = createReleaseStore(log.kv, [key.publicKey])
+const releases = createReleaseStore(log.kv, () => [key.publicKey])
 const logger = createLogger({ name: 'test', level: 'warn', destination: { write: (line) => void process.stderr.write(line) } })
 const detection = createLocalDetection({ log, releases, config, residentIdentities: 1000, logger, metrics: createMetrics() })
 detection.start()

@@ -57,10 +57,10 @@ const announced = async (dir: string): Promise<string[][]> => {
     found.push(controls.map((control) => (control.type === 'release' ? `${control.releaseId} ${control.sha256}` : control.type)))
   }
   const key = signingKeyIn(join(dir, 'signing.key'))
-  for (const { id, sha256 } of createReleaseStore(log.kv, [key.publicKey]).list('default')) {
-    assert.ok(createReleaseStore(log.kv, [key.publicKey]).artifact(id, sha256), 'the artifact is there and verifies')
+  for (const { id, sha256 } of createReleaseStore(log.kv, () => [key.publicKey]).list('default')) {
+    assert.ok(createReleaseStore(log.kv, () => [key.publicKey]).artifact(id, sha256), 'the artifact is there and verifies')
     const other = signingKeyIn(join(base, 'other.key'))
-    assert.throws(() => createReleaseStore(log.kv, [other.publicKey]).artifact(id, sha256), { code: 'RELEASE_KEY_UNKNOWN' })
+    assert.throws(() => createReleaseStore(log.kv, () => [other.publicKey]).artifact(id, sha256), { code: 'RELEASE_KEY_UNKNOWN' })
   }
   await log.close()
   return found

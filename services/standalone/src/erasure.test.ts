@@ -31,7 +31,7 @@ test('an identity is forgotten with its records and verdicts; who is called alik
   const metrics = createMetrics()
   const detection = createLocalDetection({
     log,
-    releases: createReleaseStore(log.kv, []),
+    releases: createReleaseStore(log.kv, () => []),
     config,
     residentIdentities: 1000,
     logger,

@@ -53,8 +53,12 @@ export interface Ingredients {
   readonly signer: Uint8Array
 }
 
-/** Releases, the detector that `make` gives, and the verdicts that a crash left half done. */
-export const detectionPart = (context: Context, make: (from: Ingredients) => Detection | Promise<Detection>): Part => ({
+/** Releases, the detector that `make` gives, and the verdicts that a crash left half done. `signersOf`: whose releases are run; default: our own. */
+export const detectionPart = (
+  context: Context,
+  make: (from: Ingredients) => Detection | Promise<Detection>,
+  signersOf: (log: DeploymentLog, own: Uint8Array) => readonly Uint8Array[] = (_, own) => [own],
+): Part => ({
   name: 'detection',
   async start() {
     const { config, clock, health } = context
@@ -62,7 +66,7 @@ export const detectionPart = (context: Context, make: (from: Ingredients) => Det
     const { shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays } = config
     const signer = signingKeyIn(context.signingKeyFile()).publicKey
     const wanted = DetectionConfig.parse({ shards, alertBudgetPerDay, trainAfterEvents, retrainEveryDays })
-    const releases = createReleaseStore(log.kv, [signer])
+    const releases = createReleaseStore(log.kv, () => signersOf(log, signer))
     const verdicts = createVerdicts({ log, reader: () => readerOf(context), clock })
     await verdicts.resume()
     const detection = await make({ log, releases, config: await pinnedConfig(log.kv, wanted), signer })

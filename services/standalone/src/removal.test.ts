@@ -23,7 +23,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-removal-'))
   const log = await openEmbeddedLog({ dir, shards: SHARDS })
   const metrics = createMetrics()
-  const releases = createReleaseStore(log.kv, [])
+  const releases = createReleaseStore(log.kv, () => [])
   const config = DetectionConfig.parse({ shards: SHARDS })
   const detection = createLocalDetection({ log, releases, config, residentIdentities: 1000, logger, metrics })
   const storage = createLocalStorage({

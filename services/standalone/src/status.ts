@@ -145,6 +145,9 @@ export const createStatus = (parts: Context): StatusTracker => {
     if (job !== null && job !== undefined)
       return tenants === null || tenants.includes(job.tenant) ? `learning what is normal for ${job.tenant}` : 'learning what is normal'
     if (parts.storage?.state().up !== true) return 'starting the store'
+    const unscored = parts.detection.stopped().length
+    if (unscored > 0) return `${unscored} ${unscored === 1 ? 'shard is' : 'shards are'} not scored`
+    if (parts.storage.recording.state().problem !== null) return 'rows wait for the store'
     return 'waiting for events'
   }
 

@@ -36,11 +36,11 @@ const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
 const parsed = <T>(bytes: Uint8Array | undefined): T | undefined =>
   bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as T)
 
-/** `trustedKeys`: public keys (SPKI, DER) whose signature is taken. */
-export const createReleaseStore = (kv: KeyValue, trustedKeys: readonly Uint8Array[]): ReleaseStore => {
+/** `trustedKeys`: public keys (SPKI, DER) whose signature is taken, asked for at each load. */
+export const createReleaseStore = (kv: KeyValue, trustedKeys: () => readonly Uint8Array[]): ReleaseStore => {
   const list = (tenant: string): readonly ReleaseEntry[] => parsed<ReleaseEntry[]>(kv.get(LEDGER + tenant)) ?? []
   return {
-    ...createReleaseSource(kv, () => trustedKeys),
+    ...createReleaseSource(kv, trustedKeys),
     list,
     keep(tenant, entry, bytes, envelope) {
       const names = releaseNames(entry.sha256)

@@ -1,9 +1,9 @@
 import { kafkaSettingsOf, type KafkaDeployment, type KafkaSettings, masterKeyOf, openKafkaDeployment } from '@plumbline/adapters/kafka'
-import { announceSigner } from '@plumbline/detector'
+import { announceSigner, knownSigners } from '@plumbline/detector'
 import type { Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import { type Context, logOf } from '../context.ts'
-import { detectionPart, leaveLog, storePart, useLog } from '../parts.ts'
+import { detectionPart, type Ingredients, leaveLog, storePart, useLog } from '../parts.ts'
 import { createStorage, openReader } from '../storage.ts'
 import type { FrontConfig } from './config.ts'
 import { createRemoteDetection, type RemoteDetection } from './remote-detection.ts'
@@ -62,15 +62,18 @@ export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = 
   }
 }
 
-export const remoteDetectionPart = (context: FrontContext): Part =>
-  detectionPart(context, async ({ config, signer }) => {
+export const remoteDetectionPart = (context: FrontContext): Part => {
+  const make = async ({ config, signer }: Ingredients): Promise<RemoteDetection> => {
     const log = logOf(context)
     // Before the first release, so that no worker meets one that it does not trust.
     await announceSigner(log.kv, signer)
     const detection = createRemoteDetection({ log, config, refresh: log.refreshHeads, readSlots: log.readSlots })
     detection.start()
     return detection
-  })
+  }
+  // Also of a front that ran elsewhere, with a key of its own: its releases are in force until there is a newer one.
+  return detectionPart(context, make, (log) => knownSigners(log.kv))
+}
 
 export const remoteStorePart = (context: FrontContext): Part =>
   storePart(context, (onUp) => {

@@ -72,7 +72,7 @@ test('tenants, releases and slots of shards that workers elsewhere hold are thos
   assert.equal(remote.tenants()[0]?.events, 3, 'what is told anew replaces what was told')
 
   const logger = createLogger({ name: 'test', level: 'silent' })
-  const releases = createReleaseStore(log.kv, [])
+  const releases = createReleaseStore(log.kv, () => [])
   const local = createLocalDetection({ log, releases, config, residentIdentities: 100, logger, metrics: createMetrics() })
   const identities = ['alice', 'bob', 'carol']
   await remote.slotsOf('acme', identities)
@@ -90,7 +90,7 @@ test('what waits is counted, and everything is drained once it is scored and tol
   remote.start()
   await remote.drained()
   const logger = createLogger({ name: 'test', level: 'silent' })
-  const releases = createReleaseStore(log.kv, [])
+  const releases = createReleaseStore(log.kv, () => [])
   const local = createLocalDetection({ log, releases, config, residentIdentities: 100, logger, metrics: createMetrics() })
   const event = Event.parse({
     id: '1',

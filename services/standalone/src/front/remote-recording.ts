@@ -42,12 +42,16 @@ export const createRemoteRecording = ({ log, reader, logger, now = () => perform
   let erasures = new Map<string, () => void>()
   let problem: string | null = null
   let moved = now()
+  let endsAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> = Promise.resolve()
   let running = false
 
-  const endsNow = async (): Promise<ReadonlyMap<string, number>> =>
-    new Map(await Promise.all(lanes.map(async ({ topic, lane, name }) => [name, await log.outbox.end(topic, lane)] as const)))
+  const endsNow = async (): Promise<ReadonlyMap<string, number>> => {
+    const ends = await Promise.all(lanes.map(async ({ topic, lane, name }) => [name, await log.outbox.end(topic, lane)] as const))
+    endsAt = now()
+    return new Map(ends)
+  }
 
   const lagRows = (): number =>
     lanes.reduce((sum, { topic, lane, name }) => sum + log.outbox.lag(topic, positions.get(name) ?? 0, lane).rows, 0)
@@ -71,7 +75,8 @@ export const createRemoteRecording = ({ log, reader, logger, now = () => perform
 
   const look = async (): Promise<void> => {
     try {
-      await endsNow()
+      // What somebody waits for was asked when the waiting began; the ends now are for the lag.
+      if (now() - endsAt > LOOK_MS) await endsNow()
       take(await readPositions(reader(), log.id))
       problem = null
     } catch (error) {
