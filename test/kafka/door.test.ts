@@ -19,15 +19,11 @@ const CHILD = fileURLToPath(new URL('door.testkit.ts', import.meta.url))
 
 const setUp = async (t: TestContext) => {
   const cluster = await clusterFor(t, brokers)
-  const opened: KafkaDeployment[] = []
-  t.after(() => Promise.all(opened.map((log) => log.close())))
   return {
     ...cluster,
     async deployment(more: Partial<KafkaDeploymentOptions> = {}, settings: Partial<KafkaSettings> = {}): Promise<KafkaDeployment> {
       const options = { prefix: cluster.prefix, shards: SHARDS, masterKey: MASTER_KEY, door: DOOR, ...more }
-      const log = await openKafkaDeployment({ brokers, ...settings }, options)
-      opened.push(log)
-      return log
+      return cluster.keep(await openKafkaDeployment({ brokers, ...settings }, options))
     },
   }
 }

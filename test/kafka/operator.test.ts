@@ -1,50 +1,21 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type TestContext, test } from 'node:test'
-import { createShardGroup, openKafkaDeployment } from '@plumbline/adapters/kafka'
+import { test } from 'node:test'
+import { createShardGroup, type KafkaDeployment, openKafkaDeployment } from '@plumbline/adapters/kafka'
 import { createPlaces, summariseSlot } from '@plumbline/detector'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type Cluster, SHARDS, clusterFor } from '../support/kafka/cluster.ts'
 import { companyRecords, workOff } from '../support/kafka/company.ts'
+import { MASTER_KEY, plumbline as run } from '../support/kafka/plumbline.ts'
 import { removeTopics, testKafka, uniquePrefix } from '../support/kafka/topics.ts'
 
 const { brokers, skip } = await kafkaBroker()
-const MAIN = fileURLToPath(new URL('../../services/cli/src/main.ts', import.meta.url))
-const MASTER_KEY = Buffer.alloc(32, 9)
+const plumbline = (prefix: string, args: readonly string[], more?: Readonly<Record<string, string>>) => run(brokers, prefix, args, more)
 
-interface Ran {
-  readonly status: number
-  readonly out: string
-  readonly err: string
-}
-
-/** `plumbline …` as an operator runs it: a process of its own, told of the deployment by the environment of its services. */
-const plumbline = (prefix: string, args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Ran> =>
-  new Promise((resolve) => {
-    const env = {
-      ...process.env,
-      PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
-      PLUMBLINE_KAFKA_PREFIX: prefix,
-      PLUMBLINE_SHARDS: String(SHARDS),
-      PLUMBLINE_MASTER_KEY: MASTER_KEY.toString('hex'),
-      // Of a service in the same environment, and nobody else's business.
-      PLUMBLINE_METRICS_PORT: '7071',
-      ...more,
-    }
-    execFile(process.execPath, [MAIN, ...args], { env, maxBuffer: 1 << 28 }, (error, out, err) =>
-      resolve({ status: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-
-const deploymentOf = async (t: TestContext, { settings, prefix }: Cluster) => {
-  const deployment = await openKafkaDeployment(settings, { prefix, shards: SHARDS, masterKey: MASTER_KEY, door: 'test' })
-  t.after(() => deployment.close())
-  return deployment
-}
+const deploymentOf = async ({ settings, prefix, keep }: Cluster): Promise<KafkaDeployment> =>
+  keep(await openKafkaDeployment(settings, { prefix, shards: SHARDS, masterKey: MASTER_KEY, door: 'test' }))
 
 test('topics: what is missing or wrong is told of each with its remedy; --create makes what is missing', { skip }, async (t) => {
   const prefix = uniquePrefix('operator')
@@ -74,7 +45,7 @@ test('lag: per shard end, position, lag and owner, in words and as JSON', { skip
   const cluster = await clusterFor(t, brokers)
   const missing = await plumbline(uniquePrefix('nothing'), ['lag'])
   assert.deepEqual([missing.status, /TOPIC_MISSING/.test(missing.err)], [1, true])
-  const deployment = await deploymentOf(t, cluster)
+  const deployment = await deploymentOf(cluster)
   const records = companyRecords(SHARDS, 300)
   await deployment.ingest({ records })
   const waiting = JSON.parse((await plumbline(cluster.prefix, ['lag', '--json'])).out) as {
@@ -99,7 +70,7 @@ test('lag: per shard end, position, lag and owner, in words and as JSON', { skip
 
 test('identity: the baseline as its worker stored it, read with the right key only', { skip, timeout: 60_000 }, async (t) => {
   const cluster = await clusterFor(t, brokers)
-  const deployment = await deploymentOf(t, cluster)
+  const deployment = await deploymentOf(cluster)
   const records = companyRecords(SHARDS, 600)
   await deployment.ingest({ records })
   const log = await cluster.open()

@@ -3,6 +3,7 @@ import type { Output } from './output.ts'
 import type { Register } from './register.ts'
 import { registerAcls } from './commands/acls.ts'
 import { registerBackfill } from './commands/backfill.ts'
+import { registerBackup } from './commands/backup.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
@@ -16,6 +17,7 @@ import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerRecorder } from './commands/recorder.ts'
 import { registerReplay } from './commands/replay.ts'
+import { registerRestore } from './commands/restore.ts'
 import { registerTopics } from './commands/topics.ts'
 import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
@@ -40,6 +42,8 @@ const COMMANDS: readonly Register[] = [
   registerLag,
   registerIdentity,
   registerAcls,
+  registerBackup,
+  registerRestore,
   registerDoctor,
 ]
 

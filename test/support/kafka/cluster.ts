@@ -23,6 +23,8 @@ export interface Cluster {
   readonly settings: KafkaSettings
   /** Opened logs are closed after the test. */
   open(options?: Partial<KafkaLogOptions>, settings?: Partial<KafkaSettings>): Promise<KafkaLog>
+  /** Closes something after the test, and before its topics go. */
+  keep<T extends { close(): Promise<void> }>(part: T): T
   /** The same for named values. */
   values(options?: Partial<KafkaValuesOptions>, settings?: Partial<KafkaSettings>): Promise<KafkaValues>
 }
@@ -39,7 +41,7 @@ export const clusterFor = async (t: TestContext, brokers: readonly string[]): Pr
     return part
   }
   t.after(async () => {
-    for (const part of opened) await part.close()
+    for (const part of opened.reverse()) await part.close()
     await removeTopics(kafka, prefix)
   })
   await ensureTopics(settings, { prefix, shards: SHARDS })
@@ -48,6 +50,7 @@ export const clusterFor = async (t: TestContext, brokers: readonly string[]): Pr
     prefix,
     names: topicNames(prefix),
     settings,
+    keep: kept,
     open: async (options, more) => kept(await openKafkaLog({ ...settings, ...more }, { prefix, shards: SHARDS, ...options })),
     values: async (options, more) => kept(await openKafkaValues({ ...settings, ...more }, { prefix, ...options })),
   }

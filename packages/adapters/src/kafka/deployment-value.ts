@@ -96,3 +96,29 @@ export const readDeployment = (values: Pick<KafkaValues, 'get'>): OpenedDeployme
   checkHere(there)
   return { id: there.id, bases: there.bases, shards: there.shards }
 }
+
+/** What is stored of it, unchecked. Error: STORE_TOO_NEW. */
+export const deploymentValue = (values: Pick<KafkaValues, 'get'>): DeploymentValue | undefined => {
+  const stored = values.get(NAME)
+  return stored === undefined ? undefined : decode(stored)
+}
+
+/** Whether a proof of the key is of this key. */
+export const isKeyOf = (keyCheck: string, masterKey: Uint8Array, id: string): boolean => same(keyCheck, keyCheckOf(masterKey, id))
+
+/**
+ * Makes topics that were filled with another deployment's content the place where it goes on, under an id of its own. Last of
+ * all: before it, nobody can open them. Error: DEPLOYMENT_TAKEN.
+ */
+export const beginDeployment = async (values: KafkaValues, options: DeploymentOptions, bases: Bases): Promise<string> => {
+  const id = randomUUID()
+  const wanted = Buffer.from(JSON.stringify({ v: 1, id, shards: options.shards, keyCheck: keyCheckOf(options.masterKey, id), bases }))
+  if (Buffer.from(await values.putOnce(NAME, wanted)).equals(wanted)) return id
+  throw new PlumblineError('DEPLOYMENT_TAKEN', 'Another process has opened these topics meanwhile. Use another prefix.')
+}
+
+/** From now on nobody opens these topics any more. */
+export const markMoved = async (values: KafkaValues, movedTo: string): Promise<void> => {
+  const there = deploymentValue(values)
+  if (there !== undefined) await values.put({ [NAME]: Buffer.from(JSON.stringify({ ...there, movedTo })) })
+}

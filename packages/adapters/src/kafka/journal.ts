@@ -38,6 +38,7 @@ export const openJournal = async ({ kafka, admin, topic, onRecords }: JournalOpt
   const marks = new Map<string, boolean>()
   let position = 0
   let again: NodeJS.Timeout | undefined
+  let closed = false
 
   const isContent = ({ key, value }: KafkaMessage): boolean => {
     const start = key?.subarray(0, 2).toString('latin1')
@@ -59,6 +60,7 @@ export const openJournal = async ({ kafka, admin, topic, onRecords }: JournalOpt
   }
   /** Opens the stream where it ended; while the brokers are away it is tried again. */
   const follow = (delayMs: number): void => {
+    if (closed) return
     again = setTimeout(() => {
       try {
         reader.open(0, position, sink)
@@ -104,6 +106,7 @@ export const openJournal = async ({ kafka, admin, topic, onRecords }: JournalOpt
       }
     },
     async close() {
+      closed = true
       clearTimeout(again)
       await reader.close()
     },

@@ -1,9 +1,9 @@
-import { PlumblineError } from '@plumbline/schemas'
 import type { KafkaMessage } from 'kafkajs'
 import { connectAdmin } from './access.ts'
 import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { readState } from './codec.ts'
 import { type PartitionReader, openPartitionReader } from './reader.ts'
+import { scanRange } from './scan.ts'
 import { topicNames } from './topics.ts'
 
 export interface StateSlotsOptions {
@@ -19,60 +19,32 @@ export interface SlotPlace {
 }
 
 const WAIT_MS = 50
-/** Without anything for so long reading is given up. */
-const SILENCE_MS = 30_000
 
 const keyOf = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 
 /** The newest of the wanted slots of one shard, from its topic's beginning to `end`. */
-const readShard = (
+const readShard = async (
   reader: PartitionReader,
-  shard: number,
-  end: number,
+  range: { readonly topic: string; readonly partition: number; readonly to: number },
   wanted: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, Uint8Array>> =>
-  new Promise((resolve, reject) => {
-    const found = new Map<string, Uint8Array>()
-    const silence = (): NodeJS.Timeout =>
-      setTimeout(() => {
-        const message = `No state of shard ${shard} came for ${SILENCE_MS / 1000} s.`
-        finish(() => reject(new PlumblineError('STATE_UNREADABLE', message, { retryable: true })))
-      }, SILENCE_MS)
-    let timer = silence()
-    const finish = (settle: () => void): void => {
-      clearTimeout(timer)
-      stream.close()
-      settle()
-    }
-    const take = (message: KafkaMessage): void => {
-      const entry = readState(message)
-      if (entry.kind !== 'slot') return
-      const key = keyOf(entry.key)
-      if (!wanted.has(key)) return
-      // Copied: the bytes are a piece of a whole fetch, which would stay in memory with them.
-      if (entry.bytes === null) found.delete(key)
-      else found.set(key, Uint8Array.from(entry.bytes))
-    }
-    const stream = reader.open(shard, 0, {
-      onRecords(messages, position) {
-        clearTimeout(timer)
-        timer = silence()
-        try {
-          messages.forEach(take)
-        } catch (error) {
-          return finish(() => reject(error as Error))
-        }
-        if (position >= end) finish(() => resolve(found))
-      },
-      // The beginning may have been removed, and compaction leaves holes.
-      onGap: () => true,
-      onFailed: (error) => finish(() => reject(error)),
-    })
-  })
+): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const found = new Map<string, Uint8Array>()
+  const take = (message: KafkaMessage): void => {
+    const entry = readState(message)
+    if (entry.kind !== 'slot') return
+    const key = keyOf(entry.key)
+    if (!wanted.has(key)) return
+    // Copied: the bytes are a piece of a whole fetch, which would stay in memory with them.
+    if (entry.bytes === null) found.delete(key)
+    else found.set(key, Uint8Array.from(entry.bytes))
+  }
+  await scanRange(reader, { ...range, from: 0 }, (messages) => messages.forEach(take))
+  return found
+}
 
 /**
  * Slots of identities as the state topic has them, for whoever owns no shard; those that are not there are left out. Reads all
- * the state of the shards concerned: seconds for a gigabyte. Errors: KAFKA_UNREACHABLE, STATE_UNREADABLE (both
+ * the state of the shards concerned: seconds for a gigabyte. Errors: KAFKA_UNREACHABLE, TOPIC_UNREADABLE (both
  * retryable), and what keeps this process out (see connectAdmin).
  */
 export const readStateSlots = async (
@@ -92,8 +64,7 @@ export const readStateSlots = async (
     reader = await openPartitionReader({ kafka, topic, partitions: shards, waitMs: WAIT_MS })
     const slots: Uint8Array[] = []
     for (const [shard, keys] of wanted) {
-      const end = ends.get(shard) ?? 0
-      if (end > 0) slots.push(...(await readShard(reader, shard, end, keys)).values())
+      slots.push(...(await readShard(reader, { topic, partition: shard, to: ends.get(shard) ?? 0 }, keys)).values())
     }
     return slots
   } catch (error) {
