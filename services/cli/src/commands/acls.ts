@@ -4,7 +4,7 @@ import { report } from '../output.ts'
 import { examples, type Register } from '../register.ts'
 
 interface Flags {
-  readonly prefix: string
+  readonly kafkaPrefix: string
   readonly principal?: string
 }
 
@@ -15,10 +15,10 @@ export const registerAcls: Register = (program, outputOf) => {
     .command('acls')
     .description('The rights at the brokers that each process of a deployment on Kafka needs, as lines for Kafka’s kafka-acls.sh.')
     .argument('[process]', 'only those of migrate, front, worker, recorder or operator')
-    .option('--prefix <name>', 'first part of the names of topics, as kafkaPrefix', 'plumbline')
+    .option('--kafka-prefix <name>', 'first part of the names of its topics', 'plumbline')
     .option('--principal <name>', 'who gets them; with a process (default: User:plumbline-PROCESS)')
     .addHelpText('after', examples('plumbline acls > acls.sh', 'plumbline acls worker --principal User:CN=worker.example.com'))
-    .action(async (only: string | undefined, { prefix, principal }: Flags, self: Command) => {
+    .action(async (only: string | undefined, { kafkaPrefix: prefix, principal }: Flags, self: Command) => {
       const { ACL_SERVICES, aclCommands, aclsOf } = await import('@plumbline/adapters/kafka')
       const isProcess = (name: string): name is AclService => (ACL_SERVICES as readonly string[]).includes(name)
       if (only !== undefined && !isProcess(only)) return self.error(`error: no process ${only}; one of ${ACL_SERVICES.join(', ')}`)
