@@ -8,6 +8,7 @@ import { connect, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { createLogger } from '@plumbline/runtime'
 import type { ApiError, IngestAnswer, StatusView } from '@plumbline/schemas'
 import { loadFrontConfig, startFront } from '../../services/standalone/src/front/index.ts'
+import { loadStandaloneConfig, startStandalone } from '../../services/standalone/src/index.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { clusterFor, SHARDS } from '../support/kafka/cluster.ts'
 import { startBrokerProxy } from '../support/kafka/proxy.ts'
@@ -76,11 +77,11 @@ const frontFor = async (t: TestContext, more: Readonly<Record<string, string>> =
     (await readCommitted(cluster.kafka, cluster.names.events))
       .filter(({ key }) => key?.toString().startsWith('e:') === true)
       .map(({ value }) => (JSON.parse(value!.toString()) as { id: string }).id)
-  return { proxy, front, start, send, status, ready, stored }
+  return { proxy, front, start, dataDir, send, status, ready, stored }
 }
 
 test('without ClickHouse events are taken in, and page and health say what is missing', { skip }, async (t) => {
-  const { front, send, status, ready, stored } = await frontFor(t)
+  const { front, dataDir, send, status, ready, stored } = await frontFor(t)
   assert.equal((await fetch(front.url)).status, 200)
   assert.deepEqual((await send(['a', 'b'], 'k')).body, { accepted: 2, rejected: 0, errors: [] })
   assert.deepEqual((await stored()).sort(), ['a', 'b'])
@@ -88,6 +89,8 @@ test('without ClickHouse events are taken in, and page and health say what is mi
   const { ok, checks } = await ready()
   assert.deepEqual([ok, checks['kafka']?.ok, checks['log']?.ok], [true, true, true])
   assert.match(checks['store']?.detail ?? '', /ECONNREFUSED/)
+  const { config } = loadStandaloneConfig({ env: { PLUMBLINE_DATA_DIR: dataDir } })
+  await assert.rejects(startStandalone(config), { code: 'DATA_DIR_OF_FRONT' }, 'no instance of one process is made of its folder')
 })
 
 test('ClickHouse that goes away later stops nothing, and the page says so until it is back', { skip }, async (t) => {

@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 
-/** What lies where in the data folder of a standalone instance. */
+/** What lies where in a data folder: of a standalone instance, or of the front of a deployment on Kafka. */
 export const DATA_LAYOUT = {
   /** The embedded log (LMDB). */
   log: 'log',
@@ -12,6 +12,8 @@ export const DATA_LAYOUT = {
   keys: 'keys',
   /** Alerts as OCSF findings, one per line. */
   findings: 'alerts.ndjson',
+  /** Id of the deployment on Kafka whose front has this folder: it is none of an embedded instance. */
+  front: 'front',
   /** Written while an instance runs: how other commands on this machine reach it. */
   instance: 'instance.json',
 } as const

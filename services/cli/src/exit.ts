@@ -24,6 +24,7 @@ const USAGE_CODES = new Set([
   'POLICY_INVALID',
   'ARRIVAL_NOT_SETTABLE',
   'DATA_DIR_EMPTY',
+  'DATA_DIR_OF_FRONT',
 ])
 
 /** A wrong command line, found after parsing. */

@@ -1,4 +1,7 @@
-import type { Logger } from '@plumbline/runtime'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DATA_LAYOUT, type Logger } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
 import type { StandaloneConfig } from './config.ts'
 import { createContext, logOf } from './context.ts'
 import {
@@ -26,13 +29,24 @@ export const embeddedContext = (config: StandaloneConfig, token: string, logger:
   return context
 }
 
+/** What belongs to a deployment on Kafka must not be mistaken for an instance that lost its log. */
+const checkFolder = (dataDir: string): void => {
+  const mark = join(dataDir, DATA_LAYOUT.front)
+  if (!existsSync(mark)) return
+  throw new PlumblineError(
+    'DATA_DIR_OF_FRONT',
+    `${dataDir} is the data folder of the front of a deployment on Kafka. Start that with plumbline front, or use another folder; to use this one all the same, remove ${mark}.`,
+  )
+}
+
 /**
  * Everything in one process on embedded parts. Resolves when events are taken in and scored; the store and the demo go
  * on coming up in the background. Errors: ENGINE_UNAVAILABLE; PART_START_FAILED with the cause: HTTP_PORT_TAKEN,
- * DATA_DIR_LOCKED, and what the parts throw; whatever had started is stopped again before.
+ * DATA_DIR_LOCKED, and what the parts throw; DATA_DIR_OF_FRONT; whatever had started is stopped again before.
  */
 export const startStandalone = async (config: StandaloneConfig, hooks: ServiceHooks = {}): Promise<Service> => {
   checkStoreIsPossible(config.clickhouseUrl)
+  checkFolder(config.dataDir)
   const { token, logger } = prepareService(config, 'plumbline', hooks)
   const context = embeddedContext(config, token, logger)
   const parts = [

@@ -33,8 +33,15 @@ export const registerDoctor: Register = (program, outputOf) => {
     .action(async (flags: Flags, command) => {
       const { diagnose } = await import('../doctor/diagnose.ts')
       const { readConfiguration } = await import('../doctor/configuration.ts')
+      const { variablesOfOthers } = await import('../up/variables.ts')
+      const { StandaloneConfig } = await import('@plumbline/standalone/config')
       const { dataDir, httpPort } = flags
-      const { config, findings: configuration } = readConfiguration({ file: flags.config, env: process.env, flags: { dataDir, httpPort } })
+      const { config, findings: configuration } = readConfiguration({
+        file: flags.config,
+        env: process.env,
+        flags: { dataDir, httpPort },
+        ignoreEnv: await variablesOfOthers(StandaloneConfig, process.env),
+      })
       const findings = await diagnose({
         configuration,
         dataDir: config.dataDir,

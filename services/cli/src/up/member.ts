@@ -25,6 +25,7 @@ export const runMember = async <C>(command: Command, output: Output, { name, sch
   const ignoreEnv = await variablesOfOthers(schema, process.env)
   const loaded = load({ file, env: process.env, flags: givenFlags(command, schema), ignoreEnv })
   note(output, printConfig(loaded))
+  if (ignoreEnv.length > 0) note(output, `of other processes, not read here: ${ignoreEnv.join(', ')}`)
   const stopped = untilSignal()
   const service = await start(loaded.config)
   const words = `Plumbline ${name} is up; metrics and health at ${service.metricsUrl}\nStop with Ctrl-C.`

@@ -49,6 +49,7 @@ export const serve = async <C extends ServedConfig>(
   const ignoreEnv = await variablesOfOthers(schema, process.env)
   const loaded = load({ file, env: process.env, flags: givenFlags(command, schema), ignoreEnv })
   note(output, printConfig(loaded))
+  if (ignoreEnv.length > 0) note(output, `of other processes, not read here: ${ignoreEnv.join(', ')}`)
   const stopped = untilSignal()
   // The page comes first: it shows the progress of the rest.
   const onListening = ({ url, token }: { readonly url: string; readonly token: string }): void => {

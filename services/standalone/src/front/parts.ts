@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { kafkaSettingsOf, type KafkaDeployment, type KafkaSettings, masterKeyOf, openKafkaDeployment } from '@plumbline/adapters/kafka'
 import { announceSigner, knownSigners } from '@plumbline/detector'
-import type { Part } from '@plumbline/runtime'
+import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import { type Context, logOf } from '../context.ts'
 import { detectionPart, type Ingredients, leaveLog, storePart, useLog } from '../parts.ts'
@@ -49,6 +51,7 @@ export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = 
         compression: config.kafkaCompression,
       })
       await useLog(context, log)
+      writeFileSync(join(context.dataDir, DATA_LAYOUT.front), `${log.id}\n`, { mode: 0o600 })
       leaveSeat = await takeSeat(log.kv, onLost)
       health.register('kafka', () => {
         const problem = brokerObstacle(context.log)
