@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect, migrate, startEngine } from '@plumbline/adapters/clickhouse'
+import { shardOf } from '@plumbline/detector'
 import { createLogger } from '@plumbline/runtime'
 import type { ApiError, IngestAnswer, StatusView } from '@plumbline/schemas'
 import { loadFrontConfig, startFront } from '../../services/standalone/src/front/index.ts'
@@ -77,7 +78,7 @@ const frontFor = async (t: TestContext, more: Readonly<Record<string, string>> =
     (await readCommitted(cluster.kafka, cluster.names.events))
       .filter(({ key }) => key?.toString().startsWith('e:') === true)
       .map(({ value }) => (JSON.parse(value!.toString()) as { id: string }).id)
-  return { proxy, front, start, dataDir, send, status, ready, stored }
+  return { cluster, proxy, front, start, dataDir, send, status, ready, stored }
 }
 
 test('without ClickHouse events are taken in, and page and health say what is missing', { skip }, async (t) => {
@@ -165,4 +166,30 @@ test('a second front takes the deployment over, and the first is told to end', {
   const again = await fetch(`${second.url}/v1/events`, { method: 'POST', headers, body: body(['a']) })
   assert.deepEqual([again.status, await again.json()], [202, { accepted: 1, rejected: 0, errors: [] }], 'the key is known to the next')
   assert.deepEqual(await second.stop(), [])
+})
+
+test('a verdict that a front left half done is finished by the next, and takes effect once', { skip }, async (t) => {
+  const { cluster, front, start } = await frontFor(t)
+  const control = {
+    ...{ v: 1, type: 'verdict', controlId: 'verdict:half-done', tenant: 'default', alertId: 'an-alert', identity: 'bot' },
+    ...{ verdict: 'safe', groupKey: 'rate:0', events: [], author: 'me' },
+  }
+  const feedback = { time: NOW, tenant: 'default', alertId: 'an-alert', identity: 'bot', verdict: 'safe', author: 'me', note: '' }
+  const values = await cluster.values()
+  await values.put({ 'verdict:pending:half-done': Buffer.from(JSON.stringify({ control, feedback })) })
+  assert.deepEqual(await front.stop(), [])
+  // Twice: the second one finds the same again, as if the first had died before it forgot it.
+  for (const name of ['first', 'second']) {
+    const next = await start()
+    assert.deepEqual(await next.stop(), [], name)
+    await values.put(name === 'first' ? { 'verdict:pending:half-done': Buffer.from(JSON.stringify({ control, feedback })) } : {})
+  }
+  const controls = (await readCommitted(cluster.kafka, cluster.names.events)).filter(({ key }) => key?.toString() === 'c:verdict:half-done')
+  assert.deepEqual(
+    controls.map(({ partition, value }) => [partition, JSON.parse(value!.toString())]),
+    [[shardOf('default', 'bot', SHARDS), control]],
+    'one record, in the shard of the identity',
+  )
+  const said = (await readCommitted(cluster.kafka, cluster.names.feedback)).map(({ value }) => JSON.parse(value!.toString()) as unknown)
+  assert.deepEqual(said[0], feedback)
 })
