@@ -171,8 +171,16 @@ test('a second front takes the deployment over, and the first is told to end', {
 test('a verdict that a front left half done is finished by the next, and takes effect once', { skip }, async (t) => {
   const { cluster, front, start } = await frontFor(t)
   const control = {
-    ...{ v: 1, type: 'verdict', controlId: 'verdict:half-done', tenant: 'default', alertId: 'an-alert', identity: 'bot' },
-    ...{ verdict: 'safe', groupKey: 'rate:0', events: [], author: 'me' },
+    v: 1,
+    type: 'verdict',
+    controlId: 'verdict:half-done',
+    tenant: 'default',
+    alertId: 'an-alert',
+    identity: 'bot',
+    verdict: 'safe',
+    groupKey: 'rate:0',
+    events: [],
+    author: 'me',
   }
   const feedback = { time: NOW, tenant: 'default', alertId: 'an-alert', identity: 'bot', verdict: 'safe', author: 'me', note: '' }
   const values = await cluster.values()

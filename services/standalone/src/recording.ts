@@ -9,7 +9,7 @@ export interface Recording {
   state(): RecordingState
 }
 
-export interface RecordingState {
+interface RecordingState {
   /** What is in the way, in words; null while nothing is. */
   readonly problem: string | null
   /** Rows of every kind that are not in ClickHouse yet. */

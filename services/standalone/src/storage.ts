@@ -4,7 +4,7 @@ import { PlumblineError } from '@plumbline/schemas'
 import type { StoreAccess } from '@plumbline/trainer'
 import type { Recording, StartedRecording } from './recording.ts'
 
-export type StoreRole = 'owner' | 'recorder' | 'reader'
+type StoreRole = 'owner' | 'recorder' | 'reader'
 
 /** A ClickHouse that is there: a server, or the embedded engine. */
 export interface Backend {
