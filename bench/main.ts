@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<() =
   peers: async () => (await import('./peers/peers.ts')).peers,
   detection: async (args) => (await import('./detection/detection.ts')).detection(args),
   kafka: async () => (await import('./kafka/kafka.ts')).kafka,
+  recorder: async () => (await import('./recorder/recorder.ts')).recorder,
   standalone: async () => (await import('./standalone/standalone.ts')).standalone,
 }
 
@@ -22,6 +23,7 @@ const USAGE = `npm run bench -- <name> [--json]
   peers       River HalfSpaceTrees and PyOD on the same vectors
   detection   recall, false alerts, agentdyn, cloudtrail, adbench; parts may be named; --params FILE: an unseen company
   kafka       a real broker: worker against a plain transactional loop, source to alert, take-over, two workers
+  recorder    Kafka to ClickHouse against bare inserts of the same blocks
   standalone  HTTP in to row and alert readable, a real process
   all         every bench whose stored result is older than the sources; --force: every bench
   report      bench/results.md from the stored results

@@ -1,0 +1,23 @@
+import { openKafkaOutboxLog } from '@plumbline/adapters/kafka'
+import { createRecorder } from '../../services/recorder/src/index.ts'
+import type { BenchBroker } from '../kafka/broker.ts'
+import type { Blocks } from './blocks.ts'
+import { type Run, type Target, checkRows, timed } from './target.ts'
+
+/** The recorder as it ships, from the first block it has in hand until the last row is stored: joining its readers is no rate. */
+export const recorderRun = ({ brokers }: BenchBroker, prefix: string, { database }: Target, { rows }: Blocks): Promise<Run> =>
+  database(async (store) => {
+    const log = await openKafkaOutboxLog({ brokers }, { prefix })
+    const begun = Promise.withResolvers<void>()
+    const recorder = createRecorder({ log, store: () => store, onPoint: (point) => point === 'recorder:read' && begun.resolve() })
+    try {
+      await recorder.start()
+      await begun.promise
+      const run = await timed(rows, () => recorder.drained())
+      await checkRows(store, rows)
+      return run
+    } finally {
+      await recorder.stop()
+      await log.close()
+    }
+  })
