@@ -29,8 +29,9 @@ export interface KafkaOutbox extends Outbox {
   close(): Promise<void>
 }
 
-/** Longest a lane waits to be read while others are idle. */
+/** Longest wait of a poll, and so for a lane that begins to be read while others are idle; a single lane has no others. */
 const WAIT_MS = 100
+const SINGLE_WAIT_MS = 250
 
 export const createKafkaOutbox = ({ kafka, admin, names, partitions, prefix }: KafkaOutboxOptions): KafkaOutbox => {
   const listeners = new Set<(topics: readonly Topic[]) => void>()
@@ -46,7 +47,8 @@ export const createKafkaOutbox = ({ kafka, admin, names, partitions, prefix }: K
     if (closed) throw new PlumblineError('OUTBOX_CLOSED', 'The outbox is closed.')
     let reader = readers.get(topic)
     if (reader === undefined) {
-      reader = openPartitionReader({ kafka, topic: nameOf(topic), partitions: lanesOf(topic), waitMs: WAIT_MS })
+      const waitMs = lanesOf(topic) === 1 ? SINGLE_WAIT_MS : WAIT_MS
+      reader = openPartitionReader({ kafka, topic: nameOf(topic), partitions: lanesOf(topic), waitMs })
       reader.catch(() => readers.delete(topic))
       readers.set(topic, reader)
     }
