@@ -10,7 +10,7 @@ import {
   type SinkReport,
 } from '@plumbline/adapters/siem'
 import type { DeploymentLog } from '@plumbline/detector'
-import type { Alert } from '@plumbline/schemas'
+import type { Alert, PlumblineError } from '@plumbline/schemas'
 import type { AlertOptions, ServiceConfig } from './options.ts'
 
 const PRODUCT = { name: 'Plumbline', vendorName: 'Plumbline', version: '0.1.0' } as const
@@ -23,6 +23,8 @@ export interface DeliveryOptions {
   readonly demoTenant: string
   readonly onDecision: (alert: Alert, delivery: Delivery) => void
   readonly onSink?: (report: SinkReport) => void
+  /** Told of alerts that retention removed before they were delivered. */
+  readonly onGap?: (entries: number, gap: PlumblineError) => void
 }
 
 const withoutDemo = (sink: AlertSink, demoTenant: string): AlertSink => ({
@@ -48,9 +50,9 @@ const sinksOf = ({ config, alertsFile, demoTenant }: DeliveryOptions): AlertSink
 
 /** Carries alerts from the outbox to the terminal, the findings file, the webhook and the page. */
 export const startDelivery = async (options: DeliveryOptions): Promise<{ readonly forwarder: Forwarder; stop(): Promise<void> }> => {
-  const { log, config, onDecision, onSink } = options
+  const { log, config, onDecision, onSink, onGap } = options
   const forwarder = await createForwarder({
-    ...outboxPorts(log.outbox, log.kv),
+    ...outboxPorts(log.outbox, log.kv, onGap),
     sinks: sinksOf(options),
     budgetPerDay: config.alertBudgetPerDay,
     onDecision,

@@ -97,6 +97,8 @@ export const deliveryPart = (context: Context): Part => {
           context.console?.publish(alert, decision)
         },
         onSink: createSinkWatch(metrics, logger),
+        onGap: (atMost, gap) =>
+          logger.warn({ atMost, reason: gap.message }, 'alerts may have been removed by retention before they were delivered'),
       })
       context.forwarder = delivery.forwarder
       // A receiver that is away stops nothing here, so it is told of and does not make the process unready.
