@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parser } from '@prometheus-io/lezer-promql'
 import { METRICS, type MetricDeclaration, createMetrics } from '@plumbline/runtime'
 import { parse } from 'yaml'
 import { ROOT, compose, read } from './compose.ts'
@@ -70,12 +71,9 @@ const check = (series: Map<string, Set<string>>, expr: string, where: string): v
   const grouped = [...expr.matchAll(/\b(?:by|on) ?\(([^)]*)\)/g)].flatMap(([, list = '']) => list.split(',').map((label) => label.trim()))
   const known = new Set(used.flatMap(([, name = '']) => [...(series.get(name) ?? [])]))
   for (const label of grouped) assert.ok(label === '' || known.has(label) || OF_TARGETS.includes(label), `${where}: grouped by ${label}`)
-  let depth = 0
-  for (const sign of expr.replaceAll(/"[^"]*"/g, '')) {
-    depth += { '(': 1, ')': -1 }[sign] ?? 0
-    assert.ok(depth >= 0, `${where}: brackets`)
-  }
-  assert.equal(depth, 0, `${where}: brackets`)
+  parser.parse(expr).iterate({
+    enter: ({ type, from }) => assert.ok(!type.isError, `${where}: no PromQL at ${from}: ${expr.slice(from, from + 20)}`),
+  })
 }
 
 test('every rule asks for metrics that exist, says how bad it is and what it means', async () => {
@@ -136,6 +134,8 @@ test('a metric that is not there is found', async () => {
   assert.throws(() => check(series, 'rate(plumbline_alerts_total{tenant="a"}[5m])', 'x'), /no label tenant/)
   assert.throws(() => check(series, 'sum by (tenant) (plumbline_alerts_total)', 'x'), /grouped by tenant/)
   assert.throws(() => check(series, 'up{job="worker"}', 'x'), /no job worker/)
+  assert.throws(() => check(series, 'sum(rate(plumbline_alerts_total[5m])) > ', 'x'), /no PromQL at/)
+  assert.throws(() => check(series, 'rate(plumbline_alerts_total[5m)', 'x'), /no PromQL at/)
 })
 
 test('Prometheus finds every process of the compose file by its name and port', () => {
