@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Store, connect, engineProblem } from '@plumbline/adapters/clickhouse'
-import { openKafkaOutboxLog } from '@plumbline/adapters/kafka'
+import { type KafkaSettings, openKafkaOutboxLog } from '@plumbline/adapters/kafka'
 import {
   type Recorder,
   type RecorderOptions,
@@ -17,6 +17,7 @@ import {
 } from '../../services/recorder/src/index.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type Cluster, SHARDS, clusterFor } from '../support/kafka/cluster.ts'
+import { startBrokerProxy } from '../support/kafka/proxy.ts'
 import { type Fate, startProxy } from './proxy.ts'
 import { ROWS, type RecorderChild, type RecorderPlan, compare, fill, startRecorderChild, truncate } from './recorder-kafka.ts'
 
@@ -44,8 +45,13 @@ const clusterWith = async (t: TestContext, chunks: number) => {
   return { cluster, ...(await fill(cluster, chunks)) }
 }
 
-const recorderOf = async (t: TestContext, { settings, prefix }: Cluster, options: Partial<RecorderOptions> = {}): Promise<Recorder> => {
-  const log = await openKafkaOutboxLog(settings, { prefix })
+const recorderOf = async (
+  t: TestContext,
+  { settings, prefix }: Cluster,
+  options: Partial<RecorderOptions> = {},
+  more: Partial<KafkaSettings> = {},
+): Promise<Recorder> => {
+  const log = await openKafkaOutboxLog({ ...settings, ...more }, { prefix })
   const recorder = createRecorder({ log, store: () => engine.store('recorder'), lingerMs: 1, maxBackoffMs: 100, ...options })
   t.after(async () => {
     await recorder.stop()
@@ -169,6 +175,40 @@ test('while ClickHouse is away rows wait in Kafka, health says so, and all of th
   await recorder.drained()
   assert.equal(recorder.health().state, 'ok')
   await assertWhole(t, cluster, 8)
+})
+
+test('brokers whose answers are lost for a while delay rows, whatever they were asked, and nothing more', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
+  const { cluster, more } = await clusterWith(t, 2)
+  const proxy = await startBrokerProxy(brokers[0]!)
+  t.after(() => proxy.close())
+  const failed = Promise.withResolvers<void>()
+  const codes = new Set<string>()
+  const recorder = await recorderOf(
+    t,
+    cluster,
+    {
+      onFailure({ code }) {
+        codes.add(code)
+        failed.resolve()
+      },
+    },
+    { socketFactory: proxy.socketFactory },
+  )
+  await recorder.start()
+  await recorder.drained()
+  proxy.loseAnswers()
+  await more(4)
+  await failed.promise
+  assert.equal(recorder.health().state, 'retrying')
+  proxy.heal()
+  await untilStored(6)
+  await recorder.drained()
+  t.diagnostic([...codes].join())
+  assert.equal(recorder.health().state, 'ok')
+  await assertWhole(t, cluster, 6)
 })
 
 /** A file system of its own, so small that it can be filled. */
