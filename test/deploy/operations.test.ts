@@ -53,7 +53,8 @@ for (const path of PAGES)
       ...fields.map(({ env }) => env),
       ...[...read('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name),
     ])
-    for (const [name] of text.matchAll(/\bPLUMBLINE_[A-Z_]+\b/g)) assert.ok(variables.has(name), name)
+    for (const [name] of text.matchAll(/\bPLUMBLINE_[A-Z_]+\b/g))
+      assert.ok(variables.has(name) || variables.has(name.replace(/_FILE$/, '')), name)
     for (const [, flag = ''] of text.matchAll(/plumbline (?:migrate|front|worker|recorder) --([a-z-]+)/g))
       assert.ok(
         fields.some((field) => field.flag === flag),

@@ -42,6 +42,7 @@ export const configDocs = (schema: z.ZodObject, title = 'Configuration'): string
     `# ${title}`,
     '',
     'Generated from the declaration; do not edit. Flags win over environment variables, those over the file (YAML or JSON), that over the default.',
+    'A variable with `_FILE` behind its name names a file that holds the value, like `PLUMBLINE_TOKEN_FILE=/run/secrets/token`.',
     'Unknown names are refused. Lists are separated by commas in variables and flags, and are lists in the file.',
   ]
   const sections = new Map<string, ConfigField[]>()

@@ -155,3 +155,39 @@ test('a tool takes its part of a configuration and leaves the rest alone; its ow
   assert.throws(() => loadConfig(Part, { env: { ...env, PLUMBLINE_SIZE: '70' }, partOf: true }), /PLUMBLINE_SIZE/)
   assert.throws(() => loadConfig(Part, { flags: { sise: 3 }, partOf: true }), /did you mean size/)
 })
+
+test('a value can stand in a file that a variable names; what is wrong with it is told without what it holds', () => {
+  inFolder((write) => {
+    const file = write('token', `${TOKEN}\n`)
+    const { config, origins } = loadConfig(Schema, { env: { PLUMBLINE_TOKEN_FILE: file, KAFKA_BROKERS_FILE: write('brokers', 'a:1,b:2') } })
+    assert.equal(config.token, TOKEN)
+    assert.equal(origins.get('token'), 'environment')
+    assert.deepEqual(config.kafka.brokers, ['a:1', 'b:2'])
+
+    const both = { PLUMBLINE_TOKEN: TOKEN, PLUMBLINE_TOKEN_FILE: file }
+    assert.deepEqual(
+      problemsOf(() => loadConfig(Schema, { env: both })),
+      ['PLUMBLINE_TOKEN_FILE: and PLUMBLINE_TOKEN are both set: leave one out'],
+    )
+    assert.match(
+      problemsOf(() => loadConfig(Schema, { env: { PLUMBLINE_TOKEN_FILE: `${file}.not` } }))[0] ?? '',
+      /cannot be read \(ENOENT\)/,
+    )
+    assert.match(problemsOf(() => loadConfig(Schema, { env: { PLUMBLINE_TOKEN_FILE: write('t', 'hunter2') } }))[0] ?? '', /at least 16/)
+    assert.match(
+      problemsOf(() =>
+        loadConfig(Schema, { env: { ...both, PLUMBLINE_TOKEN: '', PLUMBLINE_TOKEN_FILE: write('big', 'x'.repeat(70_000)) } }),
+      )[0] ?? '',
+      /more than 65536 bytes/,
+    )
+    assert.match(
+      problemsOf(() => loadConfig(Schema, { env: { PLUMBLINE_TOKEN: TOKEN, PLUMBLINE_TOKN_FILE: file } }))[0] ?? '',
+      /unknown environment variable/,
+    )
+  })
+})
+
+test('files of values for other processes are left alone with their variables', () => {
+  const env = { PLUMBLINE_TOKEN: TOKEN, PLUMBLINE_WEBHOOK_SECRET_FILE: '/nowhere' }
+  assert.equal(loadConfig(Schema, { env, ignoreEnv: ['PLUMBLINE_WEBHOOK_SECRET'] }).config.token, TOKEN)
+})

@@ -139,15 +139,42 @@ const unknown = (what: string, name: string, known: Iterable<string>): string =>
   return near === undefined ? `unknown ${what}` : `unknown ${what}; did you mean ${near}?`
 }
 
+/** Behind a variable's name: the variable names a file that holds the value, which then stands in nobody's environment. */
+const IN_FILE = '_FILE'
+const MAX_VALUE_BYTES = 64 * 1024
+
+/** The value without the line end that editors and `echo` leave behind it. Never what it holds in a problem. */
+const readValue = (path: string): { readonly text: string } | { readonly problem: string } => {
+  try {
+    const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+    return text.length > MAX_VALUE_BYTES ? { problem: `names a file of more than ${MAX_VALUE_BYTES} bytes` } : { text }
+  } catch (error) {
+    return { problem: `names ${path}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})` }
+  }
+}
+
 const readEnvironment = (sources: ConfigSources, fields: readonly ConfigField[], problems: ConfigProblem[], put: Put): void => {
   const byName = new Map(fields.map((f) => [f.env, f]))
   const ignored = new Set(sources.ignoreEnv)
-  for (const [name, text] of Object.entries(sources.env ?? {})) {
-    // An empty variable is how shells and compose files say "not set".
-    if (text === undefined || text === '') continue
+  const { env = {} } = sources
+  // An empty variable is how shells and compose files say "not set".
+  const isSet = (name: string): boolean => env[name] !== undefined && env[name] !== ''
+
+  const fromFile = (field: ConfigField, name: string, path: string): void => {
+    if (isSet(field.env)) return void problems.push({ where: name, message: `and ${field.env} are both set: leave one out` })
+    const read = readValue(path)
+    if ('problem' in read) problems.push({ where: name, message: read.problem })
+    else put(field, fromText(field, read.text))
+  }
+
+  for (const [name, text = ''] of Object.entries(env)) {
+    if (!isSet(name)) continue
     const field = byName.get(name)
+    const base = name.endsWith(IN_FILE) ? name.slice(0, -IN_FILE.length) : name
+    const filed = byName.get(base)
     if (field !== undefined) put(field, fromText(field, text))
-    else if (name.startsWith('PLUMBLINE_') && !ignored.has(name)) {
+    else if (filed !== undefined) fromFile(filed, name, text)
+    else if (name.startsWith('PLUMBLINE_') && !ignored.has(name) && !ignored.has(base)) {
       problems.push({ where: name, message: unknown('environment variable', name, byName.keys()) })
     }
   }
