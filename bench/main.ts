@@ -26,6 +26,7 @@ const USAGE = `npm run bench -- <name> [--json]
   recorder    Kafka to ClickHouse against bare inserts of the same blocks
   standalone  HTTP in to row and alert readable, a real process
   all         every bench whose stored result is older than the sources; --force: every bench
+  scale       docs/scale.md: what a load takes, computed from the stored results of kafka, recorder and flat
   report      bench/results.md from the stored results
 `
 
@@ -76,6 +77,10 @@ const runAll = async (force: boolean, json: boolean): Promise<number> => {
 const main = async (argv: readonly string[]): Promise<number> => {
   const json = argv.includes('--json')
   const [name = '', ...rest] = argv.filter((a) => a !== '--json' && a !== '--force')
+  if (name === 'scale') {
+    ;(await import('./scale/scale.ts')).writeScale()
+    return 0
+  }
   if (name === 'report') {
     writeReport()
     return 0

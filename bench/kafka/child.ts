@@ -30,7 +30,8 @@ const stat = (pid: number): string[] => {
   }
 }
 
-const cpuOf = (pid: number): number => {
+/** Processor time of a process so far, seconds; NaN where the system does not tell. */
+export const cpuOf = (pid: number): number => {
   const [user, system] = [stat(pid)[11], stat(pid)[12]]
   return (Number(user) + Number(system)) / TICKS_PER_SECOND
 }

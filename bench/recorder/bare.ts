@@ -33,7 +33,7 @@ export const bareRun = ({ engine, database }: Target, { lanes, rows }: Blocks): 
       compression: { request: false, response: false },
       clickhouse_settings: { async_insert: 0, wait_end_of_query: 1 },
     })
-    const run = await timed(rows, async () => {
+    const run = await timed(rows, engine.pid, async () => {
       await Promise.all(
         lanes.map(async (blocks) => {
           for (const parts of piecesOf(blocks)) {

@@ -9,7 +9,7 @@ import { type BenchBroker, benchBroker, removeTopics } from '../kafka/broker.ts'
 import { bareRun } from './bare.ts'
 import { LANES, type Blocks, blocksOf, publishBlocks } from './blocks.ts'
 import { type Run, type Target, openTarget } from './target.ts'
-import { recorderRun } from './through.ts'
+import { type RecorderRun, recorderRun } from './through.ts'
 
 const REPETITIONS = 5
 const EVENTS = 120_000
@@ -29,7 +29,7 @@ const skipped = (why: string): Measured => ({
 
 interface Pair {
   readonly bare: Run
-  readonly recorder: Run
+  readonly recorder: RecorderRun
 }
 
 const measure = async (broker: BenchBroker, target: Target, blocks: Blocks): Promise<Pair[]> => {
@@ -70,6 +70,7 @@ export const recorder = async (): Promise<Measured> => {
       Math.round(median(runs.map(perSecond))),
       Math.round(Math.max(...runs.map(perSecond))),
       Number(median(runs.map(perRow)).toFixed(2)),
+      Number(median(runs.map((run) => (run.engineSeconds / run.rows) * 1e6)).toFixed(2)),
     ]
     return {
       title: TITLE,
@@ -77,12 +78,19 @@ export const recorder = async (): Promise<Measured> => {
         `${blocks.rows} scored rows of a generated company (${Math.round(blocks.bytes / blocks.rows)} bytes each, feature vectors included) in blocks of ${CHUNK} as the detector wrote them, ${LANES} lanes, zstd in Kafka. Broker, ClickHouse’s engine and the writer share the machine.`,
         `Bare: the official client inserts the same bytes in the same pieces of at most 4 MiB, ${LANES} at a time, without tokens, positions or Kafka. Recorder: from the first block it has in hand to the last row stored, Kafka included. They take turns, each into a database of its own; medians of ${REPETITIONS}.`,
       ],
-      values: { ratio, rows: blocks.rows, pairs },
+      values: {
+        ratio,
+        rows: blocks.rows,
+        recorderMicros: median(pairs.map(({ recorder: own }) => perRow(own))),
+        engineMicros: median(pairs.map(({ recorder: own }) => (own.engineSeconds / own.rows) * 1e6)),
+        storedRowBytes: median(pairs.map(({ recorder: own }) => own.rowBytes)),
+        pairs,
+      },
       bars: [bar],
       tables: [
         {
           title: 'Rows per second',
-          columns: ['writer', 'median', 'best', 'µs of its own CPU per row'],
+          columns: ['writer', 'median', 'best', 'µs of its own CPU per row', 'µs of the engine’s'],
           rows: [
             row(
               'bare client',

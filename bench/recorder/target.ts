@@ -1,3 +1,4 @@
+import { cpuOf } from '../kafka/child.ts'
 import { type Engine, type Store, connect, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 
 export interface Run {
@@ -5,6 +6,8 @@ export interface Run {
   readonly seconds: number
   /** Of this process alone, not of the engine or the broker. */
   readonly cpuSeconds: number
+  /** Of the engine, its merges meanwhile included. */
+  readonly engineSeconds: number
 }
 
 /** The engine, with a new database for each run: nothing of a former one is merged or deduplicated meanwhile. */
@@ -35,13 +38,22 @@ export const openTarget = async (dir: string): Promise<Target> => {
 }
 
 /** Time and own processor time of some work. */
-export const timed = async (rows: number, work: () => Promise<void>): Promise<Run> => {
+export const timed = async (rows: number, pid: number, work: () => Promise<void>): Promise<Run> => {
+  const engineBefore = cpuOf(pid)
   const before = process.cpuUsage()
   const started = performance.now()
   await work()
   const seconds = (performance.now() - started) / 1000
   const { user, system } = process.cpuUsage(before)
-  return { rows, seconds, cpuSeconds: (user + system) / 1e6 }
+  return { rows, seconds, cpuSeconds: (user + system) / 1e6, engineSeconds: cpuOf(pid) - engineBefore }
+}
+
+/** Bytes on disk of a stored row, all columns and indexes, compressed. */
+export const rowBytes = async (store: Store): Promise<number> => {
+  const [found] = await store.rows<{ bytes: number }>(
+    `SELECT sum(bytes_on_disk) / sum(rows) AS bytes FROM system.parts WHERE database = '${store.database}' AND table = 'scored_events' AND active`,
+  )
+  return Number(found?.bytes ?? Number.NaN)
 }
 
 /** Every row is there, once. */
