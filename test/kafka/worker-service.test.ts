@@ -28,14 +28,18 @@ const until = async (what: string, condition: () => boolean | Promise<boolean>):
 interface Deployment {
   readonly cluster: Cluster
   readonly values: KafkaValues
+  readonly services: WorkerService[]
 }
 
 const deploymentFor = async (t: TestContext): Promise<Deployment> => {
+  const services: WorkerService[] = []
+  // Before the topics are removed.
+  t.after(() => Promise.all(services.map((service) => service.stop())))
   const cluster = await clusterFor(t, brokers)
-  return { cluster, values: await cluster.values() }
+  return { cluster, values: await cluster.values(), services }
 }
 
-const workerOn = async (t: TestContext, { cluster: { prefix } }: Deployment): Promise<WorkerService> => {
+const workerOn = async ({ cluster: { prefix }, services }: Deployment): Promise<WorkerService> => {
   const { config } = loadWorkerConfig({
     flags: {
       kafkaBrokers: [...brokers],
@@ -50,7 +54,7 @@ const workerOn = async (t: TestContext, { cluster: { prefix } }: Deployment): Pr
     },
   })
   const service = await startWorkerService(config, { logger: createLogger({ name: 'test', level: 'silent' }), detectionConfig: CONFIG })
-  t.after(() => service.stop())
+  services.push(service)
   return service
 }
 
@@ -130,13 +134,13 @@ test('workers score a log with everything in it, wait for a release that is not 
   const log = await companyLog()
   await announceSigner(values, signer.publicKey)
   await feed(deployment, log.shards)
-  const first = await workerOn(t, deployment)
+  const first = await workerOn(deployment)
   const obstacle = (): string => progressOf(values, 0)?.stopped ?? ''
   await until('the shards wait', () => obstacle().startsWith('RELEASE_UNSUPPORTED'))
   const waiting = await health(first)
   assert.deepEqual([waiting.status, /RELEASE_UNSUPPORTED/.test(waiting.text)], [503, true])
   await values.put(releaseValues(log))
-  const second = await workerOn(t, deployment)
+  const second = await workerOn(deployment)
   await until('some is scored', async () => (await counter(first, 'plumbline_events_scored_total')) > 100)
   const begun = performance.now()
   assert.deepEqual(await first.stop(), [])
@@ -158,7 +162,7 @@ test('a release with the signature of a stranger is not run', { skip, timeout: 1
   await announceSigner(deployment.values, generateSigningKey().publicKey)
   await deployment.values.put(releaseValues(log))
   await feed(deployment, log.shards)
-  await workerOn(t, deployment)
+  await workerOn(deployment)
   const firstRelease = log.shards[0]!.findIndex(({ key }) => Buffer.from(key).toString().startsWith('c:release'))
   await until('the shard stops', () => (progressOf(deployment.values, 0)?.stopped ?? '') !== '')
   const { stopped, position } = progressOf(deployment.values, 0)!
@@ -181,7 +185,7 @@ test('hostile events become dead letters in the transaction of their chunk, and 
   ])
   const shards = Array.from({ length: SHARDS }, (_, shard) => (shard === 1 ? records.map((record, offset) => ({ ...record, offset })) : []))
   await feed(deployment, shards)
-  await workerOn(t, deployment)
+  await workerOn(deployment)
   await until('all is scored', () => progressOf(deployment.values, 1)?.position === records.length)
   await compare(deployment, { shards, artifacts: new Map() })
   const letters = await readCommitted(deployment.cluster.kafka, deployment.cluster.names['dead-letters'])

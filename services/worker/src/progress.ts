@@ -36,6 +36,7 @@ const essence = ({ position, tenants, stopped }: ShardProgress): string => JSON.
 export const createProgressTeller = ({ kv, detector, worker, config, clock, onFailure }: ProgressOptions): ProgressTeller => {
   let timer: NodeJS.Timeout | undefined
   let telling: Promise<void> = Promise.resolve()
+  let waiting = 0
 
   const storedOf = (shard: number): ShardProgress | undefined => {
     const bytes = kv.get(progressName(shard))
@@ -79,11 +80,19 @@ export const createProgressTeller = ({ kv, detector, worker, config, clock, onFa
     }
     await kv.put(news)
   }
-  const tellNext = (): Promise<void> => (telling = telling.then(tell).catch(onFailure))
+  const tellNext = (): Promise<void> => {
+    waiting++
+    telling = telling
+      .then(tell)
+      .catch(onFailure)
+      .finally(() => waiting--)
+    return telling
+  }
 
   return {
     start() {
-      timer = setInterval(() => void tellNext(), EVERY_MS)
+      // While Kafka is away one waits; more would say the same.
+      timer = setInterval(() => void (waiting === 0 && tellNext()), EVERY_MS)
       timer.unref()
     },
     async stop() {

@@ -213,3 +213,35 @@ test('a failure to process costs no take-over, and a release that is not there y
   await worker.drained()
   assert.deepEqual([await outcome(log, 1), acquired], [{ sum: 100, offsets: upTo(100) }, 1])
 })
+
+test('what a take-over asks to be replayed is computed once more, however long it takes, and put out by nobody', async (t) => {
+  const log = await opened(t)
+  const REPLAYED = 400
+  await append(log, 2, REPLAYED)
+  const first = createWorker({ log, processor: createCounter().processor, shards: [2], onRecords: log.onRecords })
+  first.start()
+  await first.drained()
+  await first.stop()
+  const replayed: ChunkCommit[] = []
+  const behind: ShardLog = {
+    ...log,
+    // As if no state had been written since the beginning.
+    acquire: async (shard) => ({ nextOffset: 0, replayTo: (await log.acquire(shard)).nextOffset, meta: new Map() }),
+    replay: (commit) => void replayed.push(commit),
+  }
+  const slow = createCounter(() => {
+    for (const until = performance.now() + 0.5; performance.now() < until; );
+  })
+  const worker = createWorker({ log: behind, processor: slow.processor, shards: [2], chunkMs: 5, onRecords: log.onRecords })
+  t.after(() => worker.stop())
+  worker.start()
+  await append(log, 2, 50)
+  await worker.drained()
+  assert.deepEqual(
+    replayed.flatMap(({ deadLetters }) => deadLetters.map(({ offset }) => offset)),
+    upTo(REPLAYED),
+  )
+  assert.ok(replayed.length > 4, 'one chunk says nothing')
+  await worker.stop()
+  assert.deepEqual(await outcome(log, 2), { sum: REPLAYED + 50, offsets: upTo(REPLAYED + 50) })
+})

@@ -123,7 +123,9 @@ export const createWorker = (options: WorkerOptions): Worker => {
       // The next records are read while these are processed.
       fetcher.begin(states)
       const computed = compute(fetched.state, fetched.records)
-      if (computed !== null) batch.push(computed)
+      // Nothing to store, but the shard goes on: a replay, or a smaller chunk.
+      if (computed === null) rouser.rouse()
+      else batch.push(computed)
       await new Promise((resolve) => setImmediate(resolve))
     }
     return batch

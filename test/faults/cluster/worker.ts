@@ -41,17 +41,17 @@ const configOf = ({ brokers, prefix, sessionMs, chunkRecords, snapshotSeconds = 
   }).config
 
 interface LogLine {
-  readonly level: number
+  readonly level: string
   readonly msg: string
   readonly shards?: readonly number[]
 }
-const WARN = 40
+const LOUD: ReadonlySet<string> = new Set(['warn', 'error', 'fatal'])
 
 /** The worker's own log, as far as the campaign wants to know. */
 const retell = (line: string): void => {
   const { level, msg, shards = [] } = JSON.parse(line) as LogLine
   if (msg === 'shards shared out') say(`owns ${shards.join(',')}`)
-  else if (level >= WARN) say(`says ${line.trim()}`)
+  else if (LOUD.has(level)) say(`says ${line.trim()}`)
 }
 
 /** `plumbline worker` as it is composed, with the points of a fault suite. */
