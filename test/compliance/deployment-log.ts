@@ -155,12 +155,14 @@ export const deploymentLogCompliance = (name: string, open: () => Promise<Deploy
       assert.deepEqual(await stored(at), ['good'])
     })
 
-    test('records, refused lines, values and the key of a request are stored together', async () => {
+    test('records, refused lines, rows, values and the key of a request are stored together', async () => {
       const at = shard()
       const refused = [letter('refused 1'), letter('refused 2')]
+      const told = { time: 1, tenant: 'a', actor: 'me', action: 'together', target: 'x', body: {} }
       const batch = {
         records: [record(at, 'r')],
         deadLetters: refused,
+        rows: { audit: [told] },
         values: { 'place:1': Buffer.from('17') },
         idempotency: { tenant: 'a', key: 'all', answer: Buffer.from('done'), nowMs: 0 },
       }
@@ -176,6 +178,10 @@ export const deploymentLogCompliance = (name: string, open: () => Promise<Deploy
       assert.deepEqual(
         (await published(log, 'dead-letters')).filter(({ message }) => message.startsWith('refused')),
         refused,
+      )
+      assert.deepEqual(
+        (await published(log, 'audit')).filter(({ action }) => action === 'together'),
+        [told],
       )
       assert.deepEqual(await stored(at), ['r'])
     })
@@ -218,7 +224,10 @@ export const deploymentLogCompliance = (name: string, open: () => Promise<Deploy
         log.publish('audit', []),
       ])
       assert.deepEqual(await published(log, 'feedback'), [feedback])
-      assert.deepEqual(await published(log, 'audit'), audit)
+      assert.deepEqual(
+        (await published(log, 'audit')).filter(({ action }) => action === 'test'),
+        audit,
+      )
       assert.deepEqual(await published(log, 'releases'), [release])
       assert.deepEqual(await published(log, 'alerts'), [alert])
       assert.deepEqual(await published(log, 'capsules'), [])

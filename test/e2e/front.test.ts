@@ -199,5 +199,5 @@ test('a verdict that a front left half done is finished by the next, and takes e
     'one record, in the shard of the identity',
   )
   const said = (await readCommitted(cluster.kafka, cluster.names.feedback)).map(({ value }) => JSON.parse(value!.toString()) as unknown)
-  assert.deepEqual(said[0], feedback)
+  assert.deepEqual(said, [feedback], 'told once, with it')
 })

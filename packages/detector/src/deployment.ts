@@ -9,7 +9,10 @@ export interface KeyValue {
   put(values: Readonly<Record<string, Uint8Array | null>>): Promise<void>
 }
 
-/** One request of a sender: stored whole or not at all. */
+/** Rows of topics that no detector writes. */
+export type OutboxRows = { readonly [T in 'feedback' | 'releases' | 'audit']?: readonly TopicRecord[T][] }
+
+/** One request of a sender, or one act of a service: stored whole or not at all. */
 export interface IngestBatch {
   readonly records: readonly AppendRecord[]
   /** What the door refused of the same request. */
@@ -23,6 +26,8 @@ export interface IngestBatch {
     readonly answer: Uint8Array
     readonly nowMs: number
   }
+  /** What is told of it, stored in the same transaction. */
+  readonly rows?: OutboxRows
   /** Named values (see KeyValue) stored in the same transaction: how far a feed is, with what it fed. */
   readonly values?: Readonly<Record<string, Uint8Array>>
 }

@@ -1,3 +1,4 @@
+import type { OutboxRows } from '@plumbline/detector'
 import type { AppendRecord } from '@plumbline/detector/ports'
 import type { DeadLetter, IngestNotice } from '@plumbline/schemas'
 
@@ -14,6 +15,8 @@ export interface IngestBatch {
     readonly answer: Uint8Array
     readonly nowMs: number
   }
+  /** Rows that tell of the batch, stored with the rest. */
+  readonly rows?: OutboxRows
   /** Named values stored with the rest. */
   readonly values?: Readonly<Record<string, Uint8Array>>
 }

@@ -1,5 +1,5 @@
 import type { DeploymentLog } from '@plumbline/detector'
-import type { FeedHeader } from '@plumbline/schemas'
+import type { AuditRecord, FeedHeader } from '@plumbline/schemas'
 
 /** Who entries of the audit log are from. A release that was due is from `trainer`, a verdict from the author it names. */
 export type Actor =
@@ -22,8 +22,11 @@ export interface Act {
 }
 
 /** Resolves once the entry survives a crash. The rows of it are never removed, not even with their tenant. */
-export const audit = (log: Pick<DeploymentLog, 'publish'>, time: number, { body = {}, ...act }: Act): Promise<void> =>
-  log.publish('audit', [{ time, ...act, body }])
+export const audit = (log: Pick<DeploymentLog, 'publish'>, time: number, act: Act): Promise<void> =>
+  log.publish('audit', [auditRow(time, act)])
+
+/** The same as a row, to be stored together with what it tells of. */
+export const auditRow = (time: number, { body = {}, ...act }: Act): AuditRecord => ({ time, ...act, body })
 
 /** What feeding files leaves in the audit log: when a command begins with a tenant, and when it has brought in everything. */
 export interface FeedAudit {

@@ -1,10 +1,10 @@
 import { problemText, type PolicyWatch, watchPolicy } from '@plumbline/adapters/policy'
-import { type AppendRecord, type DeploymentLog, policyHash } from '@plumbline/detector'
+import { type AppendRecord, type DeploymentLog, type OutboxRows, policyHash } from '@plumbline/detector'
 import { type IngestPort, tenantOfValue } from '@plumbline/gateway'
 import type { Logger } from '@plumbline/runtime'
 import { type ControlRecord, Policy } from '@plumbline/schemas'
 import { allShards } from '@plumbline/trainer'
-import { type Actor, audit } from './audit.ts'
+import { type Actor, auditRow } from './audit.ts'
 
 /** Policy a tenant's shards were last given. `count` makes control ids of equal policies differ, so that A, B, A is three changes. */
 interface Given {
@@ -33,7 +33,7 @@ export interface Gift {
   readonly by: Actor
 }
 
-type PolicyLog = Pick<DeploymentLog, 'ingest' | 'kv' | 'publish' | 'shards'>
+type PolicyLog = Pick<DeploymentLog, 'ingest' | 'kv' | 'shards'>
 
 /** What a tenant's change of policy writes, whole or not at all: a control record for each shard, and what is remembered of it. */
 interface Change {
@@ -67,15 +67,15 @@ const changeFor = (log: PolicyLog, tenant: string, { policy, hash }: Hashed, ing
   }
 }
 
-const changed = (log: PolicyLog, { tenant, hash, count }: Change, by: Actor, time: number): Promise<void> =>
-  audit(log, time, { tenant, actor: by, action: 'policy', target: hash, body: { count } })
+const toldOf = (changes: readonly Change[], by: Actor, time: number): OutboxRows => ({
+  audit: changes.map(({ tenant, hash, count }) => auditRow(time, { tenant, actor: by, action: 'policy', target: hash, body: { count } })),
+})
 
 /** Gives every shard of a tenant a policy, unless it is the one in force. Resolves when on disk. */
 export const givePolicy = async (log: PolicyLog, { tenant, policy, hash, nowMs, by }: Gift): Promise<boolean> => {
   const change = changeFor(log, tenant, { policy, hash }, nowMs)
   if (change === null) return false
-  await log.ingest({ records: change.records, deadLetters: [], values: change.values })
-  await changed(log, change, by, nowMs)
+  await log.ingest({ records: change.records, rows: toldOf([change], by, nowMs), values: change.values })
   return true
 }
 
@@ -88,9 +88,9 @@ const ruledPort = (log: PolicyLog, port: IngestPort, inForce: Hashed): IngestPor
     if (changes.length === 0) return port.ingest(batch)
     const records = changes.flatMap((change) => change.records)
     const values = Object.assign({}, batch.values, ...changes.map((change) => change.values)) as Record<string, Uint8Array>
-    const result = await port.ingest({ ...batch, records: [...records, ...batch.records], values })
+    const rows = toldOf(changes, 'policy file', arrival)
+    const result = await port.ingest({ ...batch, records: [...records, ...batch.records], rows, values })
     if (result.repeated !== undefined || result.conflict === true) return result
-    for (const change of changes) await changed(log, change, 'policy file', arrival)
     return { ...result, offsets: result.offsets.slice(records.length) }
   },
 })

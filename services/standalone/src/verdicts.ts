@@ -39,24 +39,15 @@ export interface Verdicts extends VerdictSink {
 /** Verdicts: feedback log, audit, and the control record that makes the detector follow them. */
 export const createVerdicts = ({ log, reader, clock }: VerdictOptions): Verdicts => {
   const finish = async (name: string, { control, feedback }: Pending): Promise<void> => {
+    const { tenant, author, verdict, alertId } = control
+    const said = { time: feedback.time, tenant, actor: author, action: `verdict.${verdict}`, target: alertId }
     await announce(log, {
       record: control,
       shards: [shardOf(control.tenant, control.identity, log.shards)],
       nowMs: clock(),
       nonce: control.controlId,
+      rows: { feedback: [feedback], audit: [{ ...said, body: { events: control.events.length } }] },
     })
-    await log.publish('feedback', [feedback])
-    const { tenant, author, verdict, alertId } = { ...control }
-    await log.publish('audit', [
-      {
-        time: feedback.time,
-        tenant,
-        actor: author,
-        action: `verdict.${verdict}`,
-        target: alertId,
-        body: { events: control.events.length },
-      },
-    ])
     await log.kv.put({ [name]: null })
   }
 

@@ -1,4 +1,4 @@
-import type { AppendRecord, DeploymentLog } from '@plumbline/detector'
+import type { AppendRecord, DeploymentLog, OutboxRows } from '@plumbline/detector'
 import type { ControlRecord } from '@plumbline/schemas'
 
 const encoder = new TextEncoder()
@@ -11,6 +11,9 @@ export interface Announcement {
   readonly nowMs: number
   /** Tells apart what has the same control id but is not the same, like the releases of a tenant that was removed and came back. */
   readonly nonce: string
+  /** What is told of it, and named values, stored with it. */
+  readonly rows?: OutboxRows
+  readonly values?: Readonly<Record<string, Uint8Array>>
 }
 
 /**
@@ -20,14 +23,15 @@ export interface Announcement {
  */
 export const announce = async (
   log: Pick<DeploymentLog, 'ingest'>,
-  { record, shards, nowMs, nonce }: Announcement,
+  { record, shards, nowMs, nonce, rows = {}, values = {} }: Announcement,
 ): Promise<ReadonlyMap<number, number>> => {
   const key = encoder.encode(`c:${record.controlId}`)
   const value = encoder.encode(JSON.stringify(record))
   const records: AppendRecord[] = shards.map((shard) => ({ shard, ingestTimeMs: nowMs, key, value }))
   const { offsets } = await log.ingest({
     records,
-    deadLetters: [],
+    rows,
+    values,
     idempotency: { tenant: record.tenant, key: `control:${record.controlId}:${nonce}`, answer: new Uint8Array(0), nowMs },
   })
   return new Map(offsets.map((offset, i) => [records[i]!.shard, offset + 1]))

@@ -23,7 +23,7 @@ export interface TenantPace extends Pace {
 }
 
 export interface TrainerOptions {
-  readonly log: Pick<DeploymentLog, 'shards' | 'kv' | 'ingest' | 'publish' | 'head'>
+  readonly log: Pick<DeploymentLog, 'shards' | 'kv' | 'ingest' | 'head'>
   readonly releases: ReleaseStore
   readonly signingKey: SigningKey
   readonly config: DetectionConfig
@@ -124,16 +124,21 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
   }
 
   const announceEntry = async (tenant: string, entry: ReleaseEntry): Promise<void> => {
+    const { id: releaseId, sha256, madeAt, orderedBy: actor = 'trainer' } = entry
+    const announced = { [ANNOUNCED + tenant]: Buffer.from(sha256) }
     await announce(log, {
-      record: { v: 1, type: 'release', controlId: entry.id, tenant, releaseId: entry.id, sha256: entry.sha256 },
+      record: { v: 1, type: 'release', controlId: releaseId, tenant, releaseId, sha256 },
       shards: allShards(log.shards),
       nowMs: clock(),
-      nonce: entry.sha256,
+      nonce: sha256,
+      rows: {
+        releases: [{ time: madeAt, tenant, releaseId, sha256, body: entry }],
+        audit: [{ time: clock(), tenant, actor, action: 'release', target: releaseId, body: entry }],
+      },
+      values: announced,
     })
-    await log.publish('releases', [{ time: entry.madeAt, tenant, releaseId: entry.id, sha256: entry.sha256, body: entry }])
-    const actor = entry.orderedBy ?? 'trainer'
-    await log.publish('audit', [{ time: clock(), tenant, actor, action: 'release', target: entry.id, body: entry }])
-    await log.kv.put({ [ANNOUNCED + tenant]: Buffer.from(entry.sha256) })
+    // One that an earlier build announced without its value.
+    if (Buffer.from(log.kv.get(ANNOUNCED + tenant) ?? []).toString() !== sha256) await log.kv.put(announced)
     onPoint('trainer:announced')
     options.metrics?.plumbline_releases_total.inc({ kind: entry.modelled ? 'model' : 'statistics' })
   }

@@ -53,6 +53,7 @@ interface Job {
   readonly reject: (error: Error) => void
 }
 
+const ROW_TOPICS = ['feedback', 'releases', 'audit'] as const
 /** Requests that wait share a transaction up to this size. */
 const TRANSACTION_BYTES = 4 * 1024 * 1024
 const MAX_KEY_BYTES = 65_535
@@ -164,12 +165,13 @@ export const openDoor = async (options: DoorOptions): Promise<Door> => {
   }
   return {
     async ingest(batch) {
-      const { records, deadLetters = [], values: put = {}, idempotency } = batch
+      const { records, deadLetters = [], rows = {}, values: put = {}, idempotency } = batch
       checkBatch(batch, shards)
       const messages = records.map((record) => eventMessage(record))
       checkSizes('events', messages)
       const events: TopicParts = new Map(messages.length === 0 ? [] : [[names.events, messages]])
-      const parts = joinParts([events, publishedParts('dead-letters', deadLetters, names)])
+      const told = ROW_TOPICS.map((topic) => publishedParts(topic, rows[topic] ?? [], names))
+      const parts = joinParts([events, publishedParts('dead-letters', deadLetters, names), ...told])
       if (parts.size + Object.keys(put).length === 0 && idempotency === undefined) return { offsets: [] }
       const key = idempotency === undefined ? undefined : { hash: keyHash(idempotency), idempotency }
       return push({ parts, records, values: put, key })

@@ -28,6 +28,9 @@ const FINGERPRINT_BYTES = 32
 const MARK = 1
 const NO_FINGERPRINT = new Uint8Array(FINGERPRINT_BYTES)
 
+/** In the order in which they are stored. */
+const ROW_TOPICS = ['feedback', 'releases', 'audit'] as const
+
 type Idempotency = NonNullable<IngestBatch['idempotency']>
 
 const findAnswer = (env: Environment, hash: Buffer, { fingerprint, nowMs }: Idempotency): Partial<IngestResult> | undefined => {
@@ -51,7 +54,7 @@ const keepAnswer = (env: Environment, hash: Buffer, { fingerprint = NO_FINGERPRI
 }
 
 export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now: () => number): WriteOp<IngestResult> => {
-  const { records, deadLetters = [], idempotency, values = {} } = batch
+  const { records, deadLetters = [], rows = {}, idempotency, values = {} } = batch
   const hash = idempotency === undefined ? undefined : idempotencyHash(idempotency.tenant, idempotency.key)
   return {
     kind: 'append',
@@ -83,6 +86,7 @@ export const ingestOp = (env: Environment, heads: Heads, batch: IngestBatch, now
       })
       for (const shard of touched) writeShardHead(env, shard, SHARD_NEXT, heads.stagedShard(shard).next)
       for (const letter of deadLetters) publishJson(heads, 'dead-letters', letter.shard, letter.offset, letter)
+      for (const topic of ROW_TOPICS) for (const row of rows[topic] ?? []) publishJson(heads, topic, 0, 0, row)
       for (const [name, value] of Object.entries(values)) env.kv.putSync(kvKey(`kv:${name}`), Buffer.from(value))
       return { offsets }
     },
