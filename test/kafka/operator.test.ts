@@ -3,7 +3,7 @@ import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createShardGroup, type KafkaDeployment, openKafkaDeployment } from '@plumbline/adapters/kafka'
+import { createLaneGroup, createShardGroup, type KafkaDeployment, openKafkaDeployment } from '@plumbline/adapters/kafka'
 import { createPlaces, summariseSlot } from '@plumbline/detector'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type Cluster, SHARDS, clusterFor } from '../support/kafka/cluster.ts'
@@ -61,11 +61,18 @@ test('lag: per shard end, position, lag and owner, in words and as JSON', { skip
     { ...cluster.settings, clientId: 'worker-a' },
     { prefix: cluster.prefix, shards: SHARDS, onAssigned() {}, onRevoked() {}, onFailed() {} },
   )
+  const lanes = await createLaneGroup(
+    { ...cluster.settings, clientId: 'recorder-a' },
+    { prefix: cluster.prefix, lanes: SHARDS, onAssigned() {}, onRevoked() {}, onFailed() {} },
+  )
   const words = await plumbline(cluster.prefix, ['lag'])
-  await group.leave()
+  await Promise.all([group.leave(), lanes.leave()])
   assert.equal(words.status, 0, words.err)
   assert.match(words.out, /^shard +first +end +position +lag +owner\n0 +0 +\d+ +\d+ +0 +worker-a at /)
-  assert.match(words.out, /0 behind in 4 shards; group .*\.worker is Stable with 1 member\n$/)
+  assert.match(words.out, /0 behind in 4 shards; group .*\.worker is Stable with 1 member\n\n/)
+  // No recorder has stored anything of a lane yet.
+  assert.match(words.out, /\nlane +first +end +position +lag +owner\nscored\/0 +0 +\d+ +- +[1-9]\d* +recorder-a at /)
+  assert.match(words.out, /\naudit\/0 +0 +0 +- +0 +recorder-a at .*\n\d+ behind in 10 lanes of 1 recorder\n$/)
 })
 
 test('identity: the baseline as its worker stored it, read with the right key only', { skip, timeout: 60_000 }, async (t) => {

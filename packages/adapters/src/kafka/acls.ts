@@ -120,6 +120,7 @@ const DECLARED: Readonly<Record<AclService, readonly Declared[]>> = {
     topic('state', ['Read'], 'baselines of identities'),
     ...values('reads who the deployment is'),
     group('worker', 'lag and owners', ['Describe']),
+    { ...group('recorder', 'the same of recorders', ['Describe']), pattern: 'prefixed' },
     ...readers('events', 'state'),
   ],
 }

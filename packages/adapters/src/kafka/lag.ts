@@ -1,8 +1,10 @@
-import { PlumblineError } from '@plumbline/schemas'
+import { PlumblineError, TOPICS, type Topic } from '@plumbline/schemas'
 import kafkajs, { type Admin } from 'kafkajs'
 import { connectAdmin } from './access.ts'
 import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { fetchHeads } from './heads.ts'
+import { groupOf } from './outbox-cursors.ts'
+import { PLACES } from './outbox-entry.ts'
 import { topicNames } from './topics.ts'
 
 /** How far one shard is. */
@@ -19,12 +21,20 @@ export interface ShardLag {
   readonly owner: string | null
 }
 
+/** How far the recorders are with one lane of the outbox; the same words as for a shard. */
+export interface LaneLag extends Omit<ShardLag, 'shard'> {
+  readonly topic: Topic
+  readonly lane: number
+}
+
 export interface DeploymentLag {
   readonly group: string
   /** As the brokers call it: Stable, Empty, PreparingRebalance, … */
   readonly state: string
   readonly members: number
   readonly shards: readonly ShardLag[]
+  readonly recorders: number
+  readonly lanes: readonly LaneLag[]
 }
 
 export interface LagOptions {
@@ -49,6 +59,30 @@ const describeGroup = async (admin: Admin, groupId: string, topic: string): Prom
   return { state: group?.state ?? 'Dead', members: group?.members.length ?? 0, owners }
 }
 
+const lagOf = (first: number, end: number, position: number | null): number => Math.max(0, end - Math.max(first, position ?? 0))
+
+/** Lane n of every topic that has so many goes with partition n of the scored rows (docs/adr/0019). */
+const lookAtLanes = async (admin: Admin, prefix: string): Promise<Pick<DeploymentLag, 'recorders' | 'lanes'>> => {
+  const names = topicNames(prefix)
+  const { members, owners } = await describeGroup(admin, `${prefix}.recorder-lanes`, names.scored)
+  const ofTopic = async (topic: Topic): Promise<LaneLag[]> => {
+    const name = names[PLACES[topic].kind]
+    const [ends, [stored]] = await Promise.all([
+      admin.fetchTopicOffsets(name),
+      admin.fetchOffsets({ groupId: groupOf(prefix, 'recorder', topic), topics: [name] }),
+    ])
+    const positions = new Map(stored?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
+    return ends
+      .map(({ partition: lane, low, high }) => {
+        const [first, end] = [Number(low), Number(high)]
+        const position = (positions.get(lane) ?? -1) < 0 ? null : positions.get(lane)!
+        return { topic, lane, first, end, position, lag: lagOf(first, end, position), owner: owners.get(lane) ?? null }
+      })
+      .sort((a, b) => a.lane - b.lane)
+  }
+  return { recorders: members, lanes: (await Promise.all(TOPICS.map(ofTopic))).flat() }
+}
+
 const look = async (admin: Admin, prefix: string): Promise<DeploymentLag> => {
   const topic = topicNames(prefix).events
   const group = `${prefix}.worker`
@@ -67,13 +101,13 @@ const look = async (admin: Admin, prefix: string): Promise<DeploymentLag> => {
     first,
     end: next,
     position,
-    lag: Math.max(0, next - Math.max(first, position ?? 0)),
+    lag: lagOf(first, next, position),
     owner: owners.get(shard) ?? null,
   }))
-  return { group, state, members, shards }
+  return { group, state, members, shards, ...(await lookAtLanes(admin, prefix)) }
 }
 
-/** Asks the brokers how far each shard is and who holds it. Changes nothing. Errors: TOPIC_MISSING, KAFKA_UNREACHABLE and its kin. */
+/** Asks the brokers how far each shard and each lane is and who holds it. Changes nothing. Errors: TOPIC_MISSING, KAFKA_UNREACHABLE and its kin. */
 export const readLag = async (settings: KafkaSettings, { prefix = 'plumbline' }: LagOptions): Promise<DeploymentLag> => {
   const admin = await connectAdmin(createKafka(settings), settings)
   try {

@@ -1,4 +1,4 @@
-import type { DeploymentLag } from '@plumbline/adapters/kafka'
+import type { DeploymentLag, ShardLag } from '@plumbline/adapters/kafka'
 import type { Command } from 'commander'
 import type { ClusterFlags } from '../kafka/config.ts'
 import { clusterOptions } from '../kafka/options.ts'
@@ -8,7 +8,7 @@ import { examples, type Register } from '../register.ts'
 export const registerLag: Register = (program, outputOf) => {
   const command = program
     .command('lag')
-    .description('How far the workers of a deployment on Kafka are: per shard its end, position, lag and owner.')
+    .description('How far workers and recorders of a deployment on Kafka are: per shard and per lane its end, position, lag and owner.')
   clusterOptions(command)
     .addHelpText(
       'after',
@@ -25,17 +25,31 @@ export const registerLag: Register = (program, outputOf) => {
     })
 }
 
-const wordsOf = ({ group, state, members, shards }: DeploymentLag, total: number, unowned: number): string => {
+const tableOf = (head: string, lags: readonly (Omit<ShardLag, 'shard'> & { readonly name: string })[]): string => {
   const number = (n: number): string => n.toLocaleString('en')
-  const rows = shards.map(({ shard, first, end, position, lag, owner }) => [
-    String(shard),
+  const rows = lags.map(({ name, first, end, position, lag, owner }) => [
+    name,
     number(first),
     number(end),
     position === null ? '-' : number(position),
     number(lag),
     owner ?? 'nobody',
   ])
-  const table = columns([['shard', 'first', 'end', 'position', 'lag', 'owner'], ...rows])
+  return columns([[head, 'first', 'end', 'position', 'lag', 'owner'], ...rows])
+}
+
+const wordsOf = ({ group, state, members, shards, recorders, lanes }: DeploymentLag, total: number, unowned: number): string => {
+  const number = (n: number): string => n.toLocaleString('en')
+  const table = tableOf(
+    'shard',
+    shards.map((shard) => ({ ...shard, name: String(shard.shard) })),
+  )
+  const laneTable = tableOf(
+    'lane',
+    lanes.map((lane) => ({ ...lane, name: `${lane.topic}/${lane.lane}` })),
+  )
+  const waiting = lanes.reduce((sum, { lag }) => sum + lag, 0)
+  const laneSum = `${number(waiting)} behind in ${counted(lanes.length, 'lane')} of ${counted(recorders, 'recorder')}`
   const sum = `${number(total)} behind in ${counted(shards.length, 'shard')}; group ${group} is ${state} with ${counted(members, 'member')}`
-  return `${table}\n${sum}${unowned === 0 ? '' : `; nobody holds ${counted(unowned, 'shard')}`}`
+  return `${table}\n${sum}${unowned === 0 ? '' : `; nobody holds ${counted(unowned, 'shard')}`}\n\n${laneTable}\n${laneSum}`
 }
