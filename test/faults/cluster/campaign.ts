@@ -1,4 +1,4 @@
-import { type Fault, type Mix, createDraw, faultsOf, nameOf, shuffled } from './faults.ts'
+import { type Fault, type Mix, createDraw, faultsOf, nameOf, needsSnapshots, shuffled } from './faults.ts'
 import { type Verdict, judge } from './oracle.ts'
 import { type WorkerProcess, spawnWorker } from './process.ts'
 import { type Site, openDeployment } from './site.ts'
@@ -29,7 +29,8 @@ const WORKERS = 3
 const SESSION_MS = 1_000
 const SNAPSHOT_SECONDS = 2
 const REST = 1_000
-/** How much of the log a deployment gets while it is struck; then another one goes on with the rest of the faults. */
+/** Faults of one deployment, and how much of its log it gets meanwhile; then another one goes on with the rest of them. */
+const PER_DEPLOYMENT = 36
 const ENOUGH = 0.95
 
 interface Campaign extends Run {
@@ -40,20 +41,21 @@ interface Campaign extends Run {
 const startRun = async (site: Site, { seed, broken = false }: CampaignOptions, fired: Map<string, number>): Promise<Campaign> => {
   const deployment = await openDeployment(site)
   const failures: string[] = []
+  // One deployment writes state with each chunk, the next now and then.
+  const snapshots = seed % 2 === 0
   let made = 0
   const plan: Omit<WorkerPlan, 'id'> = {
     brokers: [site.proxy.address],
     prefix: deployment.prefix,
     sessionMs: SESSION_MS,
     chunkRecords: 25,
-    // One deployment writes state with each chunk, the next now and then.
-    snapshotSeconds: seed % 2 === 0 ? SNAPSHOT_SECONDS : 0,
+    snapshotSeconds: snapshots ? SNAPSHOT_SECONDS : 0,
     requestBytes: 16_384,
     broken,
   }
   const spawn = (): WorkerProcess => spawnWorker({ ...plan, id: `${++made}` }, (text) => failures.push(text))
   const workers = Array.from({ length: WORKERS }, spawn)
-  return { site, deployment, draw: createDraw(seed), patience: broken ? BROKEN : SOUND, fired, workers, failures, spawn }
+  return { site, deployment, draw: createDraw(seed), patience: broken ? BROKEN : SOUND, snapshots, fired, workers, failures, spawn }
 }
 
 const count = (run: Campaign, fault: Fault): void => {
@@ -78,14 +80,20 @@ interface Planned {
   readonly again: number
 }
 
-/** Strikes until no fault is left, or not enough of the log. What does not come about is tried again at the end. */
+/** The next fault that can come about here; first those that cannot in every deployment. */
+const nextOf = ({ snapshots }: Campaign, plan: readonly Planned[]): Planned | undefined =>
+  (snapshots ? plan.find(({ fault }) => needsSnapshots(fault)) : undefined) ?? plan.find(({ fault }) => !needsSnapshots(fault))
+
+/** Strikes until the deployment has had its share of faults, or of the log. What does not come about is tried again at the end. */
 const strikeAll = async (run: Campaign, plan: Planned[], onProgress: (text: string) => void): Promise<void> => {
-  for (let next = plan[0]; next !== undefined && run.deployment.fed() < ENOUGH; next = plan[0]) {
+  for (let strikes = 0; strikes < PER_DEPLOYMENT && run.deployment.fed() < ENOUGH; strikes++) {
+    const next = nextOf(run, plan)
+    if (next === undefined) return
     const { fault, again } = next
     const begun = performance.now()
     let fired = false
     for (let i = 0; i < run.patience.tries && !fired; i++) fired = await strike(run, fault)
-    plan.shift()
+    plan.splice(plan.indexOf(next), 1)
     if (fired) count(run, fault)
     else if (again > 0) plan.push({ fault, again: again - 1 })
     onProgress(`${nameOf(fault)}: ${fired ? `${Math.round(performance.now() - begun)} ms` : `did not come about; ${standing(run)}`}`)

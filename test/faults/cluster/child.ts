@@ -40,7 +40,9 @@ let turn: Promise<void> = Promise.resolve()
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     const command = JSON.parse(line) as Command
-    if ('arm' in command) trigger.arm(command.arm)
-    else turn = turn.then(command.do === 'end' ? end : rejoin)
+    if ('arm' in command) {
+      trigger.arm(command.arm)
+      say(`armed ${command.arm.length}`)
+    } else turn = turn.then(command.do === 'end' ? end : rejoin)
   })
   .on('close', () => process.exit(1))

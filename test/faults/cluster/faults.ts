@@ -7,6 +7,7 @@ export const POINTS = [
   'acquire:initialised',
   'acquire:barrier',
   'acquire:restored',
+  'acquire:replaying',
   'commit:begin',
   'commit:begun',
   'commit:partly',
@@ -34,6 +35,9 @@ export type Fault =
 
 export const nameOf = (fault: Fault): string =>
   fault.kind === 'point' ? `${fault.point} ${fault.action}` : fault.kind === 'lost' ? fault.answer : fault.kind
+
+/** Where state is written with each chunk there is nothing to compute once more. */
+export const needsSnapshots = (fault: Fault): boolean => fault.kind === 'point' && fault.point === 'acquire:replaying'
 
 /** How often each fault is wanted. */
 export interface Mix {

@@ -37,12 +37,16 @@ export const differences = ({ lost, doubled, wrong, state }: Differences): numbe
 /** The last committed record of each key of the state topic, but for barriers; slots as `slot` makes them comparable. */
 const readStates = (messages: readonly ReadMessage[], slot: (bytes: Uint8Array) => Uint8Array): Map<string, string> => {
   const state = new Map<string, string>()
+  const snapshots = new Map<string, string>()
   for (const { partition, offset, key, value } of messages) {
     const entry = readState({ key, value, offset: String(offset) } as Parameters<typeof readState>[0])
     if (entry.kind === 'slot') state.set(slotName(partition, entry.key), digest(slot(entry.bytes ?? Buffer.alloc(0))))
     if (entry.kind === 'meta') state.set(metaName(partition, entry.name), digest(entry.bytes ?? ''))
     if (entry.kind === 'next') state.set(nextName(partition), String(entry.offset))
+    if (entry.kind === 'snapshot') snapshots.set(nextName(partition), String(entry.offset))
   }
+  // Workers that ended in good order have saved all state: it stands for the same position as the outputs.
+  for (const [name, offset] of snapshots) if (state.get(name) !== offset) state.set(name, `${state.get(name)}, state of ${offset}`)
   return state
 }
 

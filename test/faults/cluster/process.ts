@@ -66,8 +66,12 @@ export const spawnWorker = (plan: WorkerPlan, onUnexpected: (text: string) => vo
       tell(line)
     }
   })
+  // One that stands still would outlive this process.
+  const end = (): void => void child.kill('SIGKILL')
+  process.once('exit', end)
   const gone = new Promise<void>((resolve) => {
     child.once('close', (code, signal) => {
+      process.off('exit', end)
       shards.clear()
       if (signal !== 'SIGKILL' && code !== 0 && code !== UNREACHABLE)
         onUnexpected(`Worker ${plan.id} failed (${code ?? signal}): ${errors}`)

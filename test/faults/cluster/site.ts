@@ -28,8 +28,12 @@ const DAYS = 8
 /** A broker that was killed may come again once it is missed, which takes 9 s by default. */
 const MISSED = { 'broker.session.timeout.ms': '3000', 'broker.heartbeat.interval.ms': '500' }
 
+const endWithAll = (): never => process.exit(143)
+
 /** Throws NoBroker where this machine cannot start one. */
 export const openSite = async (): Promise<Site> => {
+  // A signal by itself would leave broker and workers behind: they end with the exit of this process.
+  process.once('SIGTERM', endWithAll)
   const proxies: BrokerProxy[] = []
   const broker = await startApacheKafka({
     listeners: { PROXIED: 'PLAINTEXT' },
@@ -48,6 +52,7 @@ export const openSite = async (): Promise<Site> => {
     kafka: testKafka(broker.brokers),
     log: await makeLog({ ...COMPANY, days: DAYS }),
     async close() {
+      process.off('SIGTERM', endWithAll)
       await Promise.all(proxies.map((proxy) => proxy.close()))
       await broker.stop()
     },

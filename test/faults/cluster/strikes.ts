@@ -17,6 +17,8 @@ export interface Run {
   readonly deployment: Deployment
   readonly draw: (below: number) => number
   readonly patience: typeof SOUND
+  /** State is written now and then, not with each chunk. */
+  readonly snapshots: boolean
   readonly workers: WorkerProcess[]
   readonly spawn: () => WorkerProcess
 }
@@ -74,13 +76,22 @@ const taken = async (run: Run, shard: number): Promise<boolean> => {
   return feedUntil(run, watch.until(other, run.patience.takenMs))
 }
 
+const ANSWER_MS = 2_000
+
+/** Takes an arm back. One that fired meanwhile may have stopped the worker, which then does not answer. */
+const disarm = async (worker: WorkerProcess): Promise<void> => {
+  const answer = worker.line(/^armed 0$/, ANSWER_MS)
+  worker.send({ arm: [] })
+  if ((await answer) === null) worker.signal('SIGCONT')
+}
+
 const atPoint = async (run: Run, fault: Extract<Fault, { kind: 'point' }>): Promise<boolean> => {
   const worker = await pick(run)
   if (worker === undefined) return false
   worker.send({ arm: armsFor(fault.point, fault.action, 1 + run.draw(3)) })
   const found = await feedUntil(run, worker.line(/^fired \S+ (\d+)$/, FIRE_MS))
   if (found === null) {
-    worker.send({ arm: [] })
+    await disarm(worker)
     return false
   }
   if (fault.action === 'kill') replace(run, worker)

@@ -262,6 +262,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
       const owner = held.get(commit.shard)
       if (owner === undefined) throw notHeld(commit.shard)
       owner.state.replayed(commit)
+      onPoint('acquire:replaying', commit.shard)
     },
     async settle() {
       const settled = [...held].map(async ([shard, owner]) => {

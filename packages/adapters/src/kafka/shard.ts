@@ -14,6 +14,8 @@ export type KafkaPoint =
   | 'acquire:initialised'
   | 'acquire:barrier'
   | 'acquire:restored'
+  /** Some of the events between the stored state and the stored outputs were computed once more. */
+  | 'acquire:replaying'
   | 'commit:begin'
   | 'commit:begun'
   /** A request of several was sent: outbox records and perhaps some state. Chunks of one request do not pass it. */
