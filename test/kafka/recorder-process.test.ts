@@ -114,6 +114,34 @@ test('a recorder stores what there is, says so in metrics and health, and stops 
   await assert.rejects(fetch(`${recorder.metricsUrl}/health/live`))
 })
 
+test('recorders are replaced one by one while rows come: lanes move at once, and each row is stored once', {
+  skip,
+  timeout: 90_000,
+}, async (t) => {
+  const { cluster, more } = await clusterWith(t, 1)
+  const old = await start(t, configOf(cluster, { sessionMs: 30_000 }))
+  await until(
+    () => gauge(old, 'plumbline_recorder_lanes'),
+    (lanes) => lanes === SHARDS,
+  )
+  const filling = more(6)
+  const next = await start(t, configOf(cluster, { sessionMs: 30_000 }))
+  await until(
+    () => gauge(next, 'plumbline_recorder_lanes'),
+    (lanes) => lanes > 0,
+  )
+  assert.deepEqual(await old.stop(), [])
+  const left = performance.now()
+  await until(
+    () => gauge(next, 'plumbline_recorder_lanes'),
+    (lanes) => lanes === SHARDS,
+  )
+  // It said that it leaves: nobody waits for the end of its session.
+  assert.ok(performance.now() - left < 15_000)
+  await filling
+  await untilWhole(cluster)
+})
+
 test('without ClickHouse a recorder lives, is not ready, takes no lanes, and says why; then it catches up', {
   skip,
   timeout: 60_000,
