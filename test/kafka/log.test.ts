@@ -246,3 +246,21 @@ test('a process whose brokers are away closes its log and its group, and nothing
   ])
   assert.deepEqual([said, ended], ['closed', 0])
 })
+
+test('a shard that is let go while its state is read is let go at once, and can be taken over again', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const cluster = await clusterFor(t, brokers)
+  let releasing: Promise<void> | undefined
+  const log: KafkaLog = await cluster.open({
+    onPoint(point) {
+      if (point === 'acquire:barrier') releasing ??= log.release([0])
+    },
+  })
+  await assert.rejects(log.acquire(0), code('SHARD_NOT_HELD'))
+  await releasing
+  assert.throws(() => log.load(0, Buffer.alloc(8), Buffer.alloc(8)), code('SHARD_NOT_HELD'))
+  assert.equal((await log.acquire(0)).nextOffset, 0)
+  await log.commit([commitTo(0, 1)])
+})

@@ -82,7 +82,11 @@ export const createWorker = (options: WorkerOptions): Worker => {
     owns: ownership.owns,
     leaving,
     onPoint,
-    onFailed: (state, error, from) => fail([state], error, from),
+    onFailed(state, error, from) {
+      // A take-over that was given up at the end is no failure.
+      if (running || state.phase !== 'acquiring') fail([state], error, from)
+      else state.phase = 'lost'
+    },
     onDone: done,
   })
 
@@ -193,6 +197,13 @@ export const createWorker = (options: WorkerOptions): Worker => {
     await Promise.all([...storing, fetcher.settled()])
   }
 
+  /** Ends take-overs under way: their state may take long to read. Whoever is busy with them sees them fail. */
+  const giveUp = (shards: readonly number[]): void => {
+    ownership.release(shards).catch(() => {
+      // What is busy with them lets them go again, and tells.
+    })
+  }
+
   const leave = (state: ShardState): void => {
     const { shard } = state
     state.gone = true
@@ -202,6 +213,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
     if (leaving.has(shard)) return
     leaving.set(shard, Promise.withResolvers<void>())
     if (!state.busy) void letGo(state)
+    else if (state.phase === 'acquiring') giveUp([shard])
   }
 
   const left = async (): Promise<void> => void (await Promise.all([...leaving.values()].map(({ promise }) => promise)))
@@ -210,6 +222,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
     running = false
     unsubscribe()
     rouser.rouse()
+    giveUp([...states.values()].filter(({ phase }) => phase === 'acquiring').map(({ shard }) => shard))
     await loop
     await left()
   }

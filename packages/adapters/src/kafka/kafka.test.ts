@@ -110,7 +110,7 @@ test('a restore that its reader refuses at once leaves nothing behind that fires
     close: async () => {},
   }
   const slots = { clear: async () => {}, put() {}, load: () => -1, close: async () => {} }
-  await assert.rejects(restoreState(reader, slots, 0, { offset: 0, nonce: 'x' }), refusal)
+  await assert.rejects(restoreState(reader, slots, 0, { offset: 0, nonce: 'x' }, new AbortController().signal), refusal)
   t.mock.timers.tick(60_000)
 })
 

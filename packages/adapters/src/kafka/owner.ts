@@ -91,6 +91,8 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const held = new Map<number, Held>()
   const turns = new Map<number, Promise<unknown>>()
   const leaving = new Set<Promise<void>>()
+  /** Take-overs under way: who lets a shard go does not wait for its state. */
+  const restoring = new Map<number, AbortController>()
 
   /** Take-overs and releases of a shard one after the other: two at once would mix their slots in the cache. */
   const inTurn = <T>(shard: number, work: () => Promise<T>): Promise<T> => {
@@ -126,11 +128,11 @@ export const createOwner = (options: OwnerOptions): Owner => {
     offset: position - options.baseOf(shard),
   })
 
-  const restoreBehindBarrier = async (producer: Producer, shard: number): Promise<RestoredState> => {
+  const restoreBehindBarrier = async (producer: Producer, shard: number, letGo: AbortSignal): Promise<RestoredState> => {
     const barrier = await writeBarrier(producer, names.state, shard, (point) => onPoint(point, shard))
     onPoint('acquire:barrier', shard)
     await slots.clear(shard)
-    const restored = await restoreState(state, slots, shard, barrier)
+    const restored = await restoreState(state, slots, shard, barrier, letGo)
     onPoint('acquire:restored', shard)
     return restored
   }
@@ -138,11 +140,14 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const takeOver = async (shard: number): ReturnType<ShardLog['acquire']> => {
     drop(shard)
     const begun = performance.now()
+    const own = new AbortController()
+    restoring.set(shard, own)
+    const { signal } = own
     let producer: Producer | undefined
     try {
       onPoint('acquire:begin', shard)
       producer = await options.connect(kafka, `${prefix}.shard-${shard}`)
-      const { nextOffset, snapshot, meta, records, bytes } = await restoreBehindBarrier(producer, shard)
+      const { nextOffset, snapshot, meta, records, bytes } = await restoreBehindBarrier(producer, shard, signal)
       const from = snapshot ?? nextOffset
       const state = createShardSnapshot({
         shard,
@@ -162,6 +167,8 @@ export const createOwner = (options: OwnerOptions): Owner => {
       throw isFenced(cause)
         ? kafkaError('SHARD_FENCED', `Another worker has taken shard ${shard} over meanwhile.`, cause)
         : kafkaError('SHARD_ACQUIRE_FAILED', `Shard ${shard} could not be taken over.`, cause)
+    } finally {
+      if (restoring.get(shard) === own) restoring.delete(shard)
     }
   }
 
@@ -277,10 +284,12 @@ export const createOwner = (options: OwnerOptions): Owner => {
         drop(shard)
         await slots.clear(shard)
       }
+      for (const shard of shards) restoring.get(shard)?.abort()
       await Promise.all(shards.map((shard) => inTurn(shard, () => release(shard))))
     },
     async close() {
       clearInterval(timer)
+      for (const own of restoring.values()) own.abort()
       for (const shard of held.keys()) drop(shard)
       await Promise.allSettled(turns.values())
       for (const shard of held.keys()) drop(shard)

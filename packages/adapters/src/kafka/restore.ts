@@ -23,6 +23,9 @@ export interface Barrier {
 const fenced = (shard: number): PlumblineError =>
   new PlumblineError('SHARD_FENCED', `Another worker has taken shard ${shard} over while its state was read.`, { retryable: true })
 
+const gone = (shard: number): PlumblineError =>
+  new PlumblineError('SHARD_NOT_HELD', `Shard ${shard} was let go while its state was read.`, { retryable: true })
+
 /** Without a single record for so long a restore is given up; the caller acquires again. */
 const SILENCE_MS = 30_000
 
@@ -30,7 +33,13 @@ const SILENCE_MS = 30_000
  * Reads a shard's state from its first record to the barrier, slots into the cache. The barrier is a positive end mark: no
  * guess about where a log that others may still write to ends. A later barrier means that somebody else owns the shard now.
  */
-export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: number, barrier: Barrier): Promise<RestoredState> =>
+export const restoreState = (
+  reader: PartitionReader,
+  slots: SlotCache,
+  shard: number,
+  barrier: Barrier,
+  letGo: AbortSignal,
+): Promise<RestoredState> =>
   new Promise((resolve, reject) => {
     const meta = new Map<string, Uint8Array>()
     const totals: { nextOffset: number; snapshot: number | null; records: number; bytes: number } = {
@@ -48,6 +57,7 @@ export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: n
     let timer: NodeJS.Timeout | undefined
 
     const end = (settle: () => void): void => {
+      letGo.removeEventListener('abort', onLetGo)
       clearTimeout(timer)
       stream.close()
       settle()
@@ -84,6 +94,9 @@ export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: n
       if (done) end(() => resolve({ ...totals, meta }))
     }
 
+    const onLetGo = (): void => end(() => reject(gone(shard)))
+    if (letGo.aborted) return reject(gone(shard))
+
     const stream = reader.open(shard, 0, {
       onRecords(messages) {
         try {
@@ -98,4 +111,5 @@ export const restoreState = (reader: PartitionReader, slots: SlotCache, shard: n
     })
     // A reader that refuses throws above, and nothing waits.
     timer = silence()
+    letGo.addEventListener('abort', onLetGo)
   })
