@@ -121,6 +121,7 @@ test('with --later an older state meets all that happened since, at the same pos
   assert.ok(truth.alerts.length > 0)
 
   const group = await createShardGroup(cluster.settings, { prefix, shards: SHARDS, onAssigned() {}, onRevoked() {}, onFailed() {} })
+  t.after(() => group.leave())
   const refused = await plumbline(brokers, prefix, ['restore', '--from', dir, '--to-prefix', toPrefix, '--later'])
   assert.deepEqual([refused.status, /DEPLOYMENT_RUNNING/.test(refused.err)], [3, true], refused.err)
   await group.leave()

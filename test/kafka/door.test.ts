@@ -197,3 +197,39 @@ test('markers and aborted requests are no lag: positions pass them, with events 
     ['c'],
   )
 })
+
+test('a shard that was worked off and is idle until retention has taken all of it goes on with the next event', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const { deployment, open, kafka, names } = await setUp(t)
+  const door = await deployment()
+  const worker = await open()
+  await worker.acquire(0)
+  await door.ingest({ records: [event(0, 'a'), event(0, 'b')] })
+  let position = 0
+  for (; position < 2; await sleep(20)) {
+    const records = await worker.read(0, position, 10)
+    position = (records.at(-1)?.offset ?? position - 1) + 1
+  }
+  await worker.commit([commitTo(0, position)])
+  for (; door.head(0).position < 3; await door.refreshHeads()) {
+    await worker.read(0, position, 10)
+    await sleep(20)
+  }
+  const admin = kafka.admin()
+  await admin.connect()
+  await admin.fetchTopicOffsets(names.events)
+  await admin.deleteTopicRecords({ topic: names.events, partitions: [{ partition: 0, offset: '3' }] })
+  await admin.disconnect()
+  const next = await open()
+  assert.equal((await next.acquire(0)).nextOffset, 2)
+  assert.deepEqual(await next.read(0, 2, 10), [])
+  await door.ingest({ records: [event(0, 'c')] })
+  const found: string[] = []
+  for (; found.length === 0; await sleep(20))
+    found.push(...(await next.read(0, 2, 10)).map(({ offset, value }) => `${offset} ${Buffer.from(value).toString()}`))
+  assert.deepEqual(found, ['3 c'])
+  // What was an event and is gone is told all the same.
+  await assert.rejects(next.read(0, 1, 10), (error: { code?: string }) => error.code === 'RECORDS_TRIMMED')
+})

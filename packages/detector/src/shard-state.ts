@@ -2,10 +2,10 @@ import type { OpenAlert } from './state/open-alerts.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 
 /** Named state of a shard: what is in force for a tenant, and how many events it had. Kept apart, because a policy may be large. */
-const TENANT = 't:'
-const EVENTS = 'n:'
+export const TENANT = 't:'
+export const EVENTS = 'n:'
 /** Then the place, then the tenant: an alert group that is not closed. */
-const OPEN = 'a:'
+export const OPEN = 'a:'
 
 /** Whether a named state of a shard is of this tenant. */
 export const isStateOf = (tenant: string, name: string): boolean =>
@@ -27,7 +27,7 @@ export interface Shard {
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const encoder = new TextEncoder()
 
-interface SavedTenant {
+export interface SavedTenant {
   readonly release: { readonly id: string; readonly sha256: string } | null
   readonly policy: TenantState['policySource']
   readonly applied: string[]

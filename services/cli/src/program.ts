@@ -16,6 +16,7 @@ import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerRecorder } from './commands/recorder.ts'
+import { registerRepartition } from './commands/repartition.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRestore } from './commands/restore.ts'
 import { registerTopics } from './commands/topics.ts'
@@ -44,6 +45,7 @@ const COMMANDS: readonly Register[] = [
   registerAcls,
   registerBackup,
   registerRestore,
+  registerRepartition,
   registerDoctor,
 ]
 

@@ -63,6 +63,7 @@ export const startWorkerService = async (config: WorkerConfig, hooks: WorkerHook
     connect: hooks.connect,
     requestBytes: hooks.requestBytes,
     values: null,
+    bases: null,
     detectionConfig: hooks.detectionConfig ?? null,
     log: null,
     detector: null,

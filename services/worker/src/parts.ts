@@ -1,4 +1,5 @@
 import {
+  type Bases,
   type ConnectProducer,
   type KafkaLog,
   type KafkaPoint,
@@ -35,6 +36,7 @@ export interface Context {
   readonly connect: ConnectProducer | undefined
   readonly requestBytes: number | undefined
   values: KafkaValues | null
+  bases: Bases | null
   detectionConfig: DetectionConfig | null
   log: KafkaLog | null
   detector: Detector | null
@@ -61,7 +63,8 @@ export const valuesPart = (context: Context): Part => ({
     const { shards, kafkaPrefix: prefix, kafkaCompression: compression } = config
     const values = await openKafkaValues(settings, { prefix, compression })
     context.values = values
-    await ensureDeployment(values, { shards, masterKey: masterKeyOf(config) })
+    const { bases } = await ensureDeployment(values, { shards, masterKey: masterKeyOf(config) })
+    context.bases = bases
     context.detectionConfig ??= await pinnedConfig(values, DetectionConfig.parse({ shards }))
   },
   stop: () => context.values?.close(),
@@ -115,6 +118,7 @@ export const detectionPart = (context: Context): Part => ({
         prefix,
         shards,
         compression,
+        bases: present(context.bases),
         onPoint,
         onAcquired: (taken) => noteTakeOver(context, taken),
         ...(cacheDir === undefined ? {} : { cacheDir }),

@@ -9,6 +9,7 @@ import type { TopicKind } from './topics.ts'
  *                `g:`  nothing: keeps the place of an offset that was none in the topics this was restored from
  *   state        `s:` + identity key (8 bytes): a slot · `m:` + name: named state · `o:next`: position of the next event
  *                `o:snapshot`: position that slots and named state stand for, where it is not that of the next event (snapshots.ts)
+ *                `o:passed`: position behind markers and aborted records that follow `o:next`: no event lies between
  *                `b:barrier`: a take-over, value = its nonce
  *   scored       `r:` shard `:` first offset: one RowBinary block of a whole chunk
  *   alerts       `a:` alert id: Alert as JSON · `k:` alert id: AlertCapsule as JSON
@@ -22,6 +23,7 @@ import type { TopicKind } from './topics.ts'
 export const BARRIER_KEY = 'b:barrier'
 const NEXT_KEY = 'o:next'
 const SNAPSHOT_KEY = 'o:snapshot'
+const PASSED_KEY = 'o:passed'
 export const GAP_KEY = 'g:gap'
 const SLOT = 's:'
 const META = 'm:'
@@ -75,6 +77,8 @@ export const positionMessages = (partition: number, nextOffset: number, snapshot
   { partition, key: NEXT_KEY, value: String(nextOffset) },
 ]
 
+export const passedMessage = (partition: number, offset: number): Message => ({ partition, key: PASSED_KEY, value: String(offset) })
+
 /** Everything of a chunk that belongs to the state topic; the positions are last, as they are what the rest stands for. */
 export const stateMessages = (
   { shard, slots, meta, nextOffset }: Pick<ChunkCommit, 'shard' | 'slots' | 'meta' | 'nextOffset'>,
@@ -91,6 +95,7 @@ export type StateEntry =
   | { readonly kind: 'meta'; readonly name: string; readonly bytes: Buffer | null }
   | { readonly kind: 'next'; readonly offset: number }
   | { readonly kind: 'snapshot'; readonly offset: number }
+  | { readonly kind: 'passed'; readonly offset: number }
   | { readonly kind: 'barrier'; readonly nonce: string }
 
 export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
@@ -99,6 +104,7 @@ export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
   if (name.startsWith(META)) return { kind: 'meta', name: key!.subarray(2).toString(), bytes: value }
   if (name === NEXT_KEY) return { kind: 'next', offset: Number((value ?? NOTHING).toString()) }
   if (name === SNAPSHOT_KEY) return { kind: 'snapshot', offset: Number((value ?? NOTHING).toString()) }
+  if (name === PASSED_KEY) return { kind: 'passed', offset: Number((value ?? NOTHING).toString()) }
   if (name === BARRIER_KEY) return { kind: 'barrier', nonce: (value ?? NOTHING).toString() }
   throw new PlumblineError(
     'STATE_RECORD_UNKNOWN',

@@ -9,6 +9,8 @@ export interface EventReaderOptions {
   readonly bounds: (shard: number) => Promise<Bounds>
   /** What is added to offsets of the topic to get positions of the shard (bases.ts). */
   readonly baseOf: (shard: number) => number
+  /** Position up to which nothing but markers follows `position`, as the shard's state says; else the same. Default: the same. */
+  readonly vouched?: (shard: number, position: number) => number
   /** Records of the shard have arrived in memory. */
   readonly onArrived: (shard: number) => void
 }
@@ -53,7 +55,13 @@ interface Shard {
 
 const bytesOf = (records: readonly LogRecord[]): number => records.reduce((sum, { key, value }) => sum + key.length + value.length + 64, 0)
 
-export const createEventReader = ({ reader, bounds, baseOf, onArrived }: EventReaderOptions): EventReader => {
+export const createEventReader = ({
+  reader,
+  bounds,
+  baseOf,
+  vouched = (_, position) => position,
+  onArrived,
+}: EventReaderOptions): EventReader => {
   const shards = new Map<number, Shard>()
   /** What this process appended may be stored and not yet readable: brokers name as the end what all transactions before it are settled for. */
   const appended = new Map<number, number>()
@@ -64,7 +72,8 @@ export const createEventReader = ({ reader, bounds, baseOf, onArrived }: EventRe
     const ends = await bounds(shard)
     const low = ends.low + base
     const high = Math.max(ends.high + base, appended.get(shard) ?? 0)
-    if (from < low)
+    // Retention takes markers away with what is before them: a shard that was worked off and is idle for long ends with its log.
+    if (from < low && vouched(shard, from) < low)
       throw new PlumblineError('RECORDS_TRIMMED', `Shard ${shard} starts at ${low}; records from ${from} on were removed by retention.`)
     if (from > high) {
       throw new PlumblineError(
@@ -72,7 +81,8 @@ export const createEventReader = ({ reader, bounds, baseOf, onArrived }: EventRe
         `Shard ${shard} is processed up to ${from}, but its events end at ${high}: the topic was made anew or lost records. Restore it, or use another topic prefix.`,
       )
     }
-    const stream = reader.open(shard, from - base, {
+    const start = Math.max(from, low)
+    const stream = reader.open(shard, start - base, {
       onRecords(messages, position, end) {
         const records = messages.filter((message) => !isGap(message)).map((message) => toLogRecord(message, base))
         state.buffer.push(...records)
@@ -96,7 +106,7 @@ export const createEventReader = ({ reader, bounds, baseOf, onArrived }: EventRe
         onArrived(shard)
       },
     })
-    const state: Shard = { stream, buffer: [], bytes: 0, head: from, tail: from, end: high, failure: null, arrived: () => {} }
+    const state: Shard = { stream, buffer: [], bytes: 0, head: from, tail: start, end: high, failure: null, arrived: () => {} }
     shards.set(shard, state)
     return state
   }

@@ -121,6 +121,7 @@ const open = async (
     reader,
     bounds: (shard) => boundsOf(admin, names.events, shard),
     baseOf,
+    vouched: (shard, position) => owner.passed(shard, position),
     onArrived: arrived.tell,
   })
   const owner = createOwner({

@@ -2,7 +2,7 @@ import type { ChunkCommit, ShardLog } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Admin, Kafka, Producer } from 'kafkajs'
 import { type KafkaCompression, isFenced, kafkaError } from './client.ts'
-import { outboxMessages } from './codec.ts'
+import { outboxMessages, passedMessage } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
 import { cutRequests } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
@@ -61,6 +61,8 @@ export interface OwnerOptions {
 
 /** The side of the log that belongs to one owner per shard. */
 export interface Owner extends Omit<Required<ShardLog>, 'read'> {
+  /** Position up to which only markers follow `position`, where that is the shard's; else the same. */
+  passed(shard: number, position: number): number
   /** Everything that is there is stored, and only markers follow: lets the group's offset pass them, so that the lag is none. */
   caughtUp(shard: number): void
   /** Writes state that is behind the outputs, of all shards held. What fails is made up for at the next take-over. */
@@ -78,6 +80,8 @@ interface Held {
   position: number
   /** The group's offset. */
   told: number
+  /** Up to here only markers follow the position, as the state topic says. */
+  passed: number
   telling: Promise<void> | null
   storing: boolean
 }
@@ -147,7 +151,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
     try {
       onPoint('acquire:begin', shard)
       producer = await options.connect(kafka, `${prefix}.shard-${shard}`)
-      const { nextOffset, snapshot, meta, records, bytes } = await restoreBehindBarrier(producer, shard, signal)
+      const { nextOffset, snapshot, passed, meta, records, bytes } = await restoreBehindBarrier(producer, shard, signal)
       const from = snapshot ?? nextOffset
       const state = createShardSnapshot({
         shard,
@@ -159,7 +163,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
         nowMs: performance.now(),
       })
       const group = await groupOffset(shard)
-      held.set(shard, { producer, state, position: nextOffset, told: group, telling: null, storing: false })
+      held.set(shard, { producer, state, position: nextOffset, told: group, telling: null, storing: false, passed })
       onAcquired({ shard, nextOffset, stateOffset: from, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
       return from < nextOffset ? { nextOffset: from, replayTo: nextOffset, meta } : { nextOffset, meta }
     } catch (cause) {
@@ -173,10 +177,14 @@ export const createOwner = (options: OwnerOptions): Owner => {
   }
 
   const chunkOf = (commit: ChunkCommit, { messages }: StatePart): Chunk => {
+    const { shard, nextOffset } = commit
+    const offset = options.passed(shard, nextOffset)
     const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
-    const requests = cutRequests([...outbox, { topic: names.state, messages }], options.requestBytes)
-    const offset = options.passed(commit.shard, commit.nextOffset)
-    return { shard: commit.shard, nextOffset: commit.nextOffset, requests, offset: groupOffsetOf(commit.shard, offset) }
+    const requests = cutRequests(
+      [...outbox, { topic: names.state, messages: offset > nextOffset ? [...messages, passedMessage(shard, offset)] : messages }],
+      options.requestBytes,
+    )
+    return { shard, nextOffset, requests, offset: groupOffsetOf(shard, offset) }
   }
 
   const notHeld = (shard: number): PlumblineError =>
@@ -194,11 +202,16 @@ export const createOwner = (options: OwnerOptions): Owner => {
     owner.state.stored(commit, part, performance.now())
     owner.position = nextOffset
     owner.told = chunk.offset.offset + options.baseOf(shard)
+    owner.passed = owner.told
   }
 
   const tell = async (shard: number, owner: Held, offset: number): Promise<void> => {
     try {
-      await tellOffset(owner.producer, shard, groupOffsetOf(shard, offset))
+      await tellOffset(owner.producer, shard, groupOffsetOf(shard, offset), {
+        topic: names.state,
+        messages: [passedMessage(shard, offset)],
+      })
+      owner.passed = offset
       owner.told = offset
     } catch {
       // The producer cannot be used any more. The shard is taken anew by whoever commits next.
@@ -258,6 +271,10 @@ export const createOwner = (options: OwnerOptions): Owner => {
       const ended = await Promise.allSettled([...perShard].map(([shard, own]) => storeInOrder(shard, own)))
       const failed = ended.find(({ status }) => status === 'rejected')
       if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+    },
+    passed(shard, position) {
+      const owner = held.get(shard)
+      return owner === undefined || owner.position !== position ? position : Math.max(position, owner.passed)
     },
     caughtUp(shard) {
       const owner = held.get(shard)

@@ -9,6 +9,8 @@ export interface RestoredState {
   readonly nextOffset: number
   /** Position that slots and named state stand for, where the topic names one; at most `nextOffset`. */
   readonly snapshot: number | null
+  /** Position behind markers that follow, where the topic names one. */
+  readonly passed: number
   readonly meta: ReadonlyMap<string, Uint8Array>
   readonly records: number
   readonly bytes: number
@@ -42,8 +44,9 @@ export const restoreState = (
 ): Promise<RestoredState> =>
   new Promise((resolve, reject) => {
     const meta = new Map<string, Uint8Array>()
-    const totals: { nextOffset: number; snapshot: number | null; records: number; bytes: number } = {
+    const totals: { nextOffset: number; passed: number; snapshot: number | null; records: number; bytes: number } = {
       nextOffset: 0,
+      passed: 0,
       snapshot: null,
       records: 0,
       bytes: 0,
@@ -67,6 +70,7 @@ export const restoreState = (
     const take = (entry: StateEntry, offset: number): boolean => {
       if (entry.kind === 'next') totals.nextOffset = entry.offset
       if (entry.kind === 'snapshot') totals.snapshot = entry.offset
+      if (entry.kind === 'passed') totals.passed = entry.offset
       if (entry.kind === 'meta') {
         // Copied: the bytes are a piece of a whole fetch, which would stay in memory with them.
         if (entry.bytes === null) meta.delete(entry.name)

@@ -88,9 +88,10 @@ const sendOffset = (transaction: Transaction, shard: number, { groupId, topic, o
     topics: [{ topic, partitions: [{ partition: shard, offset: String(offset) }] }],
   })
 
-/** An offset alone, in a transaction of its own. After an error the producer cannot be used again. */
-export const tellOffset = async (producer: Producer, shard: number, offset: GroupOffset): Promise<void> => {
+/** An offset with what the state topic says of it, in a transaction of its own. After an error the producer cannot be used again. */
+export const tellOffset = async (producer: Producer, shard: number, offset: GroupOffset, state: TopicMessages): Promise<void> => {
   const transaction = await producer.transaction()
+  await transaction.sendBatch({ topicMessages: [state], acks: -1 })
   await sendOffset(transaction, shard, offset)
   await transaction.commit()
 }

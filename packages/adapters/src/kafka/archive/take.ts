@@ -7,7 +7,7 @@ import { connectAdmin } from '../access.ts'
 import { type Bases, eventBase } from '../bases.ts'
 import { type KafkaSettings, createKafka, kafkaError } from '../client.ts'
 import { createClosers } from '../closers.ts'
-import { readState, toLogRecord } from '../codec.ts'
+import { isGap, readState, toLogRecord } from '../codec.ts'
 import { checkDeployment, deploymentValue } from '../deployment-value.ts'
 import { groupOf } from '../outbox-cursors.ts'
 import { type PartitionReader, openPartitionReader } from '../reader.ts'
@@ -22,6 +22,8 @@ import { type FileMark, writeFrames } from './frames.ts'
 export interface ShardPositions {
   readonly starts: readonly number[]
   readonly positions: readonly number[]
+  /** Behind what follows and is no event. Default: the positions. */
+  readonly passed?: readonly number[]
 }
 
 export interface BackupOptions {
@@ -72,28 +74,35 @@ const keepState = async (context: Context, reader: PartitionReader, shard: numbe
   const file = fileOf(context, FILES.state(shard))
   let position = eventBase(context.bases, shard)
   let start: number | undefined
+  let passed = 0
   await scanRange(reader, { topic: topicNames(context.options.prefix).state, partition: shard, from: 0, to }, (messages) => {
     for (const message of messages) {
       const entry = readState(message)
       if (entry.kind === 'next') position = entry.offset
       if (entry.kind === 'snapshot') start = entry.offset
+      if (entry.kind === 'passed') passed = entry.offset
       if (entry.kind === 'slot' || entry.kind === 'meta') file.write(message.key!, message.value)
     }
   })
   file.end()
-  return { start: start ?? position, position }
+  // Only markers follow: where retention took them away, the state stands for what is behind them as well.
+  return { start: start ?? position, position, passed: Math.max(position, passed) }
 }
 
 const keepStates = async (context: Context): Promise<ShardPositions> => {
   const { shards, prefix, onStep = () => {} } = context.options
   const ends = await endsOf(context.admin, topicNames(prefix).state)
   const reader = await context.reader('state', shards)
-  const kept: { readonly start: number; readonly position: number }[] = []
+  const kept: { readonly start: number; readonly position: number; readonly passed: number }[] = []
   for (let shard = 0; shard < shards; shard++) {
     onStep(`state of shard ${shard}`)
     kept.push(await keepState(context, reader, shard, ends.get(shard)?.high ?? 0))
   }
-  return { starts: kept.map(({ start }) => start), positions: kept.map(({ position }) => position) }
+  return {
+    starts: kept.map(({ start }) => start),
+    positions: kept.map(({ position }) => position),
+    passed: kept.map(({ passed }) => passed),
+  }
 }
 
 const CUT_TRIES = 20
@@ -128,7 +137,11 @@ const cut = async (context: Context): Promise<{ readonly ends: Map<number, numbe
   )
 }
 
-const keepEvents = async (context: Context, starts: readonly number[], ends: ReadonlyMap<number, number>): Promise<void> => {
+const keepEvents = async (
+  context: Context,
+  { starts, positions, passed = positions }: ShardPositions,
+  ends: ReadonlyMap<number, number>,
+): Promise<void> => {
   const { options, admin, bases } = context
   const topic = topicNames(options.prefix).events
   const bounds = await endsOf(admin, topic)
@@ -136,20 +149,25 @@ const keepEvents = async (context: Context, starts: readonly number[], ends: Rea
   for (let shard = 0; shard < options.shards; shard++) {
     const base = eventBase(bases, shard)
     const from = starts[shard]! - base
-    if (from < (bounds.get(shard)?.low ?? 0) && from < (ends.get(shard) ?? 0) - base)
+    const vouched = starts[shard] === positions[shard] ? passed[shard]! - base : from
+    const low = bounds.get(shard)?.low ?? 0
+    if (vouched < low && from < (ends.get(shard) ?? 0) - base)
       throw new PlumblineError(
         'RECORDS_TRIMMED',
         `Events of shard ${shard} from ${starts[shard]} on were removed by retention: what is to be done is not there any more.`,
       )
     const file = fileOf(context, FILES.events(shard))
     const keep = (message: KafkaMessage): void => {
+      if (isGap(message)) return
       const { offset, ingestTimeMs, key, value } = toLogRecord(message, base)
       const head = Buffer.alloc(16)
       head.writeDoubleLE(offset, 0)
       head.writeDoubleLE(ingestTimeMs, 8)
       file.write(Buffer.concat([head, key]), value)
     }
-    await scanRange(reader, { topic, partition: shard, from, to: (ends.get(shard) ?? base) - base }, (messages) => messages.forEach(keep))
+    await scanRange(reader, { topic, partition: shard, from: Math.max(from, low), to: (ends.get(shard) ?? base) - base }, (messages) =>
+      messages.forEach(keep),
+    )
     file.end()
   }
 }
@@ -226,13 +244,14 @@ export const takeBackup = async (settings: KafkaSettings, options: BackupOptions
         return reader
       },
     }
-    const { starts, positions } = options.state ?? (await keepStates(context))
+    const state = options.state ?? (await keepStates(context))
+    const { starts, positions } = state
     onStep('values and events')
     const { ends, values: kept } = await cut(context)
     const file = fileOf(context, FILES.values)
     for (const [name, bytes] of kept) file.write(Buffer.from(name), bytes)
     file.end()
-    await keepEvents(context, starts, ends)
+    await keepEvents(context, state, ends)
     await keepRaw(
       context,
       'ingest-keys',
