@@ -32,12 +32,12 @@ const startFront = async (): Promise<void> => {
     PLUMBLINE_TOKEN: TOKEN,
     PLUMBLINE_TRAIN_AFTER_EVENTS: '4000',
   })
-  await untilReady(front, `${url}/readyz`, 30_000)
+  await untilReady(front, `${url}/readyz`, 60_000)
 }
 const startWorker = async (): Promise<Process> => {
   const port = String(await freePort())
   const worker = rig.start('worker', { PLUMBLINE_METRICS_PORT: port, PLUMBLINE_SESSION_MS: '6000' })
-  await untilReady(worker, `http://127.0.0.1:${port}/health/ready`, 30_000)
+  await untilReady(worker, `http://127.0.0.1:${port}/health/ready`, 60_000)
   workers.push(worker)
   return worker
 }
@@ -57,7 +57,7 @@ before(async () => {
     CLICKHOUSE_ERASE_URL: rig.url('owner'),
     PLUMBLINE_METRICS_PORT: port,
   })
-  await Promise.all([startFront(), startWorker(), startWorker(), untilReady(recorder, `http://127.0.0.1:${port}/health/ready`, 30_000)])
+  await Promise.all([startFront(), startWorker(), startWorker(), untilReady(recorder, `http://127.0.0.1:${port}/health/ready`, 60_000)])
 })
 after(async () => {
   if (skip === false) await rig.close()
@@ -88,7 +88,7 @@ const feed = async (events: readonly EventInput[]): Promise<void> => {
 }
 const rows = <T>(sql: string): Promise<readonly T[]> => rig.store('reader').rows<T>(sql)
 const count = async (): Promise<number> => (await rows<{ n: number }>('SELECT count() AS n FROM plumbline.scored_events'))[0]?.n ?? 0
-const allRows = (what: string, limitMs = 20_000): Promise<true> => until(what, limitMs, async () => (await count()) === accepted)
+const allRows = (what: string, limitMs = 60_000): Promise<true> => until(what, limitMs, async () => (await count()) === accepted)
 
 /** Two in the afternoon of the last weekday: an act must be odd for what it is, not for the hour of the test. */
 const lastAfternoon = (): number => {
@@ -150,9 +150,9 @@ test('the page answers; plain events and OTLP come in once, also when they are s
 test('releases are made, and every shard applies each at a position it records', { skip }, async (t) => {
   const model = async () => (await get<StatusView>('/v1/status')).model.find(({ tenant }) => tenant === 'default')
   await feed(life.slice(0, 1_000))
-  await until('the first release', 20_000, async () => ((await model())?.releaseId ?? 'release-0') !== 'release-0')
+  await until('the first release', 60_000, async () => ((await model())?.releaseId ?? 'release-0') !== 'release-0')
   await feed(life.slice(1_000, 5_000))
-  const release = await until('a trained release', 30_000, async () => {
+  const release = await until('a trained release', 60_000, async () => {
     const found = await model()
     return found?.trained === true ? found : undefined
   })
@@ -179,7 +179,7 @@ test('an alert with its words is on the page and in the file; judged safe, the s
   const begun = performance.now()
   await feed(attack)
   const mine = `tenant=default&identity=${attack[0]!.identity.id}`
-  const alert = await until('the alert', 10_000, async () =>
+  const alert = await until('the alert', 20_000, async () =>
     (await alertsOf(mine)).find(({ family, facts }) => family === 'sensitive_access' && facts.session === attack[0]!.session),
   )
   t.diagnostic(`alert ${Math.round(performance.now() - begun)} ms after the events were sent`)
@@ -197,7 +197,7 @@ test('an alert with its words is on the page and in the file; judged safe, the s
   const flags = await rows<{ flags: number }>(`SELECT flags FROM plumbline.scored_events WHERE session = '${repeat[0]!.session}'`)
   assert.equal(flags.length, repeat.length)
   assert.equal(flags.filter((row) => (row.flags & SCORED_FLAGS.alerted) !== 0).length, 0, 'kept quiet by the verdict')
-  const said = await until('the feedback', 10_000, async () => {
+  const said = await until('the feedback', 20_000, async () => {
     const found = await rows<{ verdict: string; author: string }>(
       `SELECT verdict, author FROM plumbline.feedback WHERE alert_id = '${alert.id}'`,
     )
@@ -226,7 +226,7 @@ test('a worker and the front killed while events come in lose nothing and double
   for (const [i, batch] of batches.entries()) if (i >= from) accepted += (await send(batch, `batch-${i}`)).body.accepted
   const again = await send(batches[0]!, 'batch-0')
   assert.deepEqual(again, { status: 202, body: { accepted: 500, rejected: 0, errors: [] } }, 'keys are known to the next front')
-  await allRows('all rows', 40_000)
+  await allRows('all rows')
   const [sums] = await rows<{ n: number; positions: number; events: number }>(
     'SELECT count() AS n, uniqExact(shard, offset) AS positions, uniqExact(event_id) AS events FROM plumbline.scored_events',
   )
@@ -239,7 +239,7 @@ test('a worker and the front killed while events come in lose nothing and double
     'SELECT count() AS n, uniqExact(tenant, release_id) AS ids FROM plumbline.releases',
   )
   assert.equal(releases?.n, releases?.ids)
-  await until('the status of the new front', 10_000, async () => {
+  await until('the status of the new front', 30_000, async () => {
     const { model, events, recorderLag } = await get<StatusView>('/v1/status')
     return model[0]?.trained === true && events === accepted && recorderLag === 0
   })
