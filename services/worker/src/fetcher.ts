@@ -21,7 +21,7 @@ export interface FetcherOptions {
   readonly onDone: (state: ShardState) => void
 }
 
-export interface Fetched {
+interface Fetched {
   readonly state: ShardState
   readonly records: readonly LogRecord[]
 }
