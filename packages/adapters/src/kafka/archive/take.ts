@@ -1,22 +1,20 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PlumblineError } from '@plumbline/schemas'
-import type { Admin, Kafka, KafkaMessage } from 'kafkajs'
+import type { KafkaMessage } from 'kafkajs'
 import { connectAdmin } from '../access.ts'
-import { type Bases, eventBase } from '../bases.ts'
+import { eventBase } from '../bases.ts'
 import { type KafkaSettings, createKafka, kafkaError } from '../client.ts'
 import { createClosers } from '../closers.ts'
 import { isGap, readState, toLogRecord } from '../codec.ts'
 import { checkDeployment, deploymentValue } from '../deployment-value.ts'
-import { groupOf } from '../outbox-cursors.ts'
 import { type PartitionReader, openPartitionReader } from '../reader.ts'
 import { scanRange } from '../scan.ts'
 import { checkTopics } from '../topic-check.ts'
-import { type TopicKind, topicNames } from '../topics.ts'
-import { type KafkaValues, openKafkaValues } from '../values.ts'
+import { topicNames } from '../topics.ts'
+import { openKafkaValues } from '../values.ts'
 import { FILES, type Manifest, makeFolder, writeManifest } from './manifest.ts'
-import { type FileMark, writeFrames } from './frames.ts'
+import { type Context, endsOf, fileOf, keepOutbox, keepRaw } from './keep.ts'
 
 /** Per shard: position that a state stands for, and up to which outputs are stored. */
 export interface ShardPositions {
@@ -38,36 +36,9 @@ export interface BackupOptions {
   readonly onStep?: (step: string) => void
 }
 
-/** Topics of the outbox, and the outbox topic whose cursor of the recorder says what ClickHouse holds already. */
-const OUTBOX = [
-  ['scored', ['scored']],
-  ['alerts', ['alerts', 'capsules']],
-  ['dead-letters', ['dead-letters']],
-  ['feedback', ['feedback']],
-  ['audit', ['releases', 'audit']],
-] as const
-
 /** Values that belong to the processes of the moment and not to the deployment. */
 const isPassing = (name: string): boolean =>
   name === 'deployment' || /^(progress|backup):/.test(name) || /^recorder:(intent|owner):/.test(name)
-
-interface Context {
-  readonly options: BackupOptions
-  readonly kafka: Kafka
-  readonly admin: Admin
-  readonly values: KafkaValues
-  readonly bases: Bases
-  readonly files: Record<string, FileMark>
-  reader(kind: TopicKind, partitions: number): Promise<PartitionReader>
-}
-
-const endsOf = async (admin: Admin, topic: string): Promise<Map<number, { low: number; high: number }>> =>
-  new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]))
-
-const fileOf = ({ options, files }: Context, name: string) => {
-  const writer = writeFrames(join(options.dir, name))
-  return { write: writer.write, end: () => void (files[name] = writer.end()) }
-}
 
 /** All state of a shard as it is committed now. What goes together is one transaction, so what is read is of one moment. */
 const keepState = async (context: Context, reader: PartitionReader, shard: number, to: number) => {
@@ -170,52 +141,6 @@ const keepEvents = async (
     )
     file.end()
   }
-}
-
-const rawHead = ({ key, headers = {} }: KafkaMessage): Buffer =>
-  Buffer.from(
-    JSON.stringify({
-      key: key?.toString('base64') ?? '',
-      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(String(value)).toString('base64')])),
-    }),
-  )
-
-/** Records of a topic of one partition, or more, from offsets on, as they are. */
-const keepRaw = async (
-  context: Context,
-  kind: TopicKind,
-  partitions: number,
-  fileName: (partition: number) => string,
-  from: (partition: number) => number,
-) => {
-  const topic = topicNames(context.options.prefix)[kind]
-  const ends = await endsOf(context.admin, topic)
-  const reader = await context.reader(kind, partitions)
-  for (let partition = 0; partition < partitions; partition++) {
-    const { low, high } = ends.get(partition) ?? { low: 0, high: 0 }
-    const file = fileOf(context, fileName(partition))
-    await scanRange(reader, { topic, partition, from: Math.max(low, from(partition)), to: high }, (messages) => {
-      for (const message of messages) if (message.key !== null) file.write(rawHead(message), message.value)
-    })
-    file.end()
-  }
-  return Math.max(...[...ends.values()].map(({ high }) => high))
-}
-
-/** What no recorder has told to have stored. Returns the highest end. */
-const keepOutbox = async (context: Context, partitions: ReadonlyMap<TopicKind, number>): Promise<number> => {
-  const { admin, options, bases } = context
-  let end = 0
-  for (const [kind, topics] of OUTBOX) {
-    const name = topicNames(options.prefix)[kind]
-    const cursors = await Promise.all(
-      topics.map((topic) => admin.fetchOffsets({ groupId: groupOf(options.prefix, 'recorder', topic), topics: [name] })),
-    )
-    const cursorOf = (lane: number): number =>
-      Math.min(...cursors.map(([found]) => Math.max(0, Number(found?.partitions.find(({ partition }) => partition === lane)?.offset ?? 0))))
-    end = Math.max(end, await keepRaw(context, kind, partitions.get(kind) ?? 1, (lane) => FILES.outbox(kind, lane), cursorOf))
-  }
-  return end + bases.outbox
 }
 
 /** Takes a backup of a deployment, running or not. Errors: BACKUP_EXISTS, BACKUP_BUSY, RECORDS_TRIMMED, those of `checkDeployment`, KAFKA_UNREACHABLE. */
