@@ -1,5 +1,5 @@
 import type { ChunkCommit, LogRecord, ShardProcessor } from '@plumbline/detector'
-import type { ShardState } from './shard.ts'
+import { type ShardState, isNotHeld } from './shard.ts'
 
 export interface ChunksOptions {
   readonly processor: ShardProcessor
@@ -47,7 +47,7 @@ export const createChunks = ({ processor, chunkRecords, chunkMs, turn, onChunk }
     try {
       return processor.process(state.shard, records)
     } catch (error) {
-      if (records.length === 1) throw error
+      if (records.length === 1 || isNotHeld(error)) throw error
       processor.forget(state.shard)
       state.opened = false
       state.phase = 'held'

@@ -71,6 +71,10 @@ const describe = (error: unknown): { code: string; message: string } => {
 const endsShard = (error: unknown, code: string): boolean =>
   STOPPING.has(code) && (error as { retryable?: unknown } | null)?.retryable !== true
 
+/** The log does not hold the shard any more, whoever noticed it. */
+const NOT_HELD = new Set(['SHARD_NOT_HELD', 'SHARD_FENCED'])
+export const isNotHeld = (error: unknown): boolean => NOT_HELD.has(describe(error).code)
+
 /**
  * Notes a failure: the shard is tried again later, or stopped. It is lost when what is stored, or whose it is, is in doubt;
  * after a failure to read or to process it is still held.
@@ -78,7 +82,7 @@ const endsShard = (error: unknown, code: string): boolean =>
 export const failShard = (state: ShardState, error: unknown, from: 'ownership' | 'work', nowMs: number): void => {
   state.error = describe(error)
   state.failures++
-  state.phase = endsShard(error, state.error.code) ? 'stopped' : from === 'work' ? 'held' : 'lost'
+  state.phase = endsShard(error, state.error.code) ? 'stopped' : from === 'work' && !isNotHeld(error) ? 'held' : 'lost'
   state.fenced ||= state.error.code === 'SHARD_FENCED'
   state.retryAt = nowMs + Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(state.failures - 1, 10))
 }

@@ -141,13 +141,17 @@ const open = async (
     baseOf,
     passed: events.passed,
     onDropped: events.close,
+    onLost: arrived.tell,
     onPoint,
   })
   closers.add(owner.close)
   const appender = createAppender({ kafka, topic: names.events, shards, compression, baseOf, onAppended: events.noteEnd })
   closers.add(appender.close)
   const read: ShardLog['read'] = async (shard, fromOffset, maxRecords) => {
+    owner.checkLost(shard)
     const records = await events.read(shard, fromOffset, maxRecords)
+    // Its stream may have been closed meanwhile: nothing more would come, and nobody would hear of it.
+    owner.checkLost(shard)
     if (records.length === 0) owner.caughtUp(shard)
     return records
   }

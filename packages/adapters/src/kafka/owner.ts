@@ -56,11 +56,15 @@ export interface OwnerOptions {
   readonly passed: (shard: number, position: number) => number
   /** A shard was dropped or is about to be taken anew. */
   readonly onDropped: (shard: number) => void
+  /** A shard was lost while nobody was busy with it: whoever works on it must hear of it. */
+  readonly onLost: (shard: number) => void
   readonly onPoint: (point: KafkaPoint, shard: number) => void
 }
 
 /** The side of the log that belongs to one owner per shard. */
 export interface Owner extends Omit<Required<ShardLog>, 'read'> {
+  /** Throws SHARD_FENCED or SHARD_NOT_HELD for a shard that was lost since it was taken over. */
+  checkLost(shard: number): void
   /** Position up to which only markers follow `position`, where that is the shard's; else the same. */
   passed(shard: number, position: number): number
   /** Everything that is there is stored, and only markers follow: lets the group's offset pass them, so that the lag is none. */
@@ -93,6 +97,8 @@ interface Held {
 export const createOwner = (options: OwnerOptions): Owner => {
   const { kafka, admin, names, partitions, state, slots, prefix, groupId, onAcquired, onDropped, onPoint } = options
   const held = new Map<number, Held>()
+  /** Why shards are not held any more that nobody was busy with, until they are taken over or let go. */
+  const lost = new Map<number, PlumblineError>()
   const turns = new Map<number, Promise<unknown>>()
   const leaving = new Set<Promise<void>>()
   /** Take-overs under way: who lets a shard go does not wait for its state. */
@@ -143,6 +149,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
 
   const takeOver = async (shard: number): ReturnType<ShardLog['acquire']> => {
     drop(shard)
+    lost.delete(shard)
     const begun = performance.now()
     const own = new AbortController()
     restoring.set(shard, own)
@@ -188,7 +195,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
   }
 
   const notHeld = (shard: number): PlumblineError =>
-    new PlumblineError('SHARD_NOT_HELD', `Shard ${shard} is not held here. Acquire it first.`, { retryable: true })
+    lost.get(shard) ?? new PlumblineError('SHARD_NOT_HELD', `Shard ${shard} is not held here. Acquire it first.`, { retryable: true })
 
   /** `saving`: state alone, as of where outputs end already. */
   const store = async (commit: ChunkCommit, owner: Held, saving = false): Promise<void> => {
@@ -205,6 +212,16 @@ export const createOwner = (options: OwnerOptions): Owner => {
     owner.passed = owner.told
   }
 
+  /** The producer of an idle shard cannot be used any more: whoever works on the shard is told to take it anew, or that it has another owner. */
+  const lose = (shard: number, owner: Held, cause: unknown): void => {
+    if (held.get(shard) !== owner) return
+    drop(shard)
+    const fenced = isFenced(cause) || (cause as { code?: unknown } | null)?.code === 'SHARD_FENCED'
+    const message = fenced ? `Shard ${shard} has another owner now.` : `Shard ${shard} was lost while it was idle. Acquire it again.`
+    lost.set(shard, new PlumblineError(fenced ? 'SHARD_FENCED' : 'SHARD_NOT_HELD', message, { retryable: true, cause }))
+    options.onLost(shard)
+  }
+
   const tell = async (shard: number, owner: Held, offset: number): Promise<void> => {
     try {
       await tellOffset(owner.producer, shard, groupOffsetOf(shard, offset), {
@@ -213,9 +230,8 @@ export const createOwner = (options: OwnerOptions): Owner => {
       })
       owner.passed = offset
       owner.told = offset
-    } catch {
-      // The producer cannot be used any more. The shard is taken anew by whoever commits next.
-      if (held.get(shard) === owner) drop(shard)
+    } catch (error) {
+      lose(shard, owner, error)
     }
     owner.telling = null
   }
@@ -224,9 +240,8 @@ export const createOwner = (options: OwnerOptions): Owner => {
   const save = async (shard: number, owner: Held, change: ChunkCommit): Promise<void> => {
     try {
       await store(change, owner, true)
-    } catch {
-      // As for `tell`.
-      if (held.get(shard) === owner) drop(shard)
+    } catch (error) {
+      lose(shard, owner, error)
     }
     owner.telling = null
   }
@@ -260,6 +275,10 @@ export const createOwner = (options: OwnerOptions): Owner => {
   }
 
   return {
+    checkLost(shard) {
+      const error = lost.get(shard)
+      if (error !== undefined) throw error
+    },
     acquire: (shard) => inTurn(shard, () => takeOver(shard)),
     load(shard, key, into) {
       if (!held.has(shard)) throw notHeld(shard)
@@ -299,6 +318,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
     async release(shards) {
       const release = async (shard: number): Promise<void> => {
         drop(shard)
+        lost.delete(shard)
         await slots.clear(shard)
       }
       for (const shard of shards) restoring.get(shard)?.abort()
