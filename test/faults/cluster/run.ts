@@ -65,7 +65,7 @@ const measured = (outcome: Outcome): Measured => ({
   title: 'Faults in a cluster',
   command: `npm run test:faults -- --faults ${outcome.sound.faults} --seed ${outcome.seed} --record`,
   how: [
-    `Three worker processes, four shards, one broker (replication factor 1), seed ${outcome.seed}: killed (SIGKILL), standing still (SIGSTOP) until another worker has committed in their place, or failing at each point of the protocol; answers lost by a proxy; the broker killed and started again; workers leaving and joining. Then everything committed against what the pure detector makes of the events topic.`,
+    `Three worker processes, four shards, one broker (replication factor 1), deployments that write state with each chunk and ones that write snapshots by turns, seed ${outcome.seed}: killed (SIGKILL), standing still (SIGSTOP) until another worker has committed in their place, or failing at each point of the protocol; answers lost by a proxy; the broker killed and started again; workers leaving and joining. Then everything committed against what the pure detector makes of the events topic.`,
   ],
   values: {
     seed: outcome.seed,
