@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PlumblineError } from './codes.ts'
 import { IDENTITY_KINDS, PROVENANCES } from './event.ts'
 
 /** What kind of departure an alert reports. Part of the group key, so stable. */
@@ -192,6 +193,32 @@ export const Alert = z
   })
   .meta({ id: 'PlumblineAlertV1', title: 'Plumbline alert' })
 export type Alert = z.infer<typeof Alert>
+
+const jsonIn = (payload: Uint8Array): unknown => {
+  try {
+    return JSON.parse(new TextDecoder().decode(payload))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The alert of an outbox entry; null when it is damaged: not JSON, or with fields missing or of another type. Fields and words that
+ * this build does not know are no damage. Who decides by the order of alerts asks here, so that all pass over the same ones.
+ * Error: ALERT_VERSION.
+ */
+export const alertIn = (payload: Uint8Array): Alert | null => {
+  const found = jsonIn(payload)
+  const parsed = Alert.safeParse(found)
+  if (parsed.success) return found as Alert
+  const { v } = Object(found) as { readonly v?: unknown }
+  if (typeof v === 'number' && Number.isInteger(v) && v > 1)
+    throw new PlumblineError(
+      'ALERT_VERSION',
+      `An alert of the outbox is of version ${v}; this build reads version 1. Start the newer Plumbline that wrote it.`,
+    )
+  return v === 1 && parsed.error.issues.every(({ code }) => code !== 'invalid_type') ? (found as Alert) : null
+}
 
 /** Replay capsule stored with an alert: enough to recompute its score and reasons on its own (contracts C7). */
 export const AlertCapsule = z.strictObject({

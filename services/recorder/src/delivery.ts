@@ -1,4 +1,4 @@
-import type { Alert, OutboxEntry } from '@plumbline/schemas'
+import { type Alert, alertIn, type OutboxEntry } from '@plumbline/schemas'
 
 /** Decides in the order of alerts what happens to each, like the budget of the forwarder. `state` is plain data. */
 export interface DeliveryDecider {
@@ -17,24 +17,13 @@ export interface DecidedBlock {
   readonly decisions: ReadonlyMap<number, string>
 }
 
-const text = new TextDecoder()
-
-const parse = (entry: OutboxEntry): Alert | undefined => {
-  try {
-    const alert = JSON.parse(text.decode(entry.payload)) as Alert
-    return alert.facts === undefined ? undefined : alert
-  } catch {
-    return undefined
-  }
-}
-
 /** Decides a block of alerts, starting from `before`. */
 export const decideBlock = (make: MakeDecider, before: unknown, entries: readonly OutboxEntry[]): DecidedBlock => {
   const decider = make(before)
   const decisions = new Map<number, string>()
   for (const entry of entries) {
-    const alert = parse(entry)
-    if (alert !== undefined) decisions.set(entry.sequence, decider.decide(alert))
+    const alert = alertIn(entry.payload)
+    if (alert !== null) decisions.set(entry.sequence, decider.decide(alert))
   }
   return { before, after: decider.state(), decisions }
 }

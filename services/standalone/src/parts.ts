@@ -85,9 +85,10 @@ export const deliveryPart = (context: Context): Part => {
   return {
     name: 'delivery',
     async start() {
-      const { config, dataDir, metrics, health, logger } = context
+      const { config, clock, dataDir, metrics, health, logger } = context
+      const log = logOf(context)
       const delivery = await startDelivery({
-        log: logOf(context),
+        log,
         config,
         alertsFile: resolve(config.alertsFile ?? join(dataDir, DATA_LAYOUT.findings)),
         demoTenant: DEMO_TENANT,
@@ -97,8 +98,17 @@ export const deliveryPart = (context: Context): Part => {
           context.console?.publish(alert, decision)
         },
         onSink: createSinkWatch(metrics, logger),
-        onGap: (atMost, gap) =>
-          logger.warn({ atMost, reason: gap.message }, 'alerts may have been removed by retention before they were delivered'),
+        onGap: (atMost, gap) => {
+          logger.warn({ atMost, reason: gap.message }, 'alerts may have been removed by retention before they were delivered')
+          const act = {
+            tenant: '',
+            actor: 'service',
+            action: 'alerts_lost',
+            target: 'alerts',
+            body: { atMost, reason: gap.message },
+          } as const
+          audit(log, clock(), act).catch((err: unknown) => logger.warn({ err }, 'alerts that were lost are not in the audit log'))
+        },
       })
       context.forwarder = delivery.forwarder
       // A receiver that is away stops nothing here, so it is told of and does not make the process unready.

@@ -30,6 +30,7 @@ export const createSinkWatch = (
     const { code, message } = report.error
     const fields = { sink, code, reason: message, before: last?.untold ?? 0 }
     if (outcome === 'refused') logger.warn({ ...fields, alert: report.alert.id }, 'an alert was refused by its receiver and passed over')
+    else if (outcome === 'damaged') logger.warn({ ...fields, entry: report.cursor }, 'an alert cannot be read and was passed over')
     else logger.warn(fields, 'alerts wait for their receiver')
     told.set(kind, { atMs: now(), untold: 0 })
   }

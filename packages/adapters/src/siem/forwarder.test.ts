@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { type Alert, PlumblineError } from '@plumbline/schemas'
 import fc from 'fast-check'
 import { AlertBudget } from './budget.ts'
-import { type AlertSource, type CursorStore, createForwarder } from './forwarder.ts'
+import { type AlertSource, type CursorStore, createForwarder, type SinkReport } from './forwarder.ts'
+import { outboxPorts } from './outbox.ts'
 import type { AlertSink } from './sink.ts'
 import { alertFor } from './testing.ts'
 
@@ -249,4 +250,52 @@ test('what becomes of each alert is told in order, and alerts that come later ar
   assert.equal(got.length, 1)
   await forwarder.close()
   await forwarder.drain()
+})
+
+test('an alert that cannot be read is counted and passed over, the others arrive; decisions stay those of the readable ones', async () => {
+  const good = [alertFor(0), alertFor(1), alertFor(2)]
+  const bad = ['null', '{', '{"v":1}', JSON.stringify({ ...alertFor(7), facts: null })]
+  const newer = { ...alertFor(3), family: 'of_a_newer_build', more: true }
+  const payloads = [good[0], bad[0], bad[1], good[1], bad[2], bad[3], good[2], newer].map((each) =>
+    Buffer.from(typeof each === 'string' ? each : JSON.stringify(each)),
+  )
+  const values = new Map<string, Uint8Array>()
+  const ports = outboxPorts(
+    {
+      read: async (_, after) => payloads.map((payload, i) => ({ sequence: i + 1, payload })).slice(after, after + 3),
+      passed: () => payloads.length,
+      register: async () => {},
+      advance: async () => {},
+    },
+    {
+      get: (name) => values.get(name),
+      async put(put) {
+        for (const [name, bytes] of Object.entries(put)) values.set(name, bytes!)
+      },
+    },
+  )
+  const { sink, got } = collecting()
+  const damaged: number[] = []
+  const onSink = (report: SinkReport): void => void (report.outcome === 'damaged' && damaged.push(report.cursor))
+  const forwarder = await createForwarder({ ...ports, sinks: [sink], budgetPerDay: 50, onSink })
+  await forwarder.drain()
+  assert.deepEqual(
+    got.map(({ id }) => id),
+    [...good, newer].map(({ id }) => id),
+  )
+  assert.deepEqual(damaged, [2, 3, 5, 6])
+  assert.deepEqual([forwarder.status().delivered, forwarder.status().sinks[0]?.refused], [4, 4])
+  await forwarder.close()
+})
+
+test('the place behind what holds no alerts is saved, and kept over a restart', async () => {
+  const store = memoryStore()
+  const source: AlertSource = { ...sourceOf([alertFor(0)]), passed: (cursor) => Math.max(cursor, 5) }
+  for (const expected of [1, 0]) {
+    const { sink, got } = collecting()
+    const forwarder = await createForwarder({ source, sinks: [sink], store, budgetPerDay: 50 })
+    await forwarder.drain()
+    assert.deepEqual([got.length, forwarder.status().sinks[0]?.cursor, forwarder.status().delivered], [expected, 5, 1])
+    await forwarder.close()
+  }
 })

@@ -7,11 +7,17 @@ import type { AlertSink } from './sink.ts'
 export interface AlertSource {
   /** Alerts after `cursor`, in order, at most `max`; empty when there are none yet. May return what it holds at once. */
   read(cursor: number, max: number): Promise<readonly SourcedAlert[]> | readonly SourcedAlert[]
+  /**
+   * How far the source is without alerts after `cursor`: saved, so that nobody who is idle stays behind what retention removes.
+   * Absent: only alerts move a cursor.
+   */
+  passed?(cursor: number): number
 }
 
 export interface SourcedAlert {
   readonly cursor: number
-  readonly alert: Alert
+  /** Null: it is damaged, and is passed over. */
+  readonly alert: Alert | null
 }
 
 /** Where a forwarder keeps how far each sink is. `save` resolves once it is on disk; `cursor` is inside `bytes` too. */
@@ -42,10 +48,14 @@ export interface SinkError {
   readonly message: string
 }
 
-/** `refused`: the receiver will never take this alert, it is passed over. `failed`: a try that is repeated, nothing is lost. */
+/**
+ * `refused`: the receiver will never take this alert, it is passed over. `damaged`: nobody can read it, it is passed over. `failed`: a
+ * try that is repeated, nothing is lost.
+ */
 export type SinkReport =
   | { readonly sink: string; readonly outcome: 'delivered'; readonly alerts: number }
   | { readonly sink: string; readonly outcome: 'refused'; readonly alert: Alert; readonly error: SinkError }
+  | { readonly sink: string; readonly outcome: 'damaged'; readonly cursor: number; readonly error: SinkError }
   | { readonly sink: string; readonly outcome: 'failed'; readonly error: SinkError }
 
 export interface SinkStatus {

@@ -1,9 +1,11 @@
-import { type Alert, OutboxTrimmed, PlumblineError } from '@plumbline/schemas'
+import { alertIn, OutboxTrimmed } from '@plumbline/schemas'
 import type { AlertSource, CursorStore } from './forwarder.ts'
 
 /** The part of an outbox the forwarder needs; the embedded log's fits. */
 export interface AlertOutbox {
   read(topic: 'alerts', after: number, maxBytes: number): Promise<readonly { readonly sequence: number; readonly payload: Uint8Array }[]>
+  /** Furthest sequence up to which nothing more comes after `after`: what lies between holds no alerts. */
+  passed(topic: 'alerts', after: number): number
   register(consumer: string, topics: readonly 'alerts'[]): Promise<void>
   advance(consumer: string, topic: 'alerts', sequence: number): Promise<void>
 }
@@ -14,7 +16,6 @@ export interface NamedValues {
 }
 
 const BYTES_PER_ALERT = 8 * 1024
-const text = new TextDecoder()
 
 /**
  * Source and cursor store of a forwarder over an outbox. Each sink is a known consumer of it, so entries stay until all
@@ -42,8 +43,9 @@ export const outboxPorts = (
           if (cursor > 0) tell(error)
           return outbox.read('alerts', error.firstThere - 1, max * BYTES_PER_ALERT)
         })
-        return entries.map((e) => ({ cursor: e.sequence, alert: alertOf(e.payload, e.sequence) }))
+        return entries.map((e) => ({ cursor: e.sequence, alert: alertIn(e.payload) }))
       },
+      passed: (cursor) => outbox.passed('alerts', cursor),
     },
     store: {
       load: async (name) => {
@@ -56,15 +58,4 @@ export const outboxPorts = (
       },
     },
   }
-}
-
-/** Our own bytes, written by the detector of this deployment: not checked again beyond being JSON of version 1. */
-const alertOf = (payload: Uint8Array, sequence: number): Alert => {
-  const alert = JSON.parse(text.decode(payload)) as Alert
-  if (alert.v !== 1)
-    throw new PlumblineError(
-      'ALERT_VERSION',
-      `Alert ${sequence} of the outbox is of version ${String(alert.v)}; this build reads version 1.`,
-    )
-  return alert
 }

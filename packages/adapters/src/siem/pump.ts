@@ -1,6 +1,6 @@
 import { type Alert, PlumblineError } from '@plumbline/schemas'
 import { AlertBudget, type BudgetDay, type BudgetState } from './budget.ts'
-import type { ForwarderOptions, SinkError, SinkReport, SinkStatus } from './forwarder.ts'
+import type { ForwarderOptions, SinkError, SinkReport, SinkStatus, SourcedAlert } from './forwarder.ts'
 import type { AlertSink } from './sink.ts'
 
 interface Counts {
@@ -31,6 +31,12 @@ const wordsOf = (error: unknown): SinkError => ({
   code: error instanceof PlumblineError ? error.code : 'UNEXPECTED',
   message: error instanceof Error ? error.message : 'unknown error',
 })
+
+interface Readable {
+  readonly alert: Alert
+}
+
+const isReadable = (entry: SourcedAlert): entry is SourcedAlert & Readable => entry.alert !== null
 
 /** Hands alerts on to one sink. */
 export interface Pump {
@@ -71,8 +77,13 @@ export const startPump = async (sink: AlertSink, options: ForwarderOptions, { on
   }
 
   /** Counted once the batch is saved: a batch that is sent again counts once. */
-  const count = (sent: number, refused: readonly Refusal[]): void => {
+  const count = (sent: number, refused: readonly Refusal[], damaged: readonly SourcedAlert[]): void => {
     stats.waiting = null
+    for (const { cursor: at } of damaged) {
+      stats.refused++
+      stats.lastRefusal = { code: 'ALERT_DAMAGED', message: `Entry ${at} of the outbox is no alert that can be read.` }
+      onSink?.({ sink: sink.name, outcome: 'damaged', cursor: at, error: stats.lastRefusal })
+    }
     stats.delivered += sent - refused.length
     stats.refused += refused.length
     if (sent > refused.length) onSink?.({ sink: sink.name, outcome: 'delivered', alerts: sent - refused.length })
@@ -82,24 +93,40 @@ export const startPump = async (sink: AlertSink, options: ForwarderOptions, { on
     }
   }
 
+  const save = async (at: number, trial: AlertBudget, next: Counts): Promise<void> => {
+    await store.save(name, bytesOf({ v: 1, cursor: at, budget: trial.state(), counts: next }), at)
+    cursor = at
+    budget = trial
+    counts = next
+  }
+
+  /** Nothing came: retention may remove what was passed, so the place behind it is saved. */
+  const rest = async (): Promise<false> => {
+    const at = source.passed?.(cursor) ?? cursor
+    if (at > cursor) await save(at, budget, counts)
+    stats.waiting = null
+    return false
+  }
+
   /** One batch, all or nothing: decisions are taken on a copy and kept only when delivered and saved. */
   const step = async (): Promise<boolean> => {
     const entries = await source.read(cursor, batch)
     const last = entries.at(-1)
-    if (last === undefined) return false
+    if (last === undefined) return rest()
     const trial = new AlertBudget(perDay, budget.state())
     const next = { ...counts }
-    const decisions = entries.map(({ alert }) => ({ alert, delivery: trial.decide(alert) }))
+    const decisions = entries.filter(isReadable).map(({ alert }) => ({ alert, delivery: trial.decide(alert) }))
     for (const { delivery } of decisions) next[delivery]++
     const through = decisions.filter((d) => d.delivery === 'delivered').map((d) => d.alert)
     const taken = through.filter((alert) => sink.takes?.(alert) !== false)
     const refused = await send(taken)
     for (const { alert, delivery } of decisions) await onDecision?.(alert, delivery)
-    await store.save(name, bytesOf({ v: 1, cursor: last.cursor, budget: trial.state(), counts: next }), last.cursor)
-    cursor = last.cursor
-    budget = trial
-    counts = next
-    count(taken.length, refused)
+    await save(last.cursor, trial, next)
+    count(
+      taken.length,
+      refused,
+      entries.filter((entry) => !isReadable(entry)),
+    )
     return true
   }
 
