@@ -3,6 +3,7 @@ import type { Store } from '@plumbline/adapters/clickhouse'
 import type { DeploymentLog } from '@plumbline/detector'
 import { type OutboxEntry, PlumblineError, type Topic } from '@plumbline/schemas'
 import { type DecidedBlock, type MakeDecider, decideBlock } from './delivery.ts'
+import { createOwnership, type Intent } from './ownership.ts'
 import { laneName, readPositions, writePosition } from './positions.ts'
 import { type EncodedRows, encodeRows, scoredColumns, targetOf } from './rows.ts'
 import { salvage } from './salvage.ts'
@@ -15,8 +16,6 @@ export type RecorderPoint =
   | 'recorder:inserted'
   | 'recorder:position'
   | 'recorder:advanced'
-
-export const LANE_LOST = 'LANE_LOST'
 
 export interface LaneContext {
   readonly log: Pick<DeploymentLog, 'id' | 'outbox' | 'kv' | 'publish'>
@@ -31,14 +30,6 @@ export interface LaneContext {
   readonly onRefused: (topic: Topic, rows: number) => void
   /** Name of this recorder among several; null: it is the only one. */
   readonly owner: string | null
-}
-
-interface Intent {
-  readonly from: number
-  readonly to: number
-  /** Deciding state before and after the block; only for alerts. */
-  readonly before?: unknown
-  readonly after?: unknown
 }
 
 /**
@@ -63,8 +54,6 @@ export interface LaneRecorder {
   skipTo(sequence: number): Promise<void>
 }
 
-const text = (value: Uint8Array | undefined): string | undefined => (value === undefined ? undefined : Buffer.from(value).toString())
-
 const tokenOf = (prefix: string, intent: Intent, parts: readonly Uint8Array[]): string => {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
@@ -79,35 +68,18 @@ const sameShape = (entries: readonly OutboxEntry[]): readonly OutboxEntry[] => {
 }
 
 export const createLaneRecorder = (context: LaneContext, topic: Topic, lane: number): LaneRecorder => {
-  const { log, store, onPoint, owner } = context
+  const { log, store, onPoint } = context
   const name = laneName(topic, lane)
-  const [intentKey, ownerKey, lookKey] = [`recorder:intent:${name}`, `recorder:owner:${name}`, `recorder:look:${name}`]
+  const ownership = createOwnership(log.kv, name, context.owner)
   const tokenPrefix = `${log.id}:${name}`
   let position = 0
   let stored = 0
   let resumed = false
-  /** This recorder wrote its name on the lane, and has not seen another's there. */
-  let held = false
   /** Where the next block of alerts starts deciding from. */
   let deciding: unknown
 
   const decide = (entries: readonly OutboxEntry[]): DecidedBlock | undefined =>
     topic === 'alerts' && context.makeDecider !== undefined ? decideBlock(context.makeDecider, deciding, entries) : undefined
-
-  /** After a value of our own: that is behind everything written before, so the copy of this process is as new as that. */
-  const checkOwner = (): void => {
-    if (owner === null || text(log.kv.get(ownerKey)) === owner) return
-    held = false
-    throw new PlumblineError(LANE_LOST, `Another recorder has taken lane ${name}.`, { retryable: true })
-  }
-
-  /** A recorder that was paused for long, and has not heard that its lanes are another's, must not take them back. */
-  const hold = async (): Promise<void> => {
-    if (owner === null) return
-    await log.kv.put(held ? { [lookKey]: Buffer.from(owner) } : { [ownerKey]: Buffer.from(owner) })
-    checkOwner()
-    held = true
-  }
 
   /** Entries after one sequence and up to another, piece by piece until `enough`: perhaps not all have come so far. */
   const readRange = async (after: number, to: number, enough = Number.POSITIVE_INFINITY): Promise<readonly OutboxEntry[]> => {
@@ -158,10 +130,8 @@ export const createLaneRecorder = (context: LaneContext, topic: Topic, lane: num
     return rows
   }
 
-  const finishIntent = async (): Promise<void> => {
-    const written = text(log.kv.get(intentKey))
-    if (written === undefined) return
-    const intent = JSON.parse(written) as Intent
+  const finish = async (intent: Intent | null): Promise<void> => {
+    if (intent === null) return
     deciding = intent.to <= position ? intent.after : intent.before
     if (intent.to <= position) return
     const [first] = await readRange(position, intent.from, 1)
@@ -179,9 +149,11 @@ export const createLaneRecorder = (context: LaneContext, topic: Topic, lane: num
     marked: () => stored === position,
     async resume() {
       resumed = false
-      await hold()
+      await ownership.hold()
+      // Before the position: a former owner that still ends a block begins the next only once that one's position is stored.
+      const intent = ownership.intent()
       position = stored = (await readPositions(store(), log.id)).get(name) ?? 0
-      await finishIntent()
+      await finish(intent)
       resumed = true
     },
     async step() {
@@ -195,22 +167,22 @@ export const createLaneRecorder = (context: LaneContext, topic: Topic, lane: num
       onPoint('recorder:read')
       const decided = decide(entries)
       const intent: Intent = { from: entries[0]!.sequence, to: last.sequence, before: decided?.before, after: decided?.after }
-      checkOwner()
-      await log.kv.put({ [intentKey]: Buffer.from(JSON.stringify(intent)) })
-      checkOwner()
+      await ownership.begin(intent)
       onPoint('recorder:intent')
       return record(entries, intent, decided)
     },
     async mark() {
       if (position === stored) return
-      checkOwner()
+      ownership.check()
       const at = position
       await writePosition(store(), log.id, { topic, lane, sequence: at }, 0)
       stored = at
       await log.outbox.advance(context.consumer, topic, at, lane)
     },
     async skipTo(sequence) {
-      await log.kv.put({ [intentKey]: null })
+      // What alerts were decided so far goes on to count behind the gap.
+      const state = ownership.intent()?.after
+      await ownership.begin({ from: sequence, to: sequence - 1, before: state, after: state })
       await writePosition(store(), log.id, { topic, lane, sequence: sequence - 1 }, 0)
     },
   }

@@ -1,5 +1,6 @@
 import { OutboxTrimmed } from '@plumbline/schemas'
-import { LANE_LOST, type LaneRecorder } from './lane.ts'
+import type { LaneRecorder } from './lane.ts'
+import { LANE_LOST } from './ownership.ts'
 
 /** What is in the way of a lane. */
 export interface LaneError {
