@@ -68,7 +68,7 @@ export const METRICS = {
   },
   plumbline_deliveries_total: {
     kind: 'counter',
-    help: 'What receivers did: alerts delivered, alerts refused for ever and passed over, tries that failed and are repeated',
+    help: 'What receivers did: alerts delivered, alerts refused for ever and passed over (and those nobody can read: damaged), tries that failed and are repeated',
     labels: ['sink', 'outcome'],
   },
   plumbline_commit_seconds: { kind: 'histogram', help: 'Time of one chunk commit', buckets: SECONDS },
