@@ -27,7 +27,7 @@ export const startFront = async (config: FrontConfig, hooks: FrontHooks = {}): P
     signingKeyFile: config.signingKeyFile,
     // Kafka removes no single records: retention does.
     removeRecords: async () => 0,
-    obstacle: () => brokerObstacle(context.log),
+    obstacle: () => context.replaced ?? brokerObstacle(context.log),
     // Log and detection, which are narrower here, are not there yet.
   }) as FrontContext
   const parts = [

@@ -10,13 +10,15 @@ import { createStorage, openReader } from '../storage.ts'
 import type { FrontConfig } from './config.ts'
 import { createRemoteDetection, type RemoteDetection } from './remote-detection.ts'
 import { createRemoteRecording } from './remote-recording.ts'
-import { takeSeat } from './seat.ts'
+import { seatedLog, takeSeat } from './seat.ts'
 
 /** What the parts of the front share: the log is on Kafka, the detector in the workers. */
 export interface FrontContext extends Context {
   readonly config: FrontConfig
   log: KafkaDeployment | null
   detection: RemoteDetection | null
+  /** Why this front has to end, once another has its place. */
+  replaced?: string
 }
 
 /** Names this process's way into the log; the next front takes it over, with the Idempotency-Keys it knows. */
@@ -33,9 +35,9 @@ export const brokerObstacle = (log: Pick<KafkaDeployment, 'headsAsOfMs'> | null,
 
 /** `more`: tests reach the brokers through a proxy. */
 export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = {}): Part => {
-  let leaveSeat = (): void => {}
-  const onLost = (to: string): void => {
-    const words = `Another front has taken this deployment over (${to}); there is one at a time.`
+  let leave = async (): Promise<void> => {}
+  const onLost = (words: string): void => {
+    context.replaced = words
     context.lost.resolve(new PlumblineError('FRONT_REPLACED', words))
   }
   return {
@@ -50,18 +52,21 @@ export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = 
         door: DOOR,
         compression: config.kafkaCompression,
       })
-      await useLog(context, log)
+      const seat = await takeSeat(log.kv, onLost)
+      leave = async () => {
+        seat.leave()
+        // The end is written down by whoever ends, with the seat or without.
+        context.log = log
+        await leaveLog(context)
+      }
+      await useLog(context, seatedLog(log, seat))
       writeFileSync(join(context.dataDir, DATA_LAYOUT.front), `${log.id}\n`, { mode: 0o600 })
-      leaveSeat = await takeSeat(log.kv, onLost)
       health.register('kafka', () => {
         const problem = brokerObstacle(context.log)
         return problem === undefined ? { ok: true } : { ok: false, detail: problem }
       })
     },
-    stop() {
-      leaveSeat()
-      return leaveLog(context)
-    },
+    stop: () => leave(),
   }
 }
 
