@@ -1,5 +1,5 @@
 export { type Authenticate, createAuthenticator, type Credential } from './credentials.ts'
-export { createDoor, createIngestClock, type Door, type DoorOptions, FUTURE_TOLERANCE_MS } from './door.ts'
+export { createDoor, createIngestClock, type Door, type DoorOptions, FUTURE_TOLERANCE_MS, type Repeatable } from './door.ts'
 export { createGateway, type GatewayOptions } from './gateway.ts'
 export { INTAKE_LIMITS, type IntakeLimits } from './intake.ts'
 export { openApiDocument } from './openapi.ts'

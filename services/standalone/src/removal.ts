@@ -5,7 +5,7 @@ import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import { type Actor, audit } from './audit.ts'
 import type { LocalDetection } from './local-detection.ts'
 import { type TenantLedger, tenantValueName } from '@plumbline/gateway'
-import { isPlaceOf } from './operator/feeds.ts'
+import { isPlaceOf, noteRemoval } from './operator/feeds.ts'
 import type { Storage } from './storage.ts'
 
 export interface RemovalDeps {
@@ -84,6 +84,7 @@ export const createRemoval =
         state: (name) => isStateOf(tenant, name),
         kv: (name) => released.has(name) || isPlaceOf(tenant, name),
       })
+      await noteRemoval(log.kv, tenant, deps.clock())
       deps.trainer.forget(tenant)
       deps.tenants?.close(tenant)
       await audit(log, deps.clock(), { tenant, actor: 'service', action: 'tenant.removed', target: tenant, body: removed })

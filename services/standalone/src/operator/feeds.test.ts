@@ -9,7 +9,7 @@ import { createDoor } from '@plumbline/gateway'
 import { createMetrics } from '@plumbline/runtime'
 import { type AuditRecord, type FeedHeader } from '@plumbline/schemas'
 import { createFeedAudit } from '../audit.ts'
-import { createFeeds, type Feeds, isPlaceOf } from './feeds.ts'
+import { createFeeds, type Feeds, isPlaceOf, noteRemoval } from './feeds.ts'
 
 const NOW = 1_790_000_000_000
 const DAY = 86_400_000
@@ -158,4 +158,16 @@ test('each command is in the audit log once for each tenant that it brings event
 test('the places of a tenant are not those of one whose name begins alike', () => {
   assert.equal(isPlaceOf('a', `feed:place:a:${FILE}`), true)
   assert.equal(isPlaceOf('a', `feed:place:a:b:${FILE}`), false)
+})
+
+test('the same history after its tenant was removed is no repetition', async (t) => {
+  const { log, feeds } = await open(t)
+  const lines = [event('a', 40), event('b', 39)]
+  await feeds.take(header(), lines)
+  await log.removeTenant({ record: () => true, slot: () => false, state: () => false, kv: (name) => isPlaceOf('default', name) })
+  assert.equal((await records(log)).length, 0)
+  await noteRemoval(log.kv, 'default', NOW)
+  assert.equal((await feeds.take(header(), lines)).state, 'taken')
+  assert.equal((await records(log)).length, 2)
+  assert.deepEqual(feeds.places('default', [FILE]), { [FILE]: 2 })
 })

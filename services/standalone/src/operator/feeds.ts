@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { DeploymentLog } from '@plumbline/detector'
 import { decodeEvent } from '@plumbline/detector/decode-event'
-import type { Credential, Door, DoorOptions, IngestPort } from '@plumbline/gateway'
+import type { Credential, Door, DoorOptions, IngestPort, Repeatable } from '@plumbline/gateway'
 import type { FeedAnswer, FeedHeader, IngestAnswer } from '@plumbline/schemas'
 import type { FeedAudit } from '../audit.ts'
 import type { Pace } from '../pace.ts'
@@ -56,6 +56,11 @@ interface Mark {
 const placeName = (tenant: string, file: string): string => `feed:place:${tenant}:${file}`
 const beginName = (tenant: string, file: string): string => `feed:begin:${tenant}:${file}`
 const endName = (tenant: string, file: string): string => `feed:end:${tenant}:${file}`
+/** Name under which the log keeps when a tenant was removed last: what is fed after that is no repetition of what went. */
+const removedName = (tenant: string): string => `feed:removed:${tenant}`
+export const noteRemoval = (kv: Pick<DeploymentLog['kv'], 'put'>, tenant: string, atMs: number): Promise<void> =>
+  kv.put({ [removedName(tenant)]: Buffer.from(String(atMs)) })
+
 /** Whether a stored name is such a one of this tenant, for its removal. */
 export const isPlaceOf = (tenant: string, name: string): boolean =>
   [placeName, beginName, endName].some((nameOf) => {
@@ -109,11 +114,14 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
     return stored === undefined || stored.length === 0 ? undefined : (JSON.parse(Buffer.from(stored).toString()) as Mark)
   }
 
+  const placesOf = ({ tenant, to }: FeedHeader): Record<string, Uint8Array> =>
+    Object.fromEntries(Object.entries(to).map(([file, place]) => [placeName(tenant, file), Buffer.from(String(place))]))
+
   /** What is stored together with the events of a request: how far their files are, and where in the log they began. */
-  const progressOf = ({ tenant, to }: FeedHeader): Record<string, Uint8Array> => {
-    const values: Record<string, Uint8Array> = {}
-    for (const [file, place] of Object.entries(to)) {
-      values[placeName(tenant, file)] = Buffer.from(String(place))
+  const progressOf = (header: FeedHeader): Record<string, Uint8Array> => {
+    const { tenant, to } = header
+    const values = placesOf(header)
+    for (const file of Object.keys(to)) {
       if (markAt(beginName(tenant, file)) === undefined) values[beginName(tenant, file)] = Buffer.from(JSON.stringify(mark()))
       if (markAt(endName(tenant, file)) !== undefined) values[endName(tenant, file)] = NOTHING
     }
@@ -134,6 +142,19 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
     }
     if (Object.keys(ends).length > 0) await log.kv.put(ends)
     return { from: (from ?? now).heads, to: (to ?? now).heads, sinceMs: (from ?? now).atMs, untilMs: (to ?? now).atMs }
+  }
+
+  /**
+   * What makes a request repeatable. Places of a history are stored with its events, but are not known here when it is not known
+   * whether they are stored: the same lines of the same files from the same places are in the log once.
+   */
+  const repeatableOf = (header: FeedHeader, lines: readonly Uint8Array[]): Repeatable => {
+    const fingerprint = fingerprintOf(lines)
+    if (header.mode === 'replay') return { key: header.id, fingerprint }
+    const from = Object.entries(header.from).sort(([a], [b]) => (a < b ? -1 : 1))
+    const removed = Buffer.from(log.kv.get(removedName(header.tenant)) ?? '').toString()
+    const what = JSON.stringify([header.tenant, removed, from, Buffer.from(fingerprint).toString('hex')])
+    return { key: `history:${createHash('sha256').update(what).digest('hex')}`, fingerprint }
   }
 
   const takeNow = async (header: FeedHeader, lines: readonly Uint8Array[]): Promise<FeedAnswer> => {
@@ -158,9 +179,9 @@ export const createFeeds = (deps: FeedsDeps): Feeds => {
       relays: true,
       ...(deps.tenant === undefined ? {} : { tenant: deps.tenant }),
     }
-    // Files keep their place with the events; only a replay needs the key to be repeatable.
-    const repeatable = header.mode === 'replay' ? { key: header.id, fingerprint: fingerprintOf(lines) } : undefined
-    const { answer, repeated } = await deps.doorOver(port, stamp).admit(candidates, credential, 'events', repeatable)
+    const { answer, repeated } = await deps.doorOver(port, stamp).admit(candidates, credential, 'events', repeatableOf(header, lines))
+    // They are stored, and nobody here had heard of it: behind this the places are known, and where the files began.
+    if (repeated !== undefined && header.mode === 'history') await log.kv.put(placesOf(header))
     const first = repeated === undefined ? answer : (JSON.parse(Buffer.from(repeated).toString()) as IngestAnswer)
     return { state: 'taken', arrival, ...first }
   }
