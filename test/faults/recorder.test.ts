@@ -241,22 +241,37 @@ test('one identity is erased up to a position: rows, alerts, capsules, verdicts 
     score: 1,
     features: [],
   }))
-  const letter = (offset: number, payload: string) => ({
+  const letter = (offset: number, payload: string, tenant: string) => ({
     v: 1 as const,
     stage: 'decode' as const,
     code: 'FIELD_INVALID' as const,
     field: '',
     message: '',
-    tenant: 'default',
+    tenant,
     topic: 'events',
     shard: 0,
     offset,
     ingestTime: EVENT_TIME,
     payload: Buffer.from(payload).toString('base64'),
   })
-  const named = [`{"identity":{"id":${JSON.stringify(id)},"kind":`, `{ "identity": { "id" : ${JSON.stringify(id)} } }`]
-  const others = ['{"identity":{"id":"a.b"}}', '{"identity":{"id":"axb|\\"c\\"\\\\d"}}', 'no JSON \u0000']
-  await commit({ alerts: [alert, other], capsules, deadLetters: [...named, ...others].map((text, i) => letter(60 + i, text)) }, 20)
+  const own = `"identity":{"id":${JSON.stringify(id)}`
+  const named = [
+    [`{${own},"kind":`, 'faults'],
+    [`{ "identity": { "id" : ${JSON.stringify(id)} } }`, ''],
+    // From a sender that speaks for several tenants.
+    [`{"tenant" : "faults",${own}}}`, 'default'],
+  ] as const
+  const others = [
+    ['{"identity":{"id":"a.b"}}', 'faults'],
+    ['{"identity":{"id":"axb|\\"c\\"\\\\d"}}', 'faults'],
+    ['no JSON \u0000', ''],
+    [`{${own}}}`, 'other'],
+    [`{"tenant":"other",${own}}}`, 'default'],
+  ] as const
+  await commit(
+    { alerts: [alert, other], capsules, deadLetters: [...named, ...others].map(([text, tenant], i) => letter(60 + i, text, tenant)) },
+    20,
+  )
   const verdict = { time: EVENT_TIME, tenant: 'faults', alertId: alert.id, verdict: 'safe' as const, author: 'me', note: '' }
   await log.publish('feedback', [
     { ...verdict, identity: id },

@@ -36,18 +36,25 @@ const OF_TENANT: readonly Deletion[] = [
   capsulesOf(TENANT),
   ...['scored_events', 'identities', 'dead_letters', 'feedback', 'releases', 'alerts'].map((table) => ({ table, where: TENANT })),
 ]
-/** A dead letter has no identity of its own: one whose payload names the id goes, whosever it was. */
+/**
+ * A dead letter has no identity of its own: it goes when its payload names the id, and it is the tenant's, or nobody's, or was sent by
+ * somebody who speaks for several and names this tenant in it. Letters of other tenants that have an identity of that name stay.
+ */
 const OF_IDENTITY: readonly Deletion[] = [
   capsulesOf(BEFORE),
   { table: 'scored_events', where: BEFORE },
   { table: 'identities', where: IDENTITY },
   { table: 'feedback', where: IDENTITY },
-  { table: 'dead_letters', where: 'match(tryBase64Decode(payload), {named:String})' },
+  {
+    table: 'dead_letters',
+    where: `match(tryBase64Decode(payload), {named:String}) AND (${TENANT} OR tenant = '' OR match(tryBase64Decode(payload), {named_tenant:String}))`,
+  },
   { table: 'alerts', where: BEFORE },
 ]
 
-/** The id as the value of a JSON field `id`, as a regular expression of RE2. */
-const naming = (id: string): string => `"id"\\s*:\\s*${JSON.stringify(id).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}`
+/** A text as the value of a JSON field, as a regular expression of RE2. */
+const naming = (field: 'id' | 'tenant', value: string): string =>
+  `"${field}"\\s*:\\s*${JSON.stringify(value).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}`
 
 const nameOf = ({ tenant, identity }: Erasable): string => PREFIX + tenant + (identity === undefined ? '' : `\n${identity.id}`)
 
@@ -97,7 +104,10 @@ export const createErasures = ({ log, store, position, alone, onErased }: Erasur
   const erase = async (store: () => Store, pending: Pending): Promise<void> => {
     const { tenant, identity } = pending
     const { database } = store()
-    const values = identity === undefined ? {} : { identity: identity.id, upTo: identity.upTo, named: naming(identity.id) }
+    const values =
+      identity === undefined
+        ? {}
+        : { identity: identity.id, upTo: identity.upTo, named: naming('id', identity.id), named_tenant: naming('tenant', tenant) }
     for (const { table, where } of identity === undefined ? OF_TENANT : OF_IDENTITY)
       await store().command(
         `ALTER TABLE ${database}.${table} DELETE WHERE ${where.replaceAll('{db}', database)} SETTINGS mutations_sync = 1`,
