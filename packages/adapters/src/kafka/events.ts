@@ -11,7 +11,7 @@ export interface EventReaderOptions {
   readonly baseOf: (shard: number) => number
   /** Position up to which nothing but markers follows `position`, as the shard's state says; else the same. Default: the same. */
   readonly vouched?: (shard: number, position: number) => number
-  /** Records of the shard have arrived in memory. */
+  /** Records of the shard have arrived in memory, or what follows is known to be none. */
   readonly onArrived: (shard: number) => void
 }
 
@@ -91,7 +91,8 @@ export const createEventReader = ({
         state.end = Math.max(state.end, end + base)
         if (state.bytes > ENOUGH_BYTES) stream.pause()
         state.arrived()
-        if (records.length > 0) onArrived(shard)
+        // Also where only markers came to an idle shard: whoever asks then learns that they are passed, before retention takes them.
+        if (records.length > 0 || state.buffer.length === 0) onArrived(shard)
       },
       onGap: () => {
         // Nothing is skipped silently: the next read looks at the bounds again and says what is missing.

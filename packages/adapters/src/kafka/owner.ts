@@ -299,7 +299,8 @@ export const createOwner = (options: OwnerOptions): Owner => {
       const owner = held.get(shard)
       if (owner === undefined || owner.storing || owner.telling !== null) return
       const offset = options.passed(shard, owner.position)
-      if (offset > Math.max(owner.told, owner.position)) owner.telling = tell(shard, owner, offset)
+      // The group's offset alone proves nothing: an older build, or somebody by hand, may have moved it.
+      if (offset > owner.position && (offset > owner.passed || offset > owner.told)) owner.telling = tell(shard, owner, offset)
     },
     replay(commit) {
       const owner = held.get(commit.shard)
