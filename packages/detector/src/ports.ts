@@ -63,7 +63,8 @@ export interface SlotSource {
 /**
  * The log of one deployment as its worker sees it (embedded: one LMDB environment; cluster: Kafka).
  * `commit` is atomic per ChunkCommit: position, state and outbox together. After any error the outcome is unknown:
- * the caller drops what it holds of the shard and calls `acquire` again.
+ * the caller drops what it holds of the shard and calls `acquire` again. Except RECORD_TOO_LARGE: nothing of any chunk was
+ * stored, all shards are still held, and smaller chunks may pass.
  */
 export interface ShardLog extends SlotSource {
   /**

@@ -1,5 +1,5 @@
 import type { ChunkCommit, LogRecord, ShardProcessor } from '@plumbline/detector'
-import { type ShardState, isNotHeld } from './shard.ts'
+import { type ShardState, halveShard, isNotHeld } from './shard.ts'
 
 export interface ChunksOptions {
   readonly processor: ShardProcessor
@@ -49,9 +49,7 @@ export const createChunks = ({ processor, chunkRecords, chunkMs, turn, onChunk }
     } catch (error) {
       if (records.length === 1 || isNotHeld(error)) throw error
       processor.forget(state.shard)
-      state.opened = false
-      state.phase = 'held'
-      state.limit = records.length >> 1
+      halveShard(state, records.length)
       turn.add(state.shard)
       return null
     }

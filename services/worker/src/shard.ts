@@ -61,7 +61,15 @@ const BACKOFF_FIRST_MS = 50
 const BACKOFF_LAST_MS = 10_000
 
 /** Codes that end a shard until somebody acts, unless the error says that trying again may help; going on would be wrong. */
-const STOPPING = new Set(['RELEASE_UNSUPPORTED', 'RECORDS_TRIMMED', 'STATE_VERSION', 'LOG_SHORTER_THAN_POSITION', 'STATE_RECORD_UNKNOWN'])
+const STOPPING = new Set([
+  'RELEASE_UNSUPPORTED',
+  'RECORDS_TRIMMED',
+  'STATE_VERSION',
+  'LOG_SHORTER_THAN_POSITION',
+  'STATE_RECORD_UNKNOWN',
+  // Of a chunk of one record: it cannot get smaller.
+  'RECORD_TOO_LARGE',
+])
 
 const describe = (error: unknown): { code: string; message: string } => {
   const code = (error as { code?: unknown } | null)?.code
@@ -74,6 +82,16 @@ const endsShard = (error: unknown, code: string): boolean =>
 /** The log does not hold the shard any more, whoever noticed it. */
 const NOT_HELD = new Set(['SHARD_NOT_HELD', 'SHARD_FENCED'])
 export const isNotHeld = (error: unknown): boolean => NOT_HELD.has(describe(error).code)
+
+/** The log takes no record of this size; nothing was stored, and the shard is still held. */
+export const isTooLarge = (error: unknown): boolean => describe(error).code === 'RECORD_TOO_LARGE'
+
+/** The chunk of so many records is tried again in a half of it. */
+export const halveShard = (state: ShardState, records: number): void => {
+  state.opened = false
+  state.phase = 'held'
+  state.limit = records >> 1
+}
 
 /**
  * Notes a failure: the shard is tried again later, or stopped. It is lost when what is stored, or whose it is, is in doubt;

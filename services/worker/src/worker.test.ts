@@ -245,3 +245,55 @@ test('what a take-over asks to be replayed is computed once more, however long i
   await worker.stop()
   assert.deepEqual(await outcome(log, 2), { sum: REPLAYED + 50, offsets: upTo(REPLAYED + 50) })
 })
+
+/** A log that takes chunks of at most so many dead letters, and nothing of a commit with a larger one. */
+const narrow = (log: EmbeddedLog, most: (shard: number) => number): { log: ShardLog; takeOvers: () => number } => {
+  let takeOvers = 0
+  return {
+    takeOvers: () => takeOvers,
+    log: {
+      ...log,
+      acquire: (shard) => (takeOvers++, log.acquire(shard)),
+      async commit(chunks) {
+        if (chunks.some(({ shard, deadLetters }) => deadLetters.length > most(shard)))
+          throw new PlumblineError('RECORD_TOO_LARGE', 'Too large.')
+        await log.commit(chunks)
+      },
+    },
+  }
+}
+
+test('a chunk whose records are too large for the log is stored in smaller ones, without a take-over', async (t) => {
+  const log = await opened(t)
+  for (const shard of all) await append(log, shard, 200)
+  const { log: small, takeOvers } = narrow(log, (shard) => (shard === 1 ? 3 : 50))
+  const { processor } = createCounter()
+  const codes: string[] = []
+  const worker = createWorker({
+    log: small,
+    processor,
+    shards: all,
+    readAhead: SHARDS,
+    onRecords: log.onRecords,
+    onFailure: ({ code }) => codes.push(code),
+  })
+  t.after(() => worker.stop())
+  worker.start()
+  await worker.drained()
+  assert.deepEqual([takeOvers(), codes], [SHARDS, []])
+  for (const shard of all) assert.deepEqual(await outcome(log, shard), { sum: 200, offsets: upTo(200) })
+})
+
+test('one record that is too large for the log stops its shard, visibly, and no other', async (t) => {
+  const log = await opened(t)
+  for (const shard of [0, 1]) await append(log, shard, 20)
+  const { log: small } = narrow(log, (shard) => (shard === 1 ? 0 : 1_000))
+  const { processor } = createCounter()
+  const worker = createWorker({ log: small, processor, shards: [0, 1], readAhead: 2, onRecords: log.onRecords })
+  t.after(() => worker.stop())
+  worker.start()
+  await worker.drained()
+  const [first, second] = worker.stats().shards
+  assert.deepEqual([first!.next, first!.error], [20, null])
+  assert.deepEqual([second!.phase, second!.next, second!.error], ['stopped', 0, 'RECORD_TOO_LARGE: Too large.'])
+})

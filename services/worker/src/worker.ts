@@ -4,11 +4,12 @@ import { createChunks } from './chunks.ts'
 import { createFetcher } from './fetcher.ts'
 import type { Ownership, Worker, WorkerFailure, WorkerOptions } from './options.ts'
 import { createRouser } from './rouser.ts'
-import { type ShardState, failShard, isReplaying, newShard, settleShard } from './shard.ts'
+import { type ShardState, failShard, halveShard, isReplaying, isTooLarge, newShard, settleShard } from './shard.ts'
 
 interface Computed {
   readonly state: ShardState
   readonly commit: ChunkCommit
+  readonly records: number
 }
 
 const ALONE: Ownership = { owns: async () => true, release: async () => {} }
@@ -109,7 +110,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
       // At the end of the queue: every other shard gets its turn before this one's next chunk.
       turn.add(state.shard)
       onPoint('worker:processed')
-      return { state, commit }
+      return { state, commit, records: records.length }
     } catch (error) {
       fail([state], error, 'work')
       return null
@@ -135,7 +136,15 @@ export const createWorker = (options: WorkerOptions): Worker => {
     return batch
   }
 
-  const store = async (batch: readonly Computed[]): Promise<void> => {
+  /** A chunk that the log does not take for its size is computed again in a half of it; one record that is too large ends the shard. */
+  const shrink = ({ state, records }: Computed, error: unknown): void => {
+    if (records === 1) return fail([state], error, 'work')
+    processor.forget(state.shard)
+    halveShard(state, records)
+    turn.add(state.shard)
+  }
+
+  const storeAll = async (batch: readonly Computed[]): Promise<void> => {
     // What went before its commit began is dropped; what goes during it is stored, or was fenced by its new owner.
     const here = batch.filter(({ state }) => !state.gone)
     const still = (): Computed[] => here.filter(({ state }) => !state.gone)
@@ -152,12 +161,19 @@ export const createWorker = (options: WorkerOptions): Worker => {
       }
       onPoint('worker:settled')
     } catch (error) {
-      fail(
-        still().map(({ state }) => state),
-        error,
-        'ownership',
-      )
+      if (!isTooLarge(error)) {
+        fail(
+          still().map(({ state }) => state),
+          error,
+          'ownership',
+        )
+      } else if (here.length > 1) for (const one of here) await storeAll([one])
+      else still().forEach((one) => shrink(one, error))
     }
+  }
+
+  const store = async (batch: readonly Computed[]): Promise<void> => {
+    await storeAll(batch)
     for (const { state } of batch) done(state)
   }
 

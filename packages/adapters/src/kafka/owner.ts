@@ -1,10 +1,10 @@
 import type { ChunkCommit, ShardLog } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
-import type { Admin, Kafka, Producer } from 'kafkajs'
+import type { Admin, Kafka, Producer, TopicMessages } from 'kafkajs'
 import { type KafkaCompression, isFenced, kafkaError } from './client.ts'
-import { outboxMessages, passedMessage } from './codec.ts'
+import { outboxMessages, passedMessage, stateMessages } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
-import { cutRequests } from './requests.ts'
+import { checkSizes, cutRequests } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
 import {
   type Chunk,
@@ -77,6 +77,12 @@ export interface Owner extends Omit<Required<ShardLog>, 'read'> {
 
 /** How often shards without chunks are looked at for state to save. */
 const SAVE_LOOK_MS = 1_000
+
+/** A chunk with what it puts out, as records. */
+interface Prepared {
+  readonly commit: ChunkCommit
+  readonly outbox: readonly TopicMessages[]
+}
 
 interface Held {
   readonly producer: Producer
@@ -183,10 +189,12 @@ export const createOwner = (options: OwnerOptions): Owner => {
     }
   }
 
-  const chunkOf = (commit: ChunkCommit, { messages }: StatePart): Chunk => {
+  const outboxOf = (commit: ChunkCommit): TopicMessages[] =>
+    outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
+
+  const chunkOf = ({ commit, outbox }: Prepared, { messages }: StatePart): Chunk => {
     const { shard, nextOffset } = commit
     const offset = options.passed(shard, nextOffset)
-    const outbox = outboxMessages(commit, partitions).map(({ kind, messages }) => ({ topic: names[kind], messages }))
     const requests = cutRequests(
       [...outbox, { topic: names.state, messages: offset > nextOffset ? [...messages, passedMessage(shard, offset)] : messages }],
       options.requestBytes,
@@ -198,12 +206,13 @@ export const createOwner = (options: OwnerOptions): Owner => {
     lost.get(shard) ?? new PlumblineError('SHARD_NOT_HELD', `Shard ${shard} is not held here. Acquire it first.`, { retryable: true })
 
   /** `saving`: state alone, as of where outputs end already. */
-  const store = async (commit: ChunkCommit, owner: Held, saving = false): Promise<void> => {
+  const store = async (prepared: Prepared, owner: Held, saving = false): Promise<void> => {
+    const { commit } = prepared
     const { shard, nextOffset } = commit
     checkCommit(commit, saving ? owner.position - 1 : owner.position)
     if (owner.state.replaying()) throw stale(`The state of shard ${shard} is behind ${owner.position}: replay up to there first.`)
     const part = owner.state.part(commit, performance.now(), saving)
-    const chunk = chunkOf(commit, part)
+    const chunk = chunkOf(prepared, part)
     await storeChunk(owner.producer, chunk, options.compression, (point) => onPoint(point, shard))
     if (held.get(shard) !== owner) throw notHeld(shard)
     owner.state.stored(commit, part, performance.now())
@@ -239,7 +248,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
   /** A transaction with state alone. */
   const save = async (shard: number, owner: Held, change: ChunkCommit): Promise<void> => {
     try {
-      await store(change, owner, true)
+      await store({ commit: change, outbox: [] }, owner, true)
     } catch (error) {
       lose(shard, owner, error)
     }
@@ -258,14 +267,14 @@ export const createOwner = (options: OwnerOptions): Owner => {
   timer.unref()
 
   /** Chunks of one shard, in order; after the first that fails the shard is no longer held. */
-  const storeInOrder = async (shard: number, commits: readonly ChunkCommit[]): Promise<void> => {
+  const storeInOrder = async (shard: number, chunks: readonly Prepared[]): Promise<void> => {
     const owner = held.get(shard)
     if (owner === undefined) throw notHeld(shard)
     await owner.telling
     if (held.get(shard) !== owner) throw notHeld(shard)
     owner.storing = true
     try {
-      for (const commit of commits) await store(commit, owner)
+      for (const chunk of chunks) await store(chunk, owner)
     } catch (error) {
       if (held.get(shard) === owner) drop(shard)
       throw error
@@ -285,7 +294,10 @@ export const createOwner = (options: OwnerOptions): Owner => {
       return slots.load(shard, key, into)
     },
     async commit(commits) {
-      const perShard = Map.groupBy(commits, ({ shard }) => shard)
+      const chunks = commits.map((commit) => ({ commit, outbox: outboxOf(commit) }))
+      // Before anything is sent: no doubt arises, and all shards stay held.
+      for (const { commit, outbox } of chunks) checkSizes([...outbox, { topic: names.state, messages: stateMessages(commit) }])
+      const perShard = Map.groupBy(chunks, ({ commit: { shard } }) => shard)
       // All of them end before the caller hears of the first failure: nothing runs on behind its next take-over.
       const ended = await Promise.allSettled([...perShard].map(([shard, own]) => storeInOrder(shard, own)))
       const failed = ended.find(({ status }) => status === 'rejected')

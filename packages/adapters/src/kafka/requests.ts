@@ -17,6 +17,16 @@ export const sizeOf = ({ key, value, headers = {} }: Message): number =>
   lengthOf(value) +
   Object.entries(headers).reduce((sum, [name, content]) => sum + name.length + lengthOf(content) + 4, 0)
 
+const checkSize = (topic: string, size: number): void => {
+  if (size > MAX_RECORD_BYTES)
+    throw new PlumblineError('RECORD_TOO_LARGE', `A record of ${size} bytes for ${topic} is above the limit of ${MAX_RECORD_BYTES}.`)
+}
+
+/** Error: RECORD_TOO_LARGE. */
+export const checkSizes = (topics: readonly { readonly topic: string; readonly messages: readonly Message[] }[]): void => {
+  for (const { topic, messages } of topics) for (const message of messages) checkSize(topic, sizeOf(message))
+}
+
 /**
  * Cuts messages of several topics into requests of at most `limit` bytes, in order. A larger record travels alone; one above
  * MAX_RECORD_BYTES is refused: no topic takes it.
@@ -31,8 +41,7 @@ export const cutRequests = (
   for (const { topic, messages } of topics) {
     for (const message of messages) {
       const size = sizeOf(message)
-      if (size > MAX_RECORD_BYTES)
-        throw new PlumblineError('RECORD_TOO_LARGE', `A record of ${size} bytes for ${topic} is above the limit of ${MAX_RECORD_BYTES}.`)
+      checkSize(topic, size)
       if (bytes > 0 && bytes + size > limit) {
         requests.push(request)
         request = []

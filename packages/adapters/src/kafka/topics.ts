@@ -30,8 +30,8 @@ export const lanesFor = (shards: number): number => Math.min(shards, 8)
 
 const COMPACTED: readonly TopicKind[] = ['state', 'models', 'values']
 export const PER_SHARD: readonly TopicKind[] = ['events', 'state']
-/** Topics with packed blocks, capsules or artifacts, which may be larger than a broker's default of 1 MB. */
-export const LARGE: readonly TopicKind[] = ['scored', 'alerts', 'models', 'values']
+/** Topics with named state, packed blocks, capsules or artifacts, which may be larger than a broker's default of 1 MB. */
+export const LARGE: readonly TopicKind[] = ['state', 'scored', 'alerts', 'models', 'values']
 /** Kept for good: decisions of people, and what was done. */
 const FOR_GOOD: readonly TopicKind[] = ['feedback', 'audit']
 
