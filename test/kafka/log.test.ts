@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
-import { INGEST_HEADER, type KafkaLog, type TakeOver } from '@plumbline/adapters/kafka'
+import { INGEST_HEADER, type KafkaLog, type TakeOver, ensureTopics } from '@plumbline/adapters/kafka'
 import { commitTo } from '../compliance/shard-log.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { SHARDS, clusterFor, code, event } from '../support/kafka/cluster.ts'
@@ -96,6 +96,30 @@ test('the group offset follows the position, and one that was moved by hand chan
       [2, 0],
     ],
   )
+})
+
+test('a shard whose state is gone under what it has put out is not processed from the beginning', { skip }, async (t) => {
+  const { kafka, names, prefix, open } = await clusterFor(t, brokers)
+  const log = await open()
+  await log.append([event(0, 'a'), event(1, 'b')])
+  await log.acquire(0)
+  await log.commit([commitTo(0, 1)])
+  await log.close()
+  const admin = kafka.admin()
+  await admin.connect()
+  t.after(() => admin.disconnect())
+  await admin.deleteTopics({ topics: [names.state] })
+  while ((await admin.listTopics()).includes(names.state)) await sleep(50)
+  await ensureTopics({ brokers }, { prefix, shards: SHARDS })
+  const next = await open()
+  await assert.rejects(next.acquire(0), (error: unknown) => {
+    assert.ok(code('STATE_MISSING')(error), String(error))
+    for (const word of ['shard 0', 'up to 1', names.state, 'Restore a backup']) assert.ok((error as Error).message.includes(word), word)
+    return true
+  })
+  await assert.rejects(next.commit([commitTo(0, 2)]), code('SHARD_NOT_HELD'))
+  // One that has put out nothing begins.
+  assert.equal((await next.acquire(1)).nextOffset, 0)
 })
 
 test('two owners: the one that came later holds the shard, the other is told why', { skip }, async (t) => {

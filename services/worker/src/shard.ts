@@ -67,6 +67,7 @@ const STOPPING = new Set([
   'STATE_VERSION',
   'LOG_SHORTER_THAN_POSITION',
   'STATE_RECORD_UNKNOWN',
+  'STATE_MISSING',
   // Of a chunk of one record: it cannot get smaller.
   'RECORD_TOO_LARGE',
 ])

@@ -96,6 +96,14 @@ interface Held {
   storing: boolean
 }
 
+/** Group offsets are stored with a position and no other way: without one, the state is gone under outputs that are there. */
+const stateMissing = (shard: number, group: number, topic: string, groupId: string): PlumblineError =>
+  new PlumblineError(
+    'STATE_MISSING',
+    `The state of shard ${shard} is gone: group ${groupId} has processed up to ${group}, and ${topic} names no position. From the beginning all ` +
+      `alerts and rows would be put out again. Restore a backup under another prefix; where nothing was ever processed, or all shall be again, delete the offsets of that group.`,
+  )
+
 /**
  * Exactly once per shard (docs/adr/0016): one transactional id per shard, a barrier at take-over, state, outbox and position
  * of a chunk in one transaction, and after any doubt a new take-over.
@@ -164,7 +172,9 @@ export const createOwner = (options: OwnerOptions): Owner => {
     try {
       onPoint('acquire:begin', shard)
       producer = await options.connect(kafka, `${prefix}.shard-${shard}`)
-      const { nextOffset, snapshot, passed, meta, records, bytes } = await restoreBehindBarrier(producer, shard, signal)
+      const { nextOffset, named, snapshot, passed, meta, records, bytes } = await restoreBehindBarrier(producer, shard, signal)
+      const group = await groupOffset(shard)
+      if (!named && group > 0) throw stateMissing(shard, group, names.state, groupId)
       const from = snapshot ?? nextOffset
       const state = createShardSnapshot({
         shard,
@@ -175,7 +185,6 @@ export const createOwner = (options: OwnerOptions): Owner => {
         named: snapshot !== null,
         nowMs: performance.now(),
       })
-      const group = await groupOffset(shard)
       held.set(shard, { producer, state, position: nextOffset, told: group, telling: null, storing: false, passed })
       onAcquired({ shard, nextOffset, stateOffset: from, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
       return from < nextOffset ? { nextOffset: from, replayTo: nextOffset, meta } : { nextOffset, meta }

@@ -7,6 +7,8 @@ import type { SlotCache } from './slots.ts'
 /** State of a shard as its topic has it at the barrier. */
 export interface RestoredState {
   readonly nextOffset: number
+  /** Whether the topic says anything of positions: it does as soon as a chunk is stored, or a marker passed. */
+  readonly named: boolean
   /** Position that slots and named state stand for, where the topic names one; at most `nextOffset`. */
   readonly snapshot: number | null
   /** Position behind markers that follow, where the topic names one. */
@@ -44,8 +46,9 @@ export const restoreState = (
 ): Promise<RestoredState> =>
   new Promise((resolve, reject) => {
     const meta = new Map<string, Uint8Array>()
-    const totals: { nextOffset: number; passed: number; snapshot: number | null; records: number; bytes: number } = {
+    const totals: { nextOffset: number; named: boolean; passed: number; snapshot: number | null; records: number; bytes: number } = {
       nextOffset: 0,
+      named: false,
       passed: 0,
       snapshot: null,
       records: 0,
@@ -68,6 +71,7 @@ export const restoreState = (
 
     /** Takes one entry; true at the barrier. */
     const take = (entry: StateEntry, offset: number): boolean => {
+      if (entry.kind === 'next' || entry.kind === 'passed') totals.named = true
       if (entry.kind === 'next') totals.nextOffset = entry.offset
       if (entry.kind === 'snapshot') totals.snapshot = entry.offset
       if (entry.kind === 'passed') totals.passed = entry.offset
