@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { type KafkaValues, type TransactionPoint, ensureDeployment } from '@plumbline/adapters/kafka'
+import { pinnedConfig } from '@plumbline/detector'
+import { DetectionConfig } from '@plumbline/schemas'
 import kafkajs from 'kafkajs'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { clusterFor, code } from '../support/kafka/cluster.ts'
@@ -165,4 +167,15 @@ test('of several who make a deployment at once one decides; the others have its 
   await assert.rejects(ensureDeployment(first!, { shards: 4, masterKey: Buffer.alloc(32, 8) }), code('MASTER_KEY_WRONG'))
   await assert.rejects(ensureDeployment(first!, { shards: 8, masterKey }), code('SHARDS_FIXED'))
   assert.ok(!Buffer.from(first!.get('deployment')!).includes(masterKey.toString('hex')))
+})
+
+test('of several who first ask for the configuration that scores one decides for all', { skip }, async (t) => {
+  const cluster = await clusterFor(t, brokers)
+  const all = await Promise.all([1, 2, 3, 4].map(() => cluster.values()))
+  const configs = await Promise.all(all.map((values, i) => pinnedConfig(values, DetectionConfig.parse({ shards: 4 + i }))))
+  assert.deepEqual(
+    configs,
+    configs.map(() => configs[0]),
+  )
+  assert.deepEqual(await pinnedConfig(all[3]!, DetectionConfig.parse({ shards: 9 })), configs[0])
 })
