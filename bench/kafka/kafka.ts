@@ -62,6 +62,15 @@ export const kafka = async (): Promise<Measured> => {
         }),
       ),
       {
+        what: 'source to alert readable, p99 on the shards beside a hot one',
+        measured: delay.hot.missing > 0 ? Number.POSITIVE_INFINITY : delay.hot.p99,
+        bar: 1_000,
+        atLeast: false,
+        unit: 'ms',
+        digits: 0,
+      },
+      { what: 'an idle shard', measured: idle.corePerShard * 100, bar: 0.2, atLeast: false, unit: '% of a core' },
+      {
         what: 'two workers against one, broker on the same cores',
         measured: workers.two / workers.one,
         bar: 1.65,
