@@ -188,6 +188,8 @@ describe('a log gives the same', { skip, timeout: 600_000 }, () => {
       workers[at] = workerOn(t, deployment, 'killed')
     }
     await settle(deployment, workers)
+    // A shard that changed hands while they ended may stand at its last snapshot: one more owner computes the rest and saves it.
+    await settle(deployment, [workerOn(t, deployment, 'killed')])
     same(t, await outcomeIn(deployment))
   })
 
