@@ -145,6 +145,16 @@ const settle = async (deployment: Deployment, workers: readonly WorkerProcess[])
 
 const outcomeIn = ({ names: topics }: Deployment): Promise<Outcome> => readOutcome(testKafka(brokers), topics, toCurrent)
 
+/**
+ * Until all state is stored, by workers that live. One that was killed after its last event leaves its shards at their last
+ * snapshot and in nobody's hands until its session is over: outputs at the end do not say that somebody has them.
+ */
+const saved = async (deployment: Deployment): Promise<void> => {
+  assert.ok(await deployment.settled(SETTLE_MS))
+  for (const until = performance.now() + SETTLE_MS; compare(truth, await outcomeIn(deployment)).state > 0; await sleep(500))
+    assert.ok(performance.now() < until, 'state is not stored by those who live')
+}
+
 describe('a log gives the same', { skip, timeout: 600_000 }, () => {
   test('embedded', async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'plumbline-equal-'))
@@ -187,9 +197,8 @@ describe('a log gives the same', { skip, timeout: 600_000 }, () => {
       await workers[at]!.gone
       workers[at] = workerOn(t, deployment, 'killed')
     }
+    await saved(deployment)
     await settle(deployment, workers)
-    // A shard that changed hands while they ended may stand at its last snapshot: one more owner computes the rest and saves it.
-    await settle(deployment, [workerOn(t, deployment, 'killed')])
     same(t, await outcomeIn(deployment))
   })
 
