@@ -148,10 +148,11 @@ ${table(
    topic themselves, with a key of their own at the brokers, or several fronts are needed, which this version does not have.
 3. **Partitions and transactions.** ${round(top.shards)} shards are as many transactional ids, ${round(top.producersPerWorker)} producers in each worker, and ${round(top.transactionsPerSecond)} transactions a
    second over the coordinators. One kafkajs producer per shard is the next thing to share.
-4. **The network of the brokers.** ${mb(top.brokerInBytes)} in and ${mb(top.brokerOutBytes)} out a second over all of them, most of it scored rows with their feature vectors. zstd
+4. **The network of the brokers.** ${mb(top.brokerInBytes)} in and ${mb(top.brokerOutBytes)} out a second over all of them; of each event ${round(costs.eventBytes)} bytes are the event,
+   ${round(costs.scoredBytes)} its scored row with the feature vector, ${round(costs.stateBytes)} state. zstd
    (\`kafkaCompression\`) is the first lever, fewer stored features the second.
 5. **ClickHouse.** ${round(top.clickhouseCores)} cores for inserts and ${gb(top.clickhouseBytesPerDay)} a day: several shards of ClickHouse, each with recorders of its own lanes. The
-   outbox has at most 8 lanes in this version; more recorders than lanes idle.
+   outbox has one lane per partition of \`scored\`, 8 unless the topic is made with more; more recorders than lanes idle.
 6. **Take-over.** State is read whole: ${round(top.takeOverSeconds)} s when the lost worker's shards spread over all others, and as many times longer as fewer take
    them. A standby copy would end that; there is none yet.
 `
