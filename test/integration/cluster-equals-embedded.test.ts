@@ -128,17 +128,25 @@ const feed = async (deployment: Deployment, upTo = 1): Promise<void> => {
 let names = 0
 const workerOn = (t: TestContext, { prefix }: Deployment, fate: 'killed' | 'left'): WorkerProcess => {
   const chunkRecords = fate === 'killed' ? 100 : 1_000
-  // As shipped, or often enough for a killed worker to leave some behind its outputs.
-  const snapshotSeconds = fate === 'killed' ? 1 : 10
+  // Often enough for a killed worker to leave some behind its outputs, and for the test to see all of it soon.
+  const snapshotSeconds = 1
   const plan = { id: `${++names}`, brokers, prefix, sessionMs: SESSION_MS[fate], chunkRecords, snapshotSeconds, previous: true }
   const worker = spawnWorker(plan, (text) => assert.fail(text))
   t.after(() => worker.signal('SIGKILL'))
   return worker
 }
 
-const settle = async (deployment: Deployment, workers: readonly WorkerProcess[]): Promise<void> => {
-  const settled = await deployment.settled(SETTLE_MS)
-  assert.ok(settled, workers.map(({ lines }) => lines.slice(-12).join(' | ')).join('; '))
+/** Until the group has given each its part: else the first to come may do the work of all. */
+const sharedOut = async (workers: readonly WorkerProcess[]): Promise<void> => {
+  const isShared = (): boolean => {
+    const owned = workers.flatMap(({ shards }) => [...shards])
+    return owned.length === SHARDS && new Set(owned).size === SHARDS && workers.every(({ shards }) => shards.size > 0)
+  }
+  for (const until = performance.now() + SETTLE_MS; !isShared(); await sleep(50))
+    assert.ok(performance.now() < until, `shards are not shared out: ${workers.map(({ shards }) => [...shards].join()).join('; ')}`)
+}
+
+const end = async (workers: readonly WorkerProcess[]): Promise<void> => {
   for (const worker of workers) worker.send({ do: 'end' })
   await Promise.all(workers.map(({ gone }) => gone))
 }
@@ -146,11 +154,12 @@ const settle = async (deployment: Deployment, workers: readonly WorkerProcess[])
 const outcomeIn = ({ names: topics }: Deployment): Promise<Outcome> => readOutcome(testKafka(brokers), topics, toCurrent)
 
 /**
- * Until all state is stored, by workers that live. One that was killed after its last event leaves its shards at their last
- * snapshot and in nobody's hands until its session is over: outputs at the end do not say that somebody has them.
+ * Until all is put out and all state is stored. Outputs at the end do not say that somebody has the state: a shard whose owner
+ * was killed, or that changes hands at the end, stays at its last snapshot until somebody has computed the rest once more.
  */
-const saved = async (deployment: Deployment): Promise<void> => {
-  assert.ok(await deployment.settled(SETTLE_MS))
+const saved = async (deployment: Deployment, workers: readonly WorkerProcess[]): Promise<void> => {
+  const settled = await deployment.settled(SETTLE_MS)
+  assert.ok(settled, workers.map(({ lines }) => lines.slice(-12).join(' | ')).join('; '))
   for (const until = performance.now() + SETTLE_MS; compare(truth, await outcomeIn(deployment)).state > 0; await sleep(500))
     assert.ok(performance.now() < until, 'state is not stored by those who live')
 }
@@ -178,8 +187,10 @@ describe('a log gives the same', { skip, timeout: 600_000 }, () => {
     test(`on ${count} worker${count > 1 ? 's' : ''}`, async (t) => {
       const deployment = await deploymentFor(t)
       const workers = Array.from({ length: count }, () => workerOn(t, deployment, 'left'))
+      await sharedOut(workers)
       await feed(deployment)
-      await settle(deployment, workers)
+      await saved(deployment, workers)
+      await end(workers)
       same(t, await outcomeIn(deployment))
     })
   }
@@ -197,8 +208,8 @@ describe('a log gives the same', { skip, timeout: 600_000 }, () => {
       await workers[at]!.gone
       workers[at] = workerOn(t, deployment, 'killed')
     }
-    await saved(deployment)
-    await settle(deployment, workers)
+    await saved(deployment, workers)
+    await end(workers)
     same(t, await outcomeIn(deployment))
   })
 
@@ -215,8 +226,10 @@ describe('a log gives the same', { skip, timeout: 600_000 }, () => {
       await worker.stop()
       await earlier.close()
       const workers = Array.from({ length: count }, () => workerOn(t, deployment, 'left'))
+      await sharedOut(workers)
       await feed(deployment)
-      await settle(deployment, workers)
+      await saved(deployment, workers)
+      await end(workers)
       let earlierOnes = 0
       const found = await readOutcome(testKafka(brokers), deployment.names, (bytes) => {
         if (versionOf(bytes) === PREVIOUS) earlierOnes++
