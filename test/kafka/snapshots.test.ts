@@ -110,6 +110,25 @@ test('workers that end without a word between snapshots: the next replays up to 
   await compare(cluster, log, last.kafka)
 })
 
+test('state says which version of the detector made it, to whoever computes the rest once more', { skip, timeout: 120_000 }, async (t) => {
+  const { cluster, log } = await fed(t)
+  const snapshots = { everyMs: 3_600_000, everyRecords: 300 }
+  const before = { snapshots, detectorVersion: '0.9.0' }
+  await live(t, cluster, log, 40, before)
+  // The worker after it stores a chunk at least of each shard, and no snapshot: state is still that of the first.
+  const after = { snapshots: { everyMs: 3_600_000, everyRecords: 1_000_000 }, detectorVersion: '1.0.0' }
+  const second = await live(t, cluster, log, 12, after)
+  const third = await live(t, cluster, log, Number.POSITIVE_INFINITY, after)
+  await third.kafka.settle()
+  const last = await live(t, cluster, log, 0, after)
+  for (const { taken } of [second, third]) {
+    assert.ok(taken.some(({ stateOffset, nextOffset }) => stateOffset < nextOffset))
+    assert.deepEqual([...new Set(taken.map(({ stateBy }) => stateBy))], ['0.9.0'])
+  }
+  assert.deepEqual([...new Set(last.taken.map(({ stateBy }) => stateBy))], ['1.0.0'])
+  await compare(cluster, log, last.kafka)
+})
+
 test('a deployment can go from one way to the other and back, in the middle of everything', { skip, timeout: 240_000 }, async (t) => {
   const { cluster, log } = await fed(t)
   const snapshots = { everyMs: 3_600_000, everyRecords: 300 }

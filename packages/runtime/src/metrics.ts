@@ -84,6 +84,10 @@ export const METRICS = {
   plumbline_rebalances_total: { kind: 'counter', help: 'Times the group gave shards to this worker or took some away' },
   plumbline_restore_seconds: { kind: 'histogram', help: 'Time to take a shard over, its state read', buckets: [...SECONDS, 30, 60, 120] },
   plumbline_restore_bytes_total: { kind: 'counter', help: 'Bytes of state read at take-overs' },
+  plumbline_foreign_replays_total: {
+    kind: 'counter',
+    help: 'Take-overs at which this build computed events once more that another version of the detector had scored',
+  },
   plumbline_lag_events: { kind: 'gauge', help: 'Records in the log not yet scored' },
   plumbline_recorder_lag_rows: { kind: 'gauge', help: 'Rows of every kind in the log that are not in ClickHouse yet' },
   plumbline_recorder_rows_total: { kind: 'counter', help: 'Rows that left the log for ClickHouse, refused ones too' },

@@ -14,7 +14,7 @@ import {
   openKafkaLog,
   openKafkaValues,
 } from '@plumbline/adapters/kafka'
-import { createReleaseSource, Detector, hashKeyOf, knownSigners, pinnedConfig } from '@plumbline/detector'
+import { createReleaseSource, Detector, DETECTOR_VERSION, hashKeyOf, knownSigners, pinnedConfig } from '@plumbline/detector'
 import type { Health, Logger, Metrics, Part } from '@plumbline/runtime'
 import { DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import type { WorkerConfig } from './config.ts'
@@ -75,6 +75,13 @@ const noteTakeOver = ({ metrics, logger }: Context, taken: TakeOver): void => {
   metrics.plumbline_restore_seconds.observe(taken.tookMs / 1_000)
   metrics.plumbline_restore_bytes_total.inc(taken.bytes)
   logger.info(taken, 'shard taken over')
+  const { stateBy, stateOffset, nextOffset } = taken
+  if (stateOffset === nextOffset || stateBy === null || stateBy === DETECTOR_VERSION) return
+  metrics.plumbline_foreign_replays_total.inc()
+  logger.warn(
+    { ...taken, detector: DETECTOR_VERSION },
+    'events that another version of the detector has scored are learned by this one: it may know of alerts that were not put out there',
+  )
 }
 
 const noteFailure = ({ metrics, logger }: Context, failure: WorkerFailure): void => {

@@ -71,9 +71,26 @@ const slotMessage = (partition: number, { key, bytes }: SlotWrite): Message => (
   value: view(bytes),
 })
 
+/** A position that state stands for, and the version of the detector that made it so. */
+export interface Snapshot {
+  readonly offset: number
+  /** Null: not said, as by builds that did not write it. */
+  readonly detector: string | null
+}
+
+/** In a header, which builds that do not know it pass over. */
+const DETECTOR_HEADER = 'detector'
+
+const snapshotMessage = (partition: number, { offset, detector }: Snapshot): Message => ({
+  partition,
+  key: SNAPSHOT_KEY,
+  value: String(offset),
+  ...(detector === null ? {} : { headers: { [DETECTOR_HEADER]: detector } }),
+})
+
 /** Where outputs end, and where it differs the position that the state stands for. */
-export const positionMessages = (partition: number, nextOffset: number, snapshot?: number): Message[] => [
-  ...(snapshot === undefined ? [] : [{ partition, key: SNAPSHOT_KEY, value: String(snapshot) }]),
+export const positionMessages = (partition: number, nextOffset: number, snapshot?: Snapshot): Message[] => [
+  ...(snapshot === undefined ? [] : [snapshotMessage(partition, snapshot)]),
   { partition, key: NEXT_KEY, value: String(nextOffset) },
 ]
 
@@ -82,7 +99,7 @@ export const passedMessage = (partition: number, offset: number): Message => ({ 
 /** Everything of a chunk that belongs to the state topic; the positions are last, as they are what the rest stands for. */
 export const stateMessages = (
   { shard, slots, meta, nextOffset }: Pick<ChunkCommit, 'shard' | 'slots' | 'meta' | 'nextOffset'>,
-  snapshot?: number,
+  snapshot?: Snapshot,
 ): Message[] => [
   ...slots.map((slot) => slotMessage(shard, slot)),
   ...meta.map(({ name, bytes }) => ({ partition: shard, key: `${META}${name}`, value: view(bytes) })),
@@ -94,16 +111,17 @@ export type StateEntry =
   | { readonly kind: 'slot'; readonly key: Buffer; readonly bytes: Buffer | null }
   | { readonly kind: 'meta'; readonly name: string; readonly bytes: Buffer | null }
   | { readonly kind: 'next'; readonly offset: number }
-  | { readonly kind: 'snapshot'; readonly offset: number }
+  | ({ readonly kind: 'snapshot' } & Snapshot)
   | { readonly kind: 'passed'; readonly offset: number }
   | { readonly kind: 'barrier'; readonly nonce: string }
 
-export const readState = ({ key, value, offset }: KafkaMessage): StateEntry => {
+export const readState = ({ key, value, offset, headers }: KafkaMessage): StateEntry => {
   const name = (key ?? NOTHING).toString('latin1')
   if (name.startsWith(SLOT)) return { kind: 'slot', key: key!.subarray(2), bytes: value }
   if (name.startsWith(META)) return { kind: 'meta', name: key!.subarray(2).toString(), bytes: value }
   if (name === NEXT_KEY) return { kind: 'next', offset: Number((value ?? NOTHING).toString()) }
-  if (name === SNAPSHOT_KEY) return { kind: 'snapshot', offset: Number((value ?? NOTHING).toString()) }
+  if (name === SNAPSHOT_KEY)
+    return { kind: 'snapshot', offset: Number((value ?? NOTHING).toString()), detector: headers?.[DETECTOR_HEADER]?.toString() ?? null }
   if (name === PASSED_KEY) return { kind: 'passed', offset: Number((value ?? NOTHING).toString()) }
   if (name === BARRIER_KEY) return { kind: 'barrier', nonce: (value ?? NOTHING).toString() }
   throw new PlumblineError(

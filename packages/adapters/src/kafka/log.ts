@@ -1,4 +1,4 @@
-import type { EventSink, ShardLog } from '@plumbline/detector'
+import { DETECTOR_VERSION, type EventSink, type ShardLog } from '@plumbline/detector'
 import { connectAdmin } from './access.ts'
 import { createAppender } from './appender.ts'
 import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } from './client.ts'
@@ -30,6 +30,8 @@ export interface KafkaLogOptions {
   readonly requestBytes?: number
   /** When state is written. Default: all that a chunk changes, in the chunk's own transaction. */
   readonly snapshots?: SnapshotOptions
+  /** Stored beside state. Default: that of this build. */
+  readonly detectorVersion?: string
   /** Folder for the cache of state slots, with room for all slots of the shards held. Default: the system's temporary folder. */
   readonly cacheDir?: string
   /** Called after each take-over. */
@@ -136,6 +138,7 @@ const open = async (
     compression,
     requestBytes: options.requestBytes ?? MAX_REQUEST_BYTES,
     snapshots: options.snapshots,
+    detectorVersion: options.detectorVersion ?? DETECTOR_VERSION,
     connect,
     onAcquired,
     baseOf,

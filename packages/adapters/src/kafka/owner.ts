@@ -27,6 +27,8 @@ export interface TakeOver {
   readonly nextOffset: number
   /** Where its state ends, at most `nextOffset`: what lies between is computed once more. */
   readonly stateOffset: number
+  /** Version of the detector that made the state, where the topic says it; what is computed once more is computed by this build. */
+  readonly stateBy: string | null
   /** Offset of the consumer group, -1 without one. Differs from `nextOffset` only when somebody moved it by hand. */
   readonly groupOffset: number
   /** Records and bytes of the state topic that were read, and how long all of it took. */
@@ -48,6 +50,7 @@ export interface OwnerOptions {
   readonly compression: KafkaCompression
   readonly requestBytes: number
   readonly snapshots: SnapshotOptions | undefined
+  readonly detectorVersion: string
   readonly connect: ConnectProducer
   readonly onAcquired: (taken: TakeOver) => void
   /** What is added to offsets of the events topic to get positions (bases.ts). */
@@ -175,18 +178,21 @@ export const createOwner = (options: OwnerOptions): Owner => {
       const { nextOffset, named, snapshot, passed, meta, records, bytes } = await restoreBehindBarrier(producer, shard, signal)
       const group = await groupOffset(shard)
       if (!named && group > 0) throw stateMissing(shard, group, names.state, groupId)
-      const from = snapshot ?? nextOffset
+      const from = snapshot?.offset ?? nextOffset
+      const stateBy = snapshot?.detector ?? null
       const state = createShardSnapshot({
         shard,
         slots,
         snapshots: options.snapshots,
+        detector: options.detectorVersion,
+        fromDetector: stateBy,
         from,
         nextOffset,
         named: snapshot !== null,
         nowMs: performance.now(),
       })
       held.set(shard, { producer, state, position: nextOffset, told: group, telling: null, storing: false, passed })
-      onAcquired({ shard, nextOffset, stateOffset: from, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
+      onAcquired({ shard, nextOffset, stateOffset: from, stateBy, groupOffset: group, records, bytes, tookMs: performance.now() - begun })
       return from < nextOffset ? { nextOffset: from, replayTo: nextOffset, meta } : { nextOffset, meta }
     } catch (cause) {
       if (producer !== undefined) leave(producer)

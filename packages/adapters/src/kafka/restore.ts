@@ -1,6 +1,6 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { KafkaMessage } from 'kafkajs'
-import { type StateEntry, readState } from './codec.ts'
+import { type Snapshot, type StateEntry, readState } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
 import type { SlotCache } from './slots.ts'
 
@@ -10,7 +10,7 @@ export interface RestoredState {
   /** Whether the topic says anything of positions: it does as soon as a chunk is stored, or a marker passed. */
   readonly named: boolean
   /** Position that slots and named state stand for, where the topic names one; at most `nextOffset`. */
-  readonly snapshot: number | null
+  readonly snapshot: Snapshot | null
   /** Position behind markers that follow, where the topic names one. */
   readonly passed: number
   readonly meta: ReadonlyMap<string, Uint8Array>
@@ -46,7 +46,7 @@ export const restoreState = (
 ): Promise<RestoredState> =>
   new Promise((resolve, reject) => {
     const meta = new Map<string, Uint8Array>()
-    const totals: { nextOffset: number; named: boolean; passed: number; snapshot: number | null; records: number; bytes: number } = {
+    const totals: { nextOffset: number; named: boolean; passed: number; snapshot: Snapshot | null; records: number; bytes: number } = {
       nextOffset: 0,
       named: false,
       passed: 0,
@@ -73,7 +73,7 @@ export const restoreState = (
     const take = (entry: StateEntry, offset: number): boolean => {
       if (entry.kind === 'next' || entry.kind === 'passed') totals.named = true
       if (entry.kind === 'next') totals.nextOffset = entry.offset
-      if (entry.kind === 'snapshot') totals.snapshot = entry.offset
+      if (entry.kind === 'snapshot') totals.snapshot = { offset: entry.offset, detector: entry.detector }
       if (entry.kind === 'passed') totals.passed = entry.offset
       if (entry.kind === 'meta') {
         // Copied: the bytes are a piece of a whole fetch, which would stay in memory with them.

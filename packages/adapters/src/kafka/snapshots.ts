@@ -25,6 +25,10 @@ export interface ShardSnapshotOptions {
   readonly shard: number
   readonly slots: SlotCache
   readonly snapshots: SnapshotOptions | undefined
+  /** Version of the detector whose state is stored here. */
+  readonly detector: string
+  /** Who made the restored state, where that is known. */
+  readonly fromDetector: string | null
   /** Position that the restored state stands for, and up to which outputs are stored. */
   readonly from: number
   readonly nextOffset: number
@@ -101,10 +105,16 @@ export const createShardSnapshot = (options: ShardSnapshotOptions): ShardSnapsho
       const { nextOffset } = change
       if (whole || isDue(change, nowMs)) {
         const name = snapshots !== undefined || named
-        return { full: true, messages: stateMessages(withUnsaved(change), name ? nextOffset : undefined) }
+        return {
+          full: true,
+          messages: stateMessages(withUnsaved(change), name ? { offset: nextOffset, detector: options.detector } : undefined),
+        }
       }
       // The topic must say what its state stands for before the outputs are ahead of it for the first time.
-      return { full: false, messages: positionMessages(shard, nextOffset, named ? undefined : snapshot) }
+      return {
+        full: false,
+        messages: positionMessages(shard, nextOffset, named ? undefined : { offset: snapshot, detector: options.fromDetector }),
+      }
     },
     stored(change, part, nowMs) {
       named ||= snapshots !== undefined

@@ -20,6 +20,8 @@ export const Manifest = z.strictObject({
   starts: z.array(count),
   /** Up to which outputs are stored; between the two, events are computed once more with outputs muted. */
   positions: z.array(count),
+  /** Versions of the detector that made the states; null: not known. */
+  detectors: z.array(z.string().nullable()).optional(),
   /** After the last event of the backup. */
   ends: z.array(count),
   /** What was added to offsets to get positions and sequences. */

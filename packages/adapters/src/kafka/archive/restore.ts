@@ -178,7 +178,8 @@ const sendState = async (archive: Archive, { sender, names }: Target, shard: num
   for await (const { head, body } of framesOf(archive, FILES.state(shard)))
     await sender.send(names.state, { partition: shard, key: Buffer.from(head), value: body === null ? null : Buffer.from(body) })
   const [start, position] = [archive.manifest.starts[shard]!, archive.manifest.positions[shard]!]
-  for (const message of positionMessages(shard, position, start === position ? undefined : start)) await sender.send(names.state, message)
+  const snapshot = start === position ? undefined : { offset: start, detector: archive.manifest.detectors?.[shard] ?? null }
+  for (const message of positionMessages(shard, position, snapshot)) await sender.send(names.state, message)
 }
 
 /** Sequences of a deployment whose end is not known any more: far enough behind what it may have reached after the backup. */

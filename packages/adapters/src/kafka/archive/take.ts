@@ -6,7 +6,7 @@ import { connectAdmin } from '../access.ts'
 import { eventBase } from '../bases.ts'
 import { type KafkaSettings, createKafka, kafkaError } from '../client.ts'
 import { createClosers } from '../closers.ts'
-import { isGap, readState, toLogRecord } from '../codec.ts'
+import { isGap, readState, type Snapshot, toLogRecord } from '../codec.ts'
 import { checkDeployment, deploymentValue } from '../deployment-value.ts'
 import { type PartitionReader, openPartitionReader } from '../reader.ts'
 import { scanRange } from '../scan.ts'
@@ -22,6 +22,8 @@ export interface ShardPositions {
   readonly positions: readonly number[]
   /** Behind what follows and is no event. Default: the positions. */
   readonly passed?: readonly number[]
+  /** Versions of the detector that made the states; null: not known. */
+  readonly detectors?: readonly (string | null)[]
 }
 
 export interface BackupOptions {
@@ -44,27 +46,27 @@ const isPassing = (name: string): boolean =>
 const keepState = async (context: Context, reader: PartitionReader, shard: number, to: number) => {
   const file = fileOf(context, FILES.state(shard))
   let position = eventBase(context.bases, shard)
-  let start: number | undefined
+  let snapshot: Snapshot | undefined
   let passed = 0
   await scanRange(reader, { topic: topicNames(context.options.prefix).state, partition: shard, from: 0, to }, (messages) => {
     for (const message of messages) {
       const entry = readState(message)
       if (entry.kind === 'next') position = entry.offset
-      if (entry.kind === 'snapshot') start = entry.offset
+      if (entry.kind === 'snapshot') snapshot = entry
       if (entry.kind === 'passed') passed = entry.offset
       if (entry.kind === 'slot' || entry.kind === 'meta') file.write(message.key!, message.value)
     }
   })
   file.end()
   // Only markers follow: where retention took them away, the state stands for what is behind them as well.
-  return { start: start ?? position, position, passed: Math.max(position, passed) }
+  return { start: snapshot?.offset ?? position, position, passed: Math.max(position, passed), detector: snapshot?.detector ?? null }
 }
 
 const keepStates = async (context: Context): Promise<ShardPositions> => {
   const { shards, prefix, onStep = () => {} } = context.options
   const ends = await endsOf(context.admin, topicNames(prefix).state)
   const reader = await context.reader('state', shards)
-  const kept: { readonly start: number; readonly position: number; readonly passed: number }[] = []
+  const kept: Awaited<ReturnType<typeof keepState>>[] = []
   for (let shard = 0; shard < shards; shard++) {
     onStep(`state of shard ${shard}`)
     kept.push(await keepState(context, reader, shard, ends.get(shard)?.high ?? 0))
@@ -73,6 +75,7 @@ const keepStates = async (context: Context): Promise<ShardPositions> => {
     starts: kept.map(({ start }) => start),
     positions: kept.map(({ position }) => position),
     passed: kept.map(({ passed }) => passed),
+    detectors: kept.map(({ detector }) => detector),
   }
 }
 
@@ -196,6 +199,7 @@ export const takeBackup = async (settings: KafkaSettings, options: BackupOptions
       lanes: partitions.get('scored') ?? 1,
       starts: [...starts],
       positions: [...positions],
+      ...(state.detectors === undefined ? {} : { detectors: [...state.detectors] }),
       ends: Array.from({ length: shards }, (_, shard) => Math.max(positions[shard]!, ends.get(shard) ?? 0)),
       bases: { events: [...bases.events], outbox: bases.outbox },
       outboxEnd,
