@@ -3,6 +3,7 @@ import type { Output } from './output.ts'
 import type { Register } from './register.ts'
 import { registerAcls } from './commands/acls.ts'
 import { registerBackfill } from './commands/backfill.ts'
+import { registerBacktest } from './commands/backtest.ts'
 import { registerBackup } from './commands/backup.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
@@ -33,6 +34,7 @@ const COMMANDS: readonly Register[] = [
   registerBackfill,
   registerEvaluate,
   registerExplain,
+  registerBacktest,
   registerGenerate,
   registerTrain,
   registerQuery,

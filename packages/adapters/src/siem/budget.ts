@@ -2,6 +2,13 @@ import type { Alert, Severity } from '@plumbline/schemas'
 
 export type Delivery = 'delivered' | 'held' | 'historic'
 
+/** What decides: of an alert that was raised, or of one that would have been. */
+export interface BudgetedAlert
+  extends Pick<Alert, 'id' | 'revision' | 'activity' | 'family' | 'severity' | 'score' | 'critical' | 'historic' | 'firstSeen'> {
+  readonly facts: { readonly tenant: string; readonly identity: { readonly id: string } }
+  readonly text: { readonly headline: string }
+}
+
 export interface HeldAlert {
   readonly id: string
   readonly score: number
@@ -61,7 +68,7 @@ export class AlertBudget {
     this.#state = structuredClone(state)
   }
 
-  decide(alert: Alert): Delivery {
+  decide(alert: BudgetedAlert): Delivery {
     if (alert.historic) return 'historic'
     if (alert.activity === 'close') return this.#ending(alert)
     const ledger = this.#ledger(alert)
@@ -104,13 +111,13 @@ export class AlertBudget {
    * A closing wakes nobody, counts for nothing and goes where its group went. Where that is forgotten, it is delivered: who
    * never heard of the group loses nothing by hearing that it is over.
    */
-  #ending(alert: Alert): Delivery {
+  #ending(alert: BudgetedAlert): Delivery {
     const ledger = this.#state.days[keyOf(alert)]
     const wasHeld = ledger !== undefined && ledger.held > 0 && !ledger.deliveredIds.includes(alert.id)
     return wasHeld && (ledger.worst.some((h) => h.id === alert.id) || ledger.held > ledger.worst.length) ? 'held' : 'delivered'
   }
 
-  #room(alert: Alert): number {
+  #room(alert: BudgetedAlert): number {
     const all = Math.max(0, this.#perDay(alert.facts.tenant))
     return alert.severity === 'high' || alert.severity === 'critical' ? all : Math.ceil(all * COMMON_SHARE)
   }
@@ -120,7 +127,7 @@ export class AlertBudget {
     ledger.held--
   }
 
-  #ledger(alert: Alert): DayLedger {
+  #ledger(alert: BudgetedAlert): DayLedger {
     const { tenant } = alert.facts
     const key = keyOf(alert)
     const known = this.#state.days[key]
@@ -137,11 +144,11 @@ export class AlertBudget {
   }
 }
 
-const keyOf = (alert: Alert): string => `${alert.facts.tenant}\n${Math.floor(alert.firstSeen / DAY_MS)}`
+const keyOf = (alert: BudgetedAlert): string => `${alert.facts.tenant}\n${Math.floor(alert.firstSeen / DAY_MS)}`
 
 const CRITICAL_IDS = 1000
 
-const count = (ledger: DayLedger, alert: Alert, critical: boolean): void => {
+const count = (ledger: DayLedger, alert: BudgetedAlert, critical: boolean): void => {
   ledger.delivered++
   if (critical) ledger.critical++
   if (!critical || ledger.critical <= CRITICAL_IDS) ledger.deliveredIds.push(alert.id)
@@ -153,7 +160,7 @@ const RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, c
 const worse = (a: HeldAlert, b: HeldAlert): number =>
   RANK[b.severity] - RANK[a.severity] || b.score - a.score || a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1)
 
-const hold = (ledger: DayLedger, alert: Alert, first: boolean): void => {
+const hold = (ledger: DayLedger, alert: BudgetedAlert, first: boolean): void => {
   if (first) ledger.held++
   const entry: HeldAlert = {
     id: alert.id,

@@ -1,5 +1,5 @@
 export { addressRangeProblem } from './address.ts'
-export { AlertBudget, type BudgetDay, type BudgetState, type Delivery, type HeldAlert } from './budget.ts'
+export { AlertBudget, type BudgetDay, type BudgetedAlert, type BudgetState, type Delivery, type HeldAlert } from './budget.ts'
 export { createFileSink, type FileSinkOptions } from './file-sink.ts'
 export {
   type AlertSource,
