@@ -2,7 +2,7 @@
  * Columns of a scored event, in the order they are written as ClickHouse RowBinary by the detector and read by the
  * recorder's INSERT. Append only: a new column goes to the end with a new SCORED_SCHEMA_VERSION.
  */
-export const SCORED_SCHEMA_VERSION = 1
+export const SCORED_SCHEMA_VERSION = 2
 
 export type ScoredWire = 'String' | 'UInt8' | 'UInt16' | 'UInt32' | 'UInt64' | 'Int64ms' | 'Float32' | 'ArrayUInt8' | 'ArrayFloat32'
 
@@ -42,7 +42,20 @@ export const SCORED_COLUMNS = [
   { name: 'top_features', wire: 'ArrayUInt8', description: 'Catalogue indexes of the heaviest contributions, heaviest first.' },
   { name: 'top_weights', wire: 'ArrayFloat32', description: 'Their share of the score.' },
   { name: 'features', wire: 'ArrayFloat32', description: 'The whole feature vector, as scored.' },
+  { name: 'root', wire: 'String', description: 'What joins sub-agents: the root session, else the trace; empty when neither is told.' },
+  { name: 'on_behalf_of', wire: 'String', description: 'Nearest principal it acts for; empty when absent.' },
+  { name: 'version_release', wire: 'String', description: 'Release of the identity, as it says; empty when absent.' },
+  { name: 'version_model', wire: 'String', description: 'Model of the identity, as it says; empty when absent.' },
 ] as const satisfies readonly ScoredColumn[]
+
+/** How many columns rows of each schema version have, from version 1 on. */
+const COLUMNS_OF_VERSION = [28, SCORED_COLUMNS.length] as const
+
+/** Columns that rows of a schema version carry; undefined when this build does not know the version. */
+export const scoredColumnsOf = (version: number): readonly ScoredColumn[] | undefined => {
+  const count = COLUMNS_OF_VERSION[version - 1]
+  return count === undefined ? undefined : SCORED_COLUMNS.slice(0, count)
+}
 
 export const SCORED_FLAGS = {
   late: 1,
@@ -56,6 +69,11 @@ export const SCORED_FLAGS = {
   withheld: 256,
   excepted: 512,
   adopting: 1024,
+  untrustedRead: 2048,
+  sensitiveRead: 4096,
+  outsideWrite: 8192,
+  newDestination: 16384,
+  untold: 32768,
 } as const
 
 /** What it means that a flag is set. */
@@ -71,4 +89,9 @@ export const SCORED_FLAG_WORDS: Readonly<Record<keyof typeof SCORED_FLAGS, strin
   withheld: 'Not learned, because it alerted or would have.',
   excepted: 'Would have alerted, but an exception, a window or a verdict keeps it quiet.',
   adopting: 'Alerted for so long without a verdict that it is learned now, slowly.',
+  untrustedRead: 'Read text from outside.',
+  sensitiveRead: 'Reached something confidential or restricted.',
+  outsideWrite: 'Sent data outside.',
+  newDestination: 'To a destination that is new to the identity.',
+  untold: 'To a destination that the request did not name.',
 }

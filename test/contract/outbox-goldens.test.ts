@@ -10,6 +10,7 @@ import {
   SCORED_COLUMNS,
   SCORED_FLAGS,
   SCORED_SCHEMA_VERSION,
+  scoredColumnsOf,
   Snapshot,
 } from '@plumbline/schemas'
 import { eventOf, MASTER_KEY, MINUTE, Rig, START, strictRelease } from '../../packages/detector/src/rig.testkit.ts'
@@ -48,10 +49,18 @@ const block = (): Block => {
   const at = START + 8100 * MINUTE
   const source = { ip: '203.0.113.9', country: 'DE' }
   const acts = [
-    { at, session: 's-1', outcome: 'denied' as const, source, bytesIn: 2 ** 40 },
+    { at, session: 's-1', outcome: 'denied' as const, source, bytesIn: 2 ** 40, rootSession: 'root-1', trace: 't-1' },
     { at, who: 'zoë', kind: 'user' as const, action: 'Überweisung', resource: 'konto/界' },
     { at: at - 9 * 1440 * MINUTE, destination: 'api.example.com' },
-    { at, class: 'vault', action: 'vault.read', bytesOut: 7 },
+    {
+      at,
+      class: 'vault',
+      action: 'vault.read',
+      bytesOut: 7,
+      trace: 't-2',
+      delegation: [{ id: 'planner', kind: 'agent' as const }],
+      version: 'r7',
+    },
     { at, session: 's-1' },
   ]
   const records = acts.map((act, i): LogRecord => {
@@ -73,19 +82,31 @@ const block = (): Block => {
   }
 }
 
-test('a scored block of version 1 decodes to the rows it did, and columns are only added', () => {
-  const file = new URL('scored-block.json', V1)
-  if (writing && !existsSync(file)) writeFileSync(file, `${JSON.stringify(block(), null, 1)}\n`)
-  const golden = read<Block>(file)
-  assert.equal(golden.schemaVersion, 1)
+/** The block that a version of the rows was written as once; never edited. */
+const blockFile = (version: number): URL => new URL(version === 1 ? 'scored-block.json' : `scored-block-v${version}.json`, V1)
+const VERSIONS = Array.from({ length: SCORED_SCHEMA_VERSION }, (_, i) => i + 1)
+
+test('scored blocks of every version decode to the rows they did, and columns are only added', () => {
+  const own = blockFile(SCORED_SCHEMA_VERSION)
+  if (writing && !existsSync(own)) writeFileSync(own, `${JSON.stringify(block(), null, 1)}\n`)
   const columns = SCORED_COLUMNS.map(({ name, wire }) => ({ name, wire }))
-  assert.deepEqual(columns.slice(0, golden.columns.length), golden.columns)
-  if (SCORED_SCHEMA_VERSION !== 1) return
-  assert.deepEqual(columns, golden.columns, 'a new column needs a new SCORED_SCHEMA_VERSION')
-  const rows = [...scoredRows(Buffer.from(golden.bytes, 'base64'))]
-  assert.deepEqual(plain(rows), golden.rows)
-  const seen = rows.reduce((flags, row) => flags | row.flags, 0)
-  for (const flag of ['late', 'duplicate', 'alerted', 'learned', 'newIdentity'] as const) assert.ok((seen & SCORED_FLAGS[flag]) !== 0, flag)
+  for (const version of VERSIONS) {
+    const golden = read<Block>(blockFile(version))
+    assert.equal(golden.schemaVersion, version)
+    assert.deepEqual(
+      scoredColumnsOf(version)?.map(({ name, wire }) => ({ name, wire })),
+      golden.columns,
+      'a new column needs a new SCORED_SCHEMA_VERSION',
+    )
+    assert.deepEqual(columns.slice(0, golden.columns.length), golden.columns)
+    const rows = [...scoredRows(Buffer.from(golden.bytes, 'base64'), version)]
+    assert.deepEqual(plain(rows), golden.rows)
+    const seen = rows.reduce((flags, row) => flags | row.flags, 0)
+    for (const flag of ['late', 'duplicate', 'alerted', 'learned', 'newIdentity'] as const)
+      assert.ok((seen & SCORED_FLAGS[flag]) !== 0, flag)
+  }
+  assert.equal(scoredColumnsOf(SCORED_SCHEMA_VERSION + 1), undefined)
+  assert.throws(() => [...scoredRows(new Uint8Array(1), SCORED_SCHEMA_VERSION + 1)], { code: 'SCORED_SCHEMA_UNKNOWN' })
 })
 
 /** Columns that no change of a score may touch. */

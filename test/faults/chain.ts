@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ChunkCommit, LogRecord, ShardProcessor, SlotSource } from '@plumbline/detector'
 import type { Alert, AlertCapsule, DeadLetter, ScoredColumn } from '@plumbline/schemas'
-import { SCORED_COLUMNS, SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
+import { SCORED_SCHEMA_VERSION, scoredColumnsOf } from '@plumbline/schemas'
 
 /**
  * A small, order-sensitive detector for the fault tests: per identity a chain of SHA-256 over everything it did. One lost,
@@ -63,8 +63,8 @@ const encodeColumn = ({ name, wire }: ScoredColumn, row: ChainRow, ingestTimeMs:
   }
 }
 
-export const encodeRow = (row: ChainRow, ingestTimeMs: number): Buffer =>
-  Buffer.concat(SCORED_COLUMNS.map((column) => encodeColumn(column, row, ingestTimeMs)))
+export const encodeRow = (row: ChainRow, ingestTimeMs: number, version = SCORED_SCHEMA_VERSION): Buffer =>
+  Buffer.concat((scoredColumnsOf(version) ?? []).map((column) => encodeColumn(column, row, ingestTimeMs)))
 
 const replayOf = (row: ChainRow): Alert['replay'] => ({
   position: { topic: 'events', shard: row.shard, offset: row.offset },

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { ensureDeployment } from '@plumbline/adapters/kafka'
-import type { AlertCapsule, DeadLetter } from '@plumbline/schemas'
+import { type AlertCapsule, type DeadLetter, SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
 import type { RecorderPoint } from '../../services/recorder/src/index.ts'
 import { splitScoredRows } from '../../services/recorder/src/row-binary.ts'
 import { commitTo } from '../compliance/shard-log.ts'
@@ -60,7 +60,13 @@ export const fill = async (cluster: Cluster, chunks: number): Promise<{ more(chu
     const rows = Array.from({ length: ROWS }, (_, i) =>
       encodeRow({ shard, offset: first + i, identity: identity(shard), chain: `${shard}-${first + i}`, alert: i === 0 }, EVENT_TIME),
     )
-    const scored = { schemaVersion: 1, firstOffset: first, lastOffset: first + ROWS - 1, rows: ROWS, bytes: Buffer.concat(rows) }
+    const scored = {
+      schemaVersion: SCORED_SCHEMA_VERSION,
+      firstOffset: first,
+      lastOffset: first + ROWS - 1,
+      rows: ROWS,
+      bytes: Buffer.concat(rows),
+    }
     const part = {
       scored,
       alerts: [alertAt(shard, first)],

@@ -7,6 +7,7 @@ import { type Store, connect, engineProblem } from '@plumbline/adapters/clickhou
 import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { AlertBudget, type BudgetState } from '@plumbline/adapters/siem'
 import type { ChunkCommit } from '@plumbline/detector'
+import { SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
 import { type SupervisedEngine, type RecorderOptions, createRecorder, superviseEngine } from '../../services/recorder/src/index.ts'
 import { alertOf, encodeRow } from './chain.ts'
 import { type Fate, startProxy } from './proxy.ts'
@@ -30,7 +31,7 @@ interface Bench {
   readonly log: EmbeddedLog
   readonly owner: Store
   /** Stores rows with these offsets as one block, as the worker would. */
-  scored(identity: string, count: number, corrupt?: (bytes: Buffer) => Buffer): Promise<void>
+  scored(identity: string, count: number, corrupt?: (bytes: Buffer) => Buffer, version?: number): Promise<void>
   commit(part: Partial<ChunkCommit>, records?: number): Promise<void>
   recorder(options?: Partial<RecorderOptions>): ReturnType<typeof createRecorder>
   count(table: string): Promise<number>
@@ -58,13 +59,21 @@ const bench = async (t: TestContext): Promise<Bench> => {
     log,
     owner,
     commit,
-    async scored(identity, count, corrupt = (bytes) => bytes) {
+    async scored(identity, count, corrupt = (bytes) => bytes, version = SCORED_SCHEMA_VERSION) {
       const { next } = log.head(0)
       const rows = Array.from({ length: count }, (_, i) =>
-        encodeRow({ shard: 0, offset: next + i, identity, chain: `c${next + i}`, alert: false }, EVENT_TIME),
+        encodeRow({ shard: 0, offset: next + i, identity, chain: `c${next + i}`, alert: false }, EVENT_TIME, version),
       )
       await commit(
-        { scored: { schemaVersion: 1, firstOffset: next, lastOffset: next + count - 1, rows: count, bytes: corrupt(Buffer.concat(rows)) } },
+        {
+          scored: {
+            schemaVersion: version,
+            firstOffset: next,
+            lastOffset: next + count - 1,
+            rows: count,
+            bytes: corrupt(Buffer.concat(rows)),
+          },
+        },
         count,
       )
     },
@@ -84,9 +93,10 @@ const bench = async (t: TestContext): Promise<Bench> => {
   }
 }
 
-test('blocks of rows, alerts and verdicts arrive as they were written', { skip, timeout: 60_000 }, async (t) => {
+test('blocks of rows, of earlier builds too, alerts and verdicts arrive as they were written', { skip, timeout: 60_000 }, async (t) => {
   const { log, owner, scored, commit, recorder, count } = await bench(t)
-  await scored('a', 100)
+  await scored('a', 60, undefined, 1)
+  await scored('a', 40)
   await scored('b', 50)
   const alert = alertOf({ shard: 0, offset: 150, identity: 'a "quoted" \n agent', chain: 'c', alert: true }, EVENT_TIME)
   await commit({ alerts: [alert, { ...alert, revision: 2, activity: 'update', severity: 'critical' }] })
@@ -117,7 +127,7 @@ test('blocks of rows, alerts and verdicts arrive as they were written', { skip, 
   assert.deepEqual([await count('feedback'), await count('audit'), await count('alerts')], [1, 1, 2])
   const health = running.health()
   assert.deepEqual([health.state, health.refusedRows, health.topics.scored.rows], ['ok', 0, 0])
-  assert.equal(await log.outbox.trim(), 6)
+  assert.equal(await log.outbox.trim(), 7)
 })
 
 test('a block refused as data is split: good rows are stored, bad ones are dead letters, nothing waits', {

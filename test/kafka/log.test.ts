@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import { INGEST_HEADER, type KafkaLog, type TakeOver, ensureTopics } from '@plumbline/adapters/kafka'
+import { SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
 import { commitTo } from '../compliance/shard-log.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { SHARDS, clusterFor, code, event } from '../support/kafka/cluster.ts'
@@ -56,7 +57,7 @@ test('every key says by an ASCII letter what its record is, and a packed block c
   await log.append([event(1, 'x'), event(1, 'y')])
   await log.acquire(1)
   const slots = [{ key: Buffer.alloc(8), bytes: Buffer.from('slot') }]
-  const scored = { schemaVersion: 1, firstOffset: 0, lastOffset: 1, rows: 2, bytes: Buffer.from('rows') }
+  const scored = { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: 0, lastOffset: 1, rows: 2, bytes: Buffer.from('rows') }
   await log.commit([commitTo(1, 2, { slots, scored, meta: [{ name: 'release', bytes: Buffer.from('r') }] })])
   const keys = (await readCommitted(kafka, names.state)).map(({ key }) => key!.toString('latin1'))
   assert.deepEqual(keys, ['b:barrier', `s:${'\0'.repeat(8)}`, 'm:release', 'o:next'])
@@ -65,9 +66,9 @@ test('every key says by an ASCII letter what its record is, and a packed block c
   const header = (name: string): string => packed!.headers![name]!.toString()
   assert.deepEqual(
     ['shard', 'offset', 'last-offset', 'rows', 'schema-version', 'format'].map((name) => header(name)),
-    ['1', '0', '1', '2', '1', 'RowBinary'],
+    ['1', '0', '1', '2', String(SCORED_SCHEMA_VERSION), 'RowBinary'],
   )
-  assert.match(header('columns'), /^tenant String,identity String,.*features ArrayFloat32$/)
+  assert.match(header('columns'), /^tenant String,identity String,.*features ArrayFloat32,root String,.*version_model String$/)
 })
 
 test('the group offset follows the position, and one that was moved by hand changes nothing', { skip }, async (t) => {

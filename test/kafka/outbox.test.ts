@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AlertCapsule, OutboxEntry, Topic } from '@plumbline/schemas'
+import { type AlertCapsule, type OutboxEntry, SCORED_SCHEMA_VERSION, type Topic } from '@plumbline/schemas'
 import type { Admin, Kafka } from 'kafkajs'
 import { type KafkaOutbox, createKafkaOutbox } from '../../packages/adapters/src/kafka/outbox.ts'
 import { commitTo } from '../compliance/shard-log.ts'
@@ -40,7 +40,7 @@ const readAll = async (outbox: KafkaOutbox, topic: Topic, after = 0, lane = 0, m
 }
 
 const block = (first: number, fill: number, bytes = 64) => ({
-  schemaVersion: 1,
+  schemaVersion: SCORED_SCHEMA_VERSION,
   firstOffset: first,
   lastOffset: first + 1,
   rows: 2,
@@ -80,7 +80,7 @@ test('entries come in the order of their lane, topics that share a Kafka topic a
       firstOffset: i * 2,
       lastOffset: i * 2 + 1,
       rows: 2,
-      schemaVersion: 1,
+      schemaVersion: SCORED_SCHEMA_VERSION,
       payload: Buffer.alloc(64, i),
     })),
   )

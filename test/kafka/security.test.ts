@@ -29,7 +29,7 @@ import {
   topicNames,
 } from '@plumbline/adapters/kafka'
 import type { ChunkCommit } from '@plumbline/detector'
-import { TOPICS } from '@plumbline/schemas'
+import { SCORED_SCHEMA_VERSION, TOPICS } from '@plumbline/schemas'
 import { z } from 'zod'
 import { brokerErrorType, createKafka } from '../../packages/adapters/src/kafka/client.ts'
 import { TOPIC_KINDS } from '../../packages/adapters/src/kafka/topics.ts'
@@ -47,7 +47,7 @@ const chunk = (shard: number, position: number): ChunkCommit => ({
   nextOffset: position + 1,
   slots: [{ key: SLOT_KEY, bytes: Buffer.from('slot') }],
   meta: [],
-  scored: { schemaVersion: 1, firstOffset: position, lastOffset: position, rows: 1, bytes: Buffer.from('rows') },
+  scored: { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: position, lastOffset: position, rows: 1, bytes: Buffer.from('rows') },
   alerts: [],
   capsules: [],
   deadLetters: [],

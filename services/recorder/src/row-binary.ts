@@ -1,4 +1,4 @@
-import { SCORED_COLUMNS, type ScoredWire } from '@plumbline/schemas'
+import { SCORED_COLUMNS, SCORED_SCHEMA_VERSION, type ScoredWire, scoredColumnsOf } from '@plumbline/schemas'
 
 const FIXED: Partial<Record<ScoredWire, number>> = { UInt8: 1, UInt16: 2, UInt32: 4, UInt64: 8, Int64ms: 8, Float32: 4 }
 const ELEMENT: Partial<Record<ScoredWire, number>> = { String: 1, ArrayUInt8: 1, ArrayFloat32: 4 }
@@ -29,13 +29,14 @@ export interface SplitRows {
 }
 
 /** Splits a block of scored rows into its rows. Only used for a block that was refused: the normal path never looks inside. */
-export const splitScoredRows = (bytes: Uint8Array): SplitRows => {
+export const splitScoredRows = (bytes: Uint8Array, version = SCORED_SCHEMA_VERSION): SplitRows => {
+  const columns = scoredColumnsOf(version) ?? []
   const rows: Uint8Array[] = []
   let start = 0
   while (start < bytes.length) {
     let at = start
-    for (const column of SCORED_COLUMNS) at = skip(column.wire, bytes, at)
-    if (at > bytes.length) break
+    for (const column of columns) at = skip(column.wire, bytes, at)
+    if (at > bytes.length || at === start) break
     rows.push(bytes.subarray(start, at))
     start = at
   }

@@ -1,4 +1,4 @@
-import { type OutboxEntry, SCORED_COLUMNS, SCORED_SCHEMA_VERSION, SEVERITIES, type Topic, type TopicRecord } from '@plumbline/schemas'
+import { type OutboxEntry, SEVERITIES, scoredColumnsOf, type Topic, type TopicRecord } from '@plumbline/schemas'
 
 /** Where a topic's entries go and in which columns. */
 export interface Target {
@@ -113,7 +113,7 @@ const TABLES: Readonly<Record<Topic, string>> = {
 
 /** Columns that a scored block of a schema version carries; undefined when this build does not know the version. */
 export const scoredColumns = (schemaVersion: number): readonly string[] | undefined =>
-  schemaVersion === SCORED_SCHEMA_VERSION ? SCORED_COLUMNS.map(({ name }) => name) : undefined
+  scoredColumnsOf(schemaVersion)?.map(({ name }) => name)
 
 export interface EncodedRows {
   readonly columns: readonly string[]

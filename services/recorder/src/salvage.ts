@@ -50,7 +50,7 @@ const salvageEntry = async (context: SalvageContext, entry: OutboxEntry): Promis
     const encoded = context.encode(entry)
     columns = encoded.columns
     rows = [encoded.bytes]
-    if (entry.topic === 'scored') ({ rows, rest } = splitScoredRows(encoded.bytes))
+    if (entry.topic === 'scored') ({ rows, rest } = splitScoredRows(encoded.bytes, entry.schemaVersion))
   } catch (error) {
     return [deadLetter(entry, entry.payload, error)]
   }

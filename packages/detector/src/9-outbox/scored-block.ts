@@ -1,9 +1,26 @@
+import { SCORED_FLAGS } from '@plumbline/schemas'
 import { CATALOGUE_HASH_32 } from '../version.ts'
-import { N, S } from '../record.ts'
+import { ABSENT, N, S } from '../record.ts'
 import type { Work } from '../work.ts'
 
 const TOP = 4
 const encoder = new TextEncoder()
+const CONFIDENTIAL = 2
+
+/** What the act is in a flow that goes over several identities: who joins rows later does not know the policy. */
+const flowFlags = (w: Work): number => {
+  const { untrustedRead, sensitiveRead, outsideWrite, newDestination, untold } = SCORED_FLAGS
+  if (w.event.outcome !== 0) return 0
+  let flags = 0
+  if (w.isUntrusted) flags |= untrustedRead
+  if (w.sensitivity >= CONFIDENTIAL && !w.isWrite) flags |= sensitiveRead
+  if (!w.isExternal || !w.isWrite) return flags
+  flags |= outsideWrite
+  if (w.newDestination) flags |= newDestination
+  return w.event.provenance === ABSENT || w.event.provenance === TOLD ? flags : flags | untold
+}
+/** Index of `user` in PROVENANCES. */
+const TOLD = 0
 
 /**
  * Scored rows of one chunk as ClickHouse RowBinary in the order of SCORED_COLUMNS, written while scoring: nobody
@@ -64,7 +81,7 @@ export class ScoredBlock {
     v.setFloat32(p + 8, w.surprise, true)
     v.setFloat32(p + 12, w.reconstruction, true)
     v.setFloat32(p + 16, w.maturity, true)
-    v.setUint32(p + 20, w.flags, true)
+    v.setUint32(p + 20, w.flags | flowFlags(w), true)
     this.#p = p + 24
     this.#bytes(this.#releaseBytes, 0, this.#releaseBytes.length)
     p = this.#p
@@ -75,6 +92,10 @@ export class ScoredBlock {
     this.#varint(x.length >> 2)
     this.#buffer.set(x, this.#p)
     this.#p += x.length
+    this.#span(w, event.has(S.rootSession) ? S.rootSession : S.trace)
+    this.#span(w, S.delegate)
+    this.#span(w, S.versionRelease)
+    this.#span(w, S.versionModel)
     this.rows++
   }
 

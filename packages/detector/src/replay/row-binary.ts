@@ -1,4 +1,4 @@
-import { PlumblineError, SCORED_COLUMNS, type ScoredWire } from '@plumbline/schemas'
+import { PlumblineError, SCORED_SCHEMA_VERSION, type ScoredWire, scoredColumnsOf } from '@plumbline/schemas'
 
 /** One scored row by column name; times are epoch milliseconds. */
 export interface ScoredRow {
@@ -79,12 +79,14 @@ class Cursor {
   }
 }
 
-/** Rows of a scored block (RowBinary of SCORED_COLUMNS), as they would stand in ClickHouse. */
-export function* scoredRows(bytes: Uint8Array): Generator<ScoredRow, void, undefined> {
+/** Rows of a scored block (RowBinary of SCORED_COLUMNS), as they would stand in ClickHouse. Error: SCORED_SCHEMA_UNKNOWN. */
+export function* scoredRows(bytes: Uint8Array, version = SCORED_SCHEMA_VERSION): Generator<ScoredRow, void, undefined> {
+  const columns = scoredColumnsOf(version)
+  if (columns === undefined) throw new PlumblineError('SCORED_SCHEMA_UNKNOWN', `Scored rows of version ${version} are not known here.`)
   const cursor = new Cursor(bytes)
   while (!cursor.done) {
     const row: Record<string, unknown> = {}
-    for (const { name, wire } of SCORED_COLUMNS) row[name] = cursor.read(wire)
+    for (const { name, wire } of columns) row[name] = cursor.read(wire)
     yield row as unknown as ScoredRow
   }
 }
