@@ -7,3 +7,13 @@ export { trainAllInWorkers, trainInWorker } from './train-in-worker.ts'
 export { alignTable, readTable, type Table } from './table.ts'
 export { scoreTabular, type TabularOptions } from './tabular.ts'
 export { alertedAs, type BuiltRelease, buildRelease, type ReleaseInput } from './release-builder.ts'
+export {
+  checkDataset,
+  type Dataset,
+  type DatasetReport,
+  driftOf,
+  type Finding,
+  type Reference,
+  referenceOf,
+  selectRows,
+} from './checks/index.ts'

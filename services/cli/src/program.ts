@@ -5,6 +5,7 @@ import { registerAcls } from './commands/acls.ts'
 import { registerBackfill } from './commands/backfill.ts'
 import { registerBacktest } from './commands/backtest.ts'
 import { registerBackup } from './commands/backup.ts'
+import { registerDataset } from './commands/dataset.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
 import { registerEvaluate } from './commands/evaluate.ts'
@@ -37,6 +38,7 @@ const COMMANDS: readonly Register[] = [
   registerBacktest,
   registerGenerate,
   registerTrain,
+  registerDataset,
   registerQuery,
   registerPolicy,
   registerErase,
