@@ -44,7 +44,7 @@ export const DetectionConfig = z.strictObject({
     .number()
     .min(1)
     .default(7)
-    .meta({ description: 'Later trainings, unless twice the events came before.', unit: 'days of event time' }),
+    .meta({ description: 'Later trainings, unless twice the events came before, or a day brought 15 % more.', unit: 'days of event time' }),
   adoptAfterDays: z.number().min(1).default(7).meta({
     description:
       'A departure that goes on for so long without a verdict is learned, slowly, and said to be (not what touches sensitive data, flows or rules).',

@@ -9,6 +9,7 @@ import type { Slots } from './state/slots.ts'
 import type { TenantState } from './2-identify/tenants.ts'
 import { amountFeatures } from './3-features/amounts.ts'
 import { contextFeatures, maturityOf } from './3-features/context.ts'
+import { hourFeatures } from './3-features/hours.ts'
 import { nameFeatures, originFeatures } from './3-features/names.ts'
 import type { GroupStats } from './state/groups.ts'
 import { ACTIONS, COUNTRIES, H, SLOT_BYTES } from './state/layout.ts'
@@ -114,6 +115,7 @@ export const features = (w: Work, dailyDriftBudget: number, learning: boolean): 
   nameFeatures(w, group, w.tenant.everyone)
   originFeatures(w, group)
   amountFeatures(w, group)
+  hourFeatures(w, group)
   contextFeatures(w)
   return null
 }

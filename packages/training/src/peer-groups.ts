@@ -23,8 +23,9 @@ export interface Member {
 
 /** Members with fewer learned events than this say too little about their group. */
 const ENOUGH = 8
-/** Most groups a release carries. */
-const MAX_GROUPS = 16
+/** Most groups a release carries that were declared, and most that are found from behaviour. */
+const MOST_DECLARED = 64
+const MOST_FOUND = 16
 const PLACES: Readonly<Record<GroupTable, readonly [number, number]>> = {
   actions: [L.ACTIONS, L.ACTION_SETS],
   classes: [L.CLASSES, L.CLASS_SETS],
@@ -93,7 +94,7 @@ export interface BuiltGroup {
 }
 
 /** Statistics of a set of members. One member counts at most three times the median, so that nobody speaks for all (INV-5). */
-export const groupStats = (name: string, members: readonly Member[]): BuiltGroup['stats'] => {
+export const groupStats = (name: string, members: readonly Member[], seen = weekdaysSeen(members)): BuiltGroup['stats'] => {
   const sorted = members.map((m) => m.learned).sort((a, b) => a - b)
   const cap = Math.max(ENOUGH, 3 * (sorted[sorted.length >> 1] ?? 0))
   const scale = members.map((m) => (m.learned > cap ? cap / m.learned : 1))
@@ -103,7 +104,7 @@ export const groupStats = (name: string, members: readonly Member[]): BuiltGroup
     members: members.length,
     events: members.reduce((sum, m) => sum + m.learned, 0),
     tables,
-    hours: mergeHours(members),
+    hours: mergeHours(members, seen),
     windows: mergeWindows(members),
     tails: mergeTails(members),
     novelty: Float32Array.from({ length: 5 }, (_, i) =>
@@ -133,17 +134,45 @@ const mergeTable = (members: readonly Member[], scale: readonly number[], table:
   return Float32Array.from(rows.flatMap(([fp, [count, have]]) => quad(fp, count, have)))
 }
 
-const mergeHours = (members: readonly Member[]): Float32Array => {
-  const out = new Float32Array(168).fill(0.2 / 168)
-  let weight = 0.2
+/** Days that the rate of an hour of the day, over days of its kind, is worth beside the hour of the week itself. */
+const ALIKE_DAYS = 1
+const DAYS_OF = { week: [0, 1, 2, 3, 4], weekend: [5, 6], all: [0, 1, 2, 3, 4, 5, 6] } as const
+
+/**
+ * How many of each weekday history holds: the most that anybody was active in one of its hours. What nobody could do on a
+ * Tuesday because there was none yet is not unusual on Tuesdays.
+ */
+const weekdaysSeen = (members: readonly Member[]): Float64Array => {
+  const seen = new Float64Array(7)
+  for (const m of members) for (let h = 0; h < 168; h++) seen[Math.floor(h / 24)] = Math.max(seen[Math.floor(h / 24)]!, m.hours[h]!)
+  return seen
+}
+
+/**
+ * Share of each hour of the week, members weighing the same: the rate of the hour per weekday there has been, drawn towards
+ * the same hour on days of its kind, and where there were none of those, on all days.
+ */
+const mergeHours = (members: readonly Member[], seen: Float64Array): Float32Array => {
+  const activity = new Float64Array(168)
   for (const m of members) {
     const total = m.hours.reduce((a, b) => a + b, 0)
-    if (total < 10) continue
-    weight++
-    for (let h = 0; h < 168; h++) out[h]! += m.hours[h]! / total
+    if (total >= 10) for (let h = 0; h < 168; h++) activity[h]! += m.hours[h]! / total
   }
-  return out.map((v) => v / weight)
+  const over = (days: readonly number[], hour: number): number | null => {
+    const exposure = days.reduce((sum, d) => sum + seen[d]!, 0)
+    return exposure === 0 ? null : days.reduce((sum, d) => sum + activity[d * 24 + hour]!, 0) / exposure
+  }
+  const rates = Float64Array.from(activity, (active, h) => {
+    const day = Math.floor(h / 24)
+    const alike = over(DAYS_OF[day >= 5 ? 'weekend' : 'week'], h % 24) ?? over(DAYS_OF.all, h % 24) ?? 0
+    return (active + ALIKE_DAYS * alike) / (seen[day]! + ALIKE_DAYS)
+  })
+  const all = rates.reduce((a, b) => a + b, 0)
+  const even = all > 0 ? (LEAST_EVEN * all) / 168 : 1
+  return Float32Array.from(rates, (r) => (r + even) / (all + 168 * even))
 }
+/** Share of a group's activity that is spread evenly over the week: no hour is impossible. */
+const LEAST_EVEN = 0.02
 
 /** Mean over members of their means; variance within and between them. */
 const mergeWindows = (members: readonly Member[]): Float32Array => {
@@ -203,20 +232,20 @@ export const findGroups = (members: readonly Member[], names: ReadonlyMap<number
     if (m.declared === 0) free.push(m)
     else declared.set(m.declared, [...(declared.get(m.declared) ?? []), m])
   }
+  const seen = weekdaysSeen(members)
   const groups: BuiltGroup[] = [...declared]
     .sort((a, b) => b[1].length - a[1].length || a[0] - b[0])
-    .slice(0, MAX_GROUPS)
+    .slice(0, MOST_DECLARED)
     .map(([fp, list]) => ({
       name: names.get(fp) ?? `group-${fp.toString(16)}`,
       declared: fp,
-      stats: groupStats(names.get(fp) ?? `group-${fp.toString(16)}`, list),
+      stats: groupStats(names.get(fp) ?? `group-${fp.toString(16)}`, list, seen),
     }))
-  const room = MAX_GROUPS - groups.length
-  const wanted = Math.min(room, Math.round(Math.sqrt(free.length / 2)))
+  const wanted = Math.min(MOST_FOUND, Math.round(Math.sqrt(free.length / 2)))
   if (wanted < 2) return groups
   return [
     ...groups,
-    ...cluster(free, wanted).map((list, i) => ({ name: `like-${i + 1}`, declared: 0, stats: groupStats(`like-${i + 1}`, list) })),
+    ...cluster(free, wanted).map((list, i) => ({ name: `like-${i + 1}`, declared: 0, stats: groupStats(`like-${i + 1}`, list, seen) })),
   ]
 }
 

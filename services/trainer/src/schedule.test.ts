@@ -46,9 +46,12 @@ test('too few usable rows for a net: tried again with a quarter more events', ()
   assert.equal(due(releases, PACE, at(6250)), 'model')
 })
 
-test('later models by event time, or when there are twice the events', () => {
+test('later models by event time, when there are twice the events, or after a day that brought much', () => {
   const releases = [made(5000, true, 10 * DAY)]
-  assert.equal(due(releases, PACE, at(9999, 17 * DAY - 1)), 'none')
+  assert.equal(due(releases, PACE, at(9999, 11 * DAY - 1)), 'none')
+  assert.equal(due(releases, PACE, at(5749, 11 * DAY)), 'none')
+  assert.equal(due(releases, PACE, at(5750, 11 * DAY)), 'model')
+  assert.equal(due(releases, PACE, at(5749, 17 * DAY - 1)), 'none')
   assert.equal(due(releases, PACE, at(10_000, 10 * DAY)), 'model')
   assert.equal(due(releases, { ...PACE, modelGrowth: Infinity }, at(1_000_000, 10 * DAY)), 'none')
   assert.equal(due(releases, PACE, at(5001, 17 * DAY)), 'model')

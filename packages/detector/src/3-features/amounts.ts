@@ -2,15 +2,12 @@ import { FEATURES } from '@plumbline/schemas'
 import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { bucketPosition, lowerTail, upperTail } from '../state/histogram.ts'
-import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, HOURS, HOURS_TOTAL, W } from '../state/layout.ts'
+import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, W } from '../state/layout.ts'
 import { studentNats, windowSurprise, windowValue } from '../state/windows.ts'
 import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
 
-const HOUR_OWN = indexOf('hour_own')
-const HOUR_PEER = indexOf('hour_peer')
-const HOUR_SIN = indexOf('hour_sin')
 const BYTES_OUT = indexOf('bytes_out_own')
 const BYTES_IN = indexOf('bytes_in_own')
 const DURATION = indexOf('duration_own')
@@ -38,10 +35,6 @@ const DRIFT_BYTES = indexOf('drift_bytes')
 const SILENCE = indexOf('silence')
 
 const WINDOWED = Uint8Array.from(FEATURES.flatMap((f, i) => (f.source === 'window' ? [i] : [])))
-
-/** Sine of 2π × hour / 24, rounded: the detector has no sine of its own and needs none. */
-const SINES = [0, 0.258819, 0.5, 0.707107, 0.866025, 0.965926, 1, 0.965926, 0.866025, 0.707107, 0.5, 0.258819]
-const sine = (hour: number): number => (hour < 12 ? SINES[hour]! : -SINES[hour - 12]!)
 
 /** Observations that the group's opinion of a size is worth. */
 const PRIOR_STRENGTH = 5
@@ -74,7 +67,6 @@ export const amountFeatures = (w: Work, group: GroupStats): void => {
 
   if (w.behind) noWindowFeatures(w)
   else windowFeatures(w, group.windows, bytesOut, bytesIn)
-  hourFeatures(w, group)
 }
 
 const size = (w: Work, group: GroupStats, which: number, value: number): number => {
@@ -139,29 +131,4 @@ const drift = (w: Work, bytesOut: number): void => {
 const beyondAnchor = (value: number, mean: number, variance: number, days: number): number => {
   const distance = log1p(value) - mean
   return distance <= 0 ? 0 : studentNats((distance * distance) / (variance * (1 + 1 / days) + 0.04))
-}
-
-/** Active hours that the group's profile is worth. */
-const HOURS_OF_PEERS = 10
-
-/** Hour of the week against the identity's habit, smoothed over neighbouring hours and the same hour on alike days. */
-const hourFeatures = (w: Work, group: GroupStats): void => {
-  const { features: x, base, seg } = w
-  const u8 = seg.u8
-  const at = base + HOURS
-  const h = w.hourOfWeek
-  const hourOfDay = h % 24
-  const weekend = h >= 120
-  let mass = u8[at + h]! + 0.5 * (u8[at + ((h + 167) % 168)]! + u8[at + ((h + 1) % 168)]!)
-  const first = weekend ? 120 : 0
-  const last = weekend ? 168 : 120
-  for (let other = first + hourOfDay; other < last; other += 24) if (other !== h) mass += 0.4 * u8[at + other]!
-  const weight = 2 + 0.4 * (weekend ? 1 : 4)
-  const total = seg.f32[(base + HOURS_TOTAL) >> 2]!
-  const peer = group.hours[h]!
-  const p = (mass / weight + HOURS_OF_PEERS * peer) / (total + HOURS_OF_PEERS)
-  x[HOUR_OWN] = nats(Math.min(1, p * 168))
-  x[HOUR_PEER] = nats(Math.min(1, peer * 168))
-  x[HOUR_SIN] = sine(hourOfDay)
-  x[HOUR_SIN + 1] = sine((hourOfDay + 6) % 24)
 }

@@ -65,11 +65,12 @@ const choose = (w: Work): number => {
   const declared = release.declared.get(w.seg.u32[declaredAt]!)
   if (declared !== undefined) return declared
   if (w.seg.f32[(w.base + H.learned) >> 2]! < ENOUGH) return -1
+  // A group that fits worse than everyone together is none of its own.
   let best = -1
-  let most = Number.NEGATIVE_INFINITY
+  let most = logLikelihood(w, release.everyone)
   for (let g = 0; g < release.groups.length; g++) {
     const likelihood = logLikelihood(w, release.groups[g]!)
-    if (likelihood > most) {
+    if (likelihood > most || (best < 0 && likelihood === most)) {
       most = likelihood
       best = g
     }

@@ -15,7 +15,8 @@ export interface Release {
 /** Ceiling of a whole artifact, bytes. Far above any real one (a 64-wide net is 25 KB). */
 export const MAX_RELEASE_BYTES = 64 * 1024 * 1024
 const MAX_HEADER_BYTES = 1024 * 1024
-const MAX_SECTIONS = 256
+/** Ten per peer group, for eighty of them and everyone, and those of the net. */
+const MAX_SECTIONS = 1024
 const PREFIX_BYTES = 12
 
 export const sha256Hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
