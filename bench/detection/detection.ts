@@ -7,6 +7,7 @@ import { RESULTS } from '../lib/paths.ts'
 import { type Bar, type Measured, plain, type Table } from '../lib/result.ts'
 import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
+import { numbers } from './numbers.ts'
 import { paramsPath, unseenCompany } from './unseen.ts'
 
 export interface DetectionPart {
@@ -26,6 +27,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   agentdyn,
   cloudtrail,
   adbench,
+  numbers,
 }
 
 /** A part as it is kept beside the results: a run of some parts shows the others as they were last measured. */

@@ -6,6 +6,15 @@ import { buildWorld } from './world.ts'
 import { eventJson, LineWriter } from './write.ts'
 
 export * from './options.ts'
+export {
+  generateNumbers,
+  NUMBER_ANOMALIES,
+  NUMBER_SHAPES,
+  type NumberAnomaly,
+  type NumberCase,
+  type NumberOptions,
+  type NumberShape,
+} from './numbers.ts'
 export { parseParams } from './params.ts'
 export { companyPolicy } from './policy.ts'
 export { eventJson } from './write.ts'
