@@ -39,7 +39,7 @@ const readStates = (messages: readonly ReadMessage[], slot: (bytes: Uint8Array) 
   const state = new Map<string, string>()
   const snapshots = new Map<string, string>()
   for (const { partition, offset, key, value } of messages) {
-    const entry = readState({ key, value, offset: String(offset) } as Parameters<typeof readState>[0])
+    const entry = readState({ key, value, offset, headers: {}, timestampMs: 0 })
     if (entry.kind === 'slot') state.set(slotName(partition, entry.key), digest(slot(entry.bytes ?? Buffer.alloc(0))))
     if (entry.kind === 'meta') state.set(metaName(partition, entry.name), digest(entry.bytes ?? ''))
     if (entry.kind === 'next') state.set(nextName(partition), String(entry.offset))
@@ -76,8 +76,7 @@ export const readOutcome = async (
 const readLogs = async (kafka: Kafka, names: TopicNames): Promise<LogRecord[][]> => {
   const logs: LogRecord[][] = Array.from({ length: SHARDS }, () => [])
   for (const { partition, offset, key, value, headers, timestamp } of await readCommitted(kafka, names.events)) {
-    const message = { key, value, headers, timestamp, offset: String(offset) }
-    logs[partition]!.push(toLogRecord(message as Parameters<typeof toLogRecord>[0]))
+    logs[partition]!.push(toLogRecord({ key, value, offset, headers: headers ?? {}, timestampMs: Number(timestamp) }))
   }
   return logs
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { type TestContext, test } from 'node:test'
-import type { Kafka, Producer } from 'kafkajs'
+import kafkajs, { type FetchedBatch, type FetchedPartition, type Kafka, type Producer } from 'kafkajs'
 import { kafkaBroker } from '../../../../test/support/kafka/broker.ts'
 import { makeTopic, readCommitted, removeTopics, testKafka, uniquePrefix } from '../../../../test/support/kafka/topics.ts'
+import { encodeProduce } from './produce.ts'
 
 const require = createRequire(import.meta.url)
 const { brokers, skip } = await kafkaBroker()
@@ -159,4 +160,59 @@ test('broker: reading from the middle of overlapping aborted transactions shows 
   await inA.abort()
   await inB.abort()
   assert.deepEqual(await readCommitted(kafka, topic, { from: 3 }), [])
+})
+
+test('broker: a reader that makes its own batches gets the bytes as they came, and is handed what it made', { skip }, async (t) => {
+  const kafka = testKafka(brokers)
+  const topic = await topicOf(t, kafka)
+  const producer = await transactional(t, kafka)
+  const transaction = await producer.transaction()
+  await transaction.send({ topic, messages: [{ key: 'k', value: 'as it came' }] })
+  await transaction.commit()
+  const fetched: FetchedPartition[] = []
+  const made: FetchedBatch[] = []
+  const consumer = kafka.consumer({
+    groupId: `patch-${randomUUID()}`,
+    maxWaitTimeInMs: 20,
+    createBatch(of, from, partition) {
+      fetched.push(partition)
+      const whole = { topic: of, partition: 0, highWatermark: partition.highWatermark, messages: [from] }
+      const ends = { firstOffset: () => from, lastOffset: () => '1', offsetLag: () => '0', offsetLagLow: () => '1' }
+      const batch = { ...whole, ...ends, isEmpty: () => false, isEmptyDueToFiltering: () => false }
+      made.push(batch)
+      return batch
+    },
+  })
+  t.after(() => consumer.disconnect())
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  const handed = Promise.withResolvers<unknown>()
+  await consumer.run({ autoCommit: false, eachBatch: async ({ batch }) => handed.resolve(batch) })
+  assert.equal(await handed.promise, made[0])
+  assert.ok(fetched[0]!.messages.includes('as it came'))
+})
+
+test('broker: what stands in for an encoder of the client is sent, piece by piece', { skip }, async (t) => {
+  const before = kafkajs.RequestEncoders.produce
+  t.after(() => {
+    kafkajs.RequestEncoders.produce = before
+  })
+  let pieces = 0
+  kafkajs.RequestEncoders.produce = async (request) => {
+    const encoded = (await encodeProduce(request)).flatMap((piece) => [piece.subarray(0, 7), piece.subarray(7)])
+    pieces += encoded.length
+    return encoded
+  }
+  const kafka = testKafka(brokers)
+  const topic = await topicOf(t, kafka)
+  const producer = await transactional(t, kafka)
+  const transaction = await producer.transaction()
+  const values = ['small', 'x'.repeat(100_000), 'last']
+  await transaction.send({ topic, messages: values.map((value) => ({ key: 'k', value })) })
+  await transaction.commit()
+  assert.deepEqual(
+    (await readCommitted(kafka, topic)).map(({ value }) => value?.toString()),
+    values,
+  )
+  assert.ok(pieces >= 6)
 })

@@ -3,10 +3,11 @@ import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
 import { PlumblineError } from '@plumbline/schemas'
 import kafkajs, { type CompressionTypes, type ISocketFactory, type Kafka, type SASLOptions } from 'kafkajs'
+import { encodeProduce } from './produce.ts'
 
 export { brokerErrorType, isFenced, kafkaError } from './errors.ts'
 
-const { CompressionCodecs, CompressionTypes: Codec, logLevel } = kafkajs
+const { CompressionCodecs, CompressionTypes: Codec, RequestEncoders, logLevel } = kafkajs
 
 /** How to reach the brokers. kafkajs itself stays inside this folder (docs/adr/0016). */
 export interface KafkaSettings {
@@ -60,6 +61,7 @@ const zstd = {
 }
 // kafkajs keeps its codecs in one table per process; zstd is not in it, and Node brings it.
 CompressionCodecs[Codec.ZSTD] = () => zstd
+RequestEncoders.produce = encodeProduce
 
 export const compressionType = (compression: KafkaCompression): CompressionTypes =>
   ({ none: Codec.None, gzip: Codec.GZIP, zstd: Codec.ZSTD })[compression]

@@ -1,6 +1,7 @@
 import type { AppendRecord, ChunkCommit, LogRecord, ScoredBlock, SlotWrite } from '@plumbline/detector'
 import { type Alert, type AlertCapsule, type DeadLetter, PlumblineError, SCORED_COLUMNS, SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
-import type { IHeaders, KafkaMessage, Message } from 'kafkajs'
+import type { IHeaders, Message } from 'kafkajs'
+import { type ReadRecord, StoredRecord } from './record.ts'
 import type { TopicKind } from './topics.ts'
 
 /**
@@ -49,20 +50,27 @@ export const eventMessage = ({ shard, key, value, ingestTimeMs }: AppendRecord):
 })
 
 const GAP_START = GAP_KEY.charCodeAt(0)
-export const isGap = ({ key }: KafkaMessage): boolean => key !== null && key[0] === GAP_START && key.toString('latin1') === GAP_KEY
+export const isGap = (record: ReadRecord): boolean => {
+  if (record instanceof StoredRecord && record.kind !== GAP_START) return false
+  return record.key?.toString('latin1') === GAP_KEY
+}
 
-const ingestTimeOf = ({ headers, timestamp }: KafkaMessage): number => {
-  const header = headers?.[INGEST_HEADER]
+const ingestName = Buffer.from(INGEST_HEADER)
+
+const ingestTimeOf = (record: ReadRecord): number => {
+  const plain = record instanceof StoredRecord ? record.onlyNumber(ingestName) : -1
+  if (plain >= 0) return plain
+  const header = record.headers[INGEST_HEADER]
   const stamped = header === undefined ? Number.NaN : Number(header.toString() || Number.NaN)
-  return Number.isFinite(stamped) ? stamped : Number(timestamp)
+  return Number.isFinite(stamped) ? stamped : record.timestampMs
 }
 
 /** `base`: see Bases. */
-export const toLogRecord = (message: KafkaMessage, base = 0): LogRecord => ({
-  offset: Number(message.offset) + base,
-  ingestTimeMs: ingestTimeOf(message),
-  key: message.key ?? NOTHING,
-  value: message.value ?? NOTHING,
+export const toLogRecord = (record: ReadRecord, base = 0): LogRecord => ({
+  offset: record.offset + base,
+  ingestTimeMs: ingestTimeOf(record),
+  key: record.key ?? NOTHING,
+  value: record.value ?? NOTHING,
 })
 
 const slotMessage = (partition: number, { key, bytes }: SlotWrite): Message => ({
@@ -115,7 +123,7 @@ export type StateEntry =
   | { readonly kind: 'passed'; readonly offset: number }
   | { readonly kind: 'barrier'; readonly nonce: string }
 
-export const readState = ({ key, value, offset, headers }: KafkaMessage): StateEntry => {
+export const readState = ({ key, value, offset, headers }: ReadRecord): StateEntry => {
   const name = (key ?? NOTHING).toString('latin1')
   if (name.startsWith(SLOT)) return { kind: 'slot', key: key!.subarray(2), bytes: value }
   if (name.startsWith(META)) return { kind: 'meta', name: key!.subarray(2).toString(), bytes: value }

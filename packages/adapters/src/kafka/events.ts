@@ -3,6 +3,7 @@ import { PlumblineError } from '@plumbline/schemas'
 import { isGap, toLogRecord } from './codec.ts'
 import type { Bounds } from './bounds.ts'
 import type { PartitionReader, Stream } from './reader.ts'
+import type { StoredRecord } from './record.ts'
 
 export interface EventReaderOptions {
   readonly reader: PartitionReader
@@ -42,7 +43,9 @@ const ARRIVAL_MS = 2_000
 
 interface Shard {
   readonly stream: Stream
-  buffer: LogRecord[]
+  /** What is added to offsets to get positions. */
+  readonly base: number
+  buffer: readonly StoredRecord[]
   bytes: number
   /** Position of the next record to hand out, and to read. */
   head: number
@@ -53,7 +56,9 @@ interface Shard {
   arrived: () => void
 }
 
-const bytesOf = (records: readonly LogRecord[]): number => records.reduce((sum, { key, value }) => sum + key.length + value.length + 64, 0)
+/** What a record takes besides key and value, about. */
+const OVERHEAD = 64
+const bytesOf = (records: readonly StoredRecord[]): number => records.reduce((sum, { size }) => sum + size + OVERHEAD, 0)
 
 export const createEventReader = ({
   reader,
@@ -84,8 +89,8 @@ export const createEventReader = ({
     const start = Math.max(from, low)
     const stream = reader.open(shard, start - base, {
       onRecords(messages, position, end) {
-        const records = messages.filter((message) => !isGap(message)).map((message) => toLogRecord(message, base))
-        state.buffer.push(...records)
+        const records = messages.some(isGap) ? messages.filter((message) => !isGap(message)) : messages
+        state.buffer = state.buffer.length === 0 ? records : [...state.buffer, ...records]
         state.bytes += bytesOf(records)
         state.tail = position + base
         state.end = Math.max(state.end, end + base)
@@ -107,7 +112,7 @@ export const createEventReader = ({
         onArrived(shard)
       },
     })
-    const state: Shard = { stream, buffer: [], bytes: 0, head: from, tail: start, end: high, failure: null, arrived: () => {} }
+    const state: Shard = { stream, base, buffer: [], bytes: 0, head: from, tail: start, end: high, failure: null, arrived: () => {} }
     shards.set(shard, state)
     return state
   }
@@ -132,11 +137,12 @@ export const createEventReader = ({
     })
 
   const take = (state: Shard, count: number): readonly LogRecord[] => {
-    const records = state.buffer.slice(0, count)
+    const taken = state.buffer.slice(0, count)
     state.buffer = state.buffer.slice(count)
-    state.bytes -= bytesOf(records)
-    state.head = (records.at(-1)?.offset ?? state.head - 1) + 1
+    state.bytes -= bytesOf(taken)
     if (state.bytes < LITTLE_BYTES) state.stream.resume()
+    const records = taken.map((record) => toLogRecord(record, state.base))
+    state.head = (records.at(-1)?.offset ?? state.head - 1) + 1
     return records
   }
 

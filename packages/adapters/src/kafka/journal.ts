@@ -1,6 +1,7 @@
 import { PlumblineError } from '@plumbline/schemas'
-import type { Admin, Kafka, KafkaMessage } from 'kafkajs'
+import type { Admin, Kafka } from 'kafkajs'
 import { openPartitionReader } from './reader.ts'
+import type { ReadRecord } from './record.ts'
 
 /** Key prefix of marks: records by which a producer finds out whether its transaction was stored. Value: the nonce of the latest. */
 export const MARK = 't:'
@@ -26,7 +27,7 @@ export interface JournalOptions {
   readonly admin: Admin
   readonly topic: string
   /** All records but marks and barriers, in order, each once. */
-  readonly onRecords: (messages: readonly KafkaMessage[]) => void
+  readonly onRecords: (messages: readonly ReadRecord[]) => void
 }
 
 const WAIT_MS = 100
@@ -40,7 +41,7 @@ export const openJournal = async ({ kafka, admin, topic, onRecords }: JournalOpt
   let again: NodeJS.Timeout | undefined
   let closed = false
 
-  const isContent = ({ key, value }: KafkaMessage): boolean => {
+  const isContent = ({ key, value }: ReadRecord): boolean => {
     const start = key?.subarray(0, 2).toString('latin1')
     const nonce = value?.toString('latin1') ?? ''
     if (start === MARK && marks.has(nonce)) marks.set(nonce, true)
@@ -48,7 +49,7 @@ export const openJournal = async ({ kafka, admin, topic, onRecords }: JournalOpt
   }
 
   const sink = {
-    onRecords(messages: readonly KafkaMessage[], next: number): void {
+    onRecords(messages: readonly ReadRecord[], next: number): void {
       const content = messages.filter(isContent)
       if (content.length > 0) onRecords(content)
       position = next

@@ -1,32 +1,36 @@
 import assert from 'node:assert/strict'
 import { readdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ChunkCommit } from '@plumbline/detector'
 import fc from 'fast-check'
-import type { KafkaMessage, Message } from 'kafkajs'
+import type { Message } from 'kafkajs'
 import { brokerErrorType, isFenced, kafkaError } from './client.ts'
 import { INGEST_HEADER, eventMessage, outboxMessages, readState, stateMessages, toLogRecord } from './codec.ts'
+import { type ReadRecord, type StoredRecord, recordsOf } from './record.ts'
 import { cutRequests, sizeOf } from './requests.ts'
 import { restoreState } from './restore.ts'
 import { openSlotCache } from './slots.ts'
 import { MAX_RECORD_BYTES } from './topics.ts'
+
+const encodeRecord = createRequire(import.meta.url)('kafkajs/src/protocol/recordBatch/record/v0/index.js') as (
+  record: Message & { readonly timestampDelta: number },
+) => { readonly buffer: Buffer }
 
 const code =
   (expected: string) =>
   (error: unknown): boolean =>
     (error as { code?: string }).code === expected
 
-/** As the client hands it out again. */
-const received = ({ key, value, headers }: Message, offset = 0): KafkaMessage => ({
-  key: typeof key === 'string' ? Buffer.from(key) : (key ?? null),
-  value: typeof value === 'string' ? Buffer.from(value) : value,
-  headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, content]) => [name, Buffer.from(content as string)])),
-  timestamp: '77',
-  attributes: 0,
-  offset: String(offset),
-})
+/** As it is read again after the client has written it. */
+const received = (message: Message, offset = 0): ReadRecord => {
+  const records: StoredRecord[] = []
+  const bytes = encodeRecord({ ...message, timestampDelta: 7 }).buffer
+  recordsOf({ bytes, firstOffset: offset, firstTimeMs: 70, storedMs: null }, 1, records)
+  return records[0]!
+}
 
 const commit = (part: Partial<ChunkCommit>): ChunkCommit => ({
   shard: 5,

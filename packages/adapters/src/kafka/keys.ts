@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IngestBatch, IngestResult } from '@plumbline/detector'
-import type { KafkaMessage, Message } from 'kafkajs'
+import type { Message } from 'kafkajs'
+import type { ReadRecord } from './record.ts'
 import { openScratch } from './scratch.ts'
 
 /** Key prefix of first answers in the topic of Idempotency-Keys. */
@@ -49,7 +50,7 @@ export interface KeyTable {
   get(hash: Buffer): Buffer | undefined
   put(entries: readonly (readonly [hash: Buffer, bytes: Buffer])[]): void
   /** Takes records of the topic in. */
-  take(messages: readonly KafkaMessage[]): void
+  take(messages: readonly ReadRecord[]): void
   /** Forgets what expired before `nowMs`, some of it at a time. */
   forget(nowMs: number): void
   close(): Promise<void>

@@ -1,5 +1,5 @@
 import type { OutboxEntry, Topic } from '@plumbline/schemas'
-import type { KafkaMessage } from 'kafkajs'
+import type { ReadRecord } from './record.ts'
 import type { TopicKind } from './topics.ts'
 
 /** Where entries of an outbox topic are: the Kafka topic, and how their keys begin there (codec.ts). */
@@ -20,19 +20,19 @@ const COLON = 58
 const begins = (key: Buffer | null, prefix: string): boolean =>
   key !== null && key.length >= 2 && key[0] === prefix.charCodeAt(0) && key[1] === COLON
 
-const numberIn = ({ headers }: KafkaMessage, name: string, absent: number): number => {
-  const header = headers?.[name]
+const numberIn = ({ headers }: ReadRecord, name: string, absent: number): number => {
+  const header = headers[name]
   const value = header === undefined ? Number.NaN : Number(header.toString() || Number.NaN)
   return Number.isFinite(value) ? value : absent
 }
 
 /** A record as an entry of the topic; undefined when it is another topic's in the same Kafka topic, or nobody's. */
-export const toEntry = (topic: Topic, message: KafkaMessage): OutboxEntry | undefined => {
+export const toEntry = (topic: Topic, message: ReadRecord): OutboxEntry | undefined => {
   if (!begins(message.key, PLACES[topic].prefix)) return undefined
   const firstOffset = numberIn(message, 'offset', 0)
   return {
     topic,
-    sequence: Number(message.offset) + 1,
+    sequence: message.offset + 1,
     shard: numberIn(message, 'shard', 0),
     firstOffset,
     lastOffset: numberIn(message, 'last-offset', firstOffset),

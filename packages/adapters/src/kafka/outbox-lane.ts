@@ -1,9 +1,9 @@
 import type { OutboxLag } from '@plumbline/detector'
 import { type OutboxEntry, OutboxTrimmed, PlumblineError, type Topic } from '@plumbline/schemas'
-import type { KafkaMessage } from 'kafkajs'
 import type { Bounds } from './bounds.ts'
 import { toEntry } from './outbox-entry.ts'
 import type { PartitionReader, Stream } from './reader.ts'
+import type { ReadRecord } from './record.ts'
 
 export interface LaneOptions {
   readonly topic: Topic
@@ -58,7 +58,7 @@ export const createLane = ({ topic, lane, reader, bounds, onNews }: LaneOptions)
   // How many entries, and rows in them, the offsets read so far held.
   const seen = { offsets: 0, entries: 0, rows: 0 }
 
-  const onRecords = (to: Window, messages: readonly KafkaMessage[], position: number, high: number): void => {
+  const onRecords = (to: Window, messages: readonly ReadRecord[], position: number, high: number): void => {
     for (const message of messages) {
       const entry = toEntry(topic, message)
       if (entry === undefined) continue

@@ -1,6 +1,8 @@
-import type { Batch, Consumer, Kafka, KafkaMessage } from 'kafkajs'
+import type { Batch, Consumer, Kafka } from 'kafkajs'
 import { kafkaError } from './client.ts'
+import { asFetched, fetchedBatch } from './fetched.ts'
 import { joinGroup } from './member.ts'
+import type { StoredRecord } from './record.ts'
 import { MAX_REQUEST_BYTES } from './requests.ts'
 
 /** Who takes the records of one partition. */
@@ -9,7 +11,7 @@ interface RecordSink {
    * Records in order, none where there were only markers or aborted ones; `position` is where the next one will be looked for,
    * `end` where the log ended when they were sent.
    */
-  onRecords(messages: readonly KafkaMessage[], position: number, end: number): void
+  onRecords(messages: readonly StoredRecord[], position: number, end: number): void
   /** The records before `first` are gone. True: go on there. False: the stream has ended. */
   onGap(first: number): boolean
   /** The brokers cannot be read now; the stream has ended. */
@@ -48,14 +50,8 @@ export interface ReaderOptions {
 }
 
 const SESSION_MS = 30_000
-/**
- * Twice a request: kafkajs passes a batch that compaction has emptied only together with a whole batch behind it, and would ask
- * for the empty one for ever.
- */
+/** Twice a request: what a fetch brings of a partition may be cut off within a batch, and then holds a whole one before it. */
 const PARTITION_BYTES = 2 * MAX_REQUEST_BYTES
-
-/** The offset a fetch asked for; kafkajs has it, its types do not. */
-const fetchedOffset = (batch: Batch): number => Number((batch as Batch & { fetchedOffset: string }).fetchedOffset)
 
 export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: ReaderOptions): Promise<PartitionReader> => {
   const readings = new Map<number, Reading>()
@@ -81,14 +77,14 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
     const { partition } = batch
     const reading = readings.get(partition)
     if (reading === undefined || reading.paused) return halt(partition)
-    const fetched = fetchedOffset(batch)
-    if (fetched > reading.position && !reading.sink.onGap(fetched)) {
+    const fetched = asFetched(batch)
+    if (fetched.from > reading.position && !reading.sink.onGap(fetched.from)) {
       readings.delete(partition)
       return halt(partition)
     }
-    const from = Math.max(reading.position, fetched)
-    reading.position = Math.max(from, Number(batch.lastOffset()) + 1)
-    const messages = batch.messages.filter(({ offset }) => Number(offset) >= from)
+    const from = Math.max(reading.position, fetched.from)
+    reading.position = Math.max(from, fetched.next)
+    const messages = fetched.from < from ? fetched.messages.filter(({ offset }) => offset >= from) : fetched.messages
     reading.sink.onRecords(messages, reading.position, Number(batch.highWatermark))
   }
 
@@ -113,6 +109,7 @@ export const openPartitionReader = async ({ kafka, topic, partitions, waitMs }: 
     heartbeatInterval: 3_000,
     maxWaitTimeInMs: waitMs,
     maxBytesPerPartition: PARTITION_BYTES,
+    createBatch: fetchedBatch,
   }
   const member = await joinGroup(kafka, topic, config, {
     onJoined(_, joined) {

@@ -1,7 +1,7 @@
 import { PlumblineError } from '@plumbline/schemas'
-import type { KafkaMessage } from 'kafkajs'
 import { type Snapshot, type StateEntry, readState } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
+import type { ReadRecord } from './record.ts'
 import type { SlotCache } from './slots.ts'
 
 /** State of a shard as its topic has it at the barrier. */
@@ -85,7 +85,7 @@ export const restoreState = (
       throw fenced(shard)
     }
 
-    const onRecords = (messages: readonly KafkaMessage[]): void => {
+    const onRecords = (messages: readonly ReadRecord[]): void => {
       clearTimeout(timer)
       timer = silence()
       const batch: { key: Buffer; bytes: Buffer | null }[] = []
@@ -95,7 +95,7 @@ export const restoreState = (
         totals.records++
         totals.bytes += (message.key?.length ?? 0) + (message.value?.length ?? 0)
         if (entry.kind === 'slot') batch.push(entry)
-        done = take(entry, Number(message.offset))
+        done = take(entry, message.offset)
         if (done) break
       }
       slots.put(shard, batch)

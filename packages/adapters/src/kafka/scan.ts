@@ -1,6 +1,6 @@
 import { PlumblineError } from '@plumbline/schemas'
-import type { KafkaMessage } from 'kafkajs'
 import type { PartitionReader } from './reader.ts'
+import type { ReadRecord } from './record.ts'
 
 /** What to read of a topic: offsets from `from` up to, not including, `to`. */
 export interface Range {
@@ -14,7 +14,7 @@ export interface Range {
 const SILENCE_MS = 30_000
 
 /** Reads the committed records of a range in order. What `take` throws ends it. Error: TOPIC_UNREADABLE (retryable). */
-export const scanRange = (reader: PartitionReader, range: Range, take: (messages: readonly KafkaMessage[]) => void): Promise<void> =>
+export const scanRange = (reader: PartitionReader, range: Range, take: (messages: readonly ReadRecord[]) => void): Promise<void> =>
   new Promise((resolve, reject) => {
     const { topic, partition, from, to } = range
     if (from >= to) return resolve()
@@ -34,7 +34,7 @@ export const scanRange = (reader: PartitionReader, range: Range, take: (messages
         clearTimeout(timer)
         timer = silence()
         try {
-          take(messages.filter(({ offset }) => Number(offset) < to))
+          take(messages.filter(({ offset }) => offset < to))
         } catch (error) {
           return finish(() => reject(error as Error))
         }

@@ -1,8 +1,8 @@
-import type { KafkaMessage } from 'kafkajs'
 import { connectAdmin } from './access.ts'
 import { type KafkaSettings, createKafka, kafkaError } from './client.ts'
 import { readState } from './codec.ts'
 import { type PartitionReader, openPartitionReader } from './reader.ts'
+import type { ReadRecord } from './record.ts'
 import { scanRange } from './scan.ts'
 import { topicNames } from './topics.ts'
 
@@ -29,7 +29,7 @@ const readShard = async (
   wanted: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, Uint8Array>> => {
   const found = new Map<string, Uint8Array>()
-  const take = (message: KafkaMessage): void => {
+  const take = (message: ReadRecord): void => {
     const entry = readState(message)
     if (entry.kind !== 'slot') return
     const key = keyOf(entry.key)

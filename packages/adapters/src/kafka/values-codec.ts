@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { KafkaMessage, Message } from 'kafkajs'
+import type { Message } from 'kafkajs'
+import type { ReadRecord } from './record.ts'
 import { sizeOf } from './requests.ts'
 import { MAX_RECORD_BYTES, type TopicNames } from './topics.ts'
 
@@ -62,7 +63,7 @@ export type ValueRecord =
   | { readonly kind: 'value'; readonly name: string; readonly bytes: Buffer | null; readonly parts: number; readonly of: string }
   | { readonly kind: 'part'; readonly name: string; readonly bytes: Buffer | null; readonly index: number; readonly of: string }
 
-export const readValue = ({ key, value, headers = {} }: KafkaMessage): ValueRecord | undefined => {
+export const readValue = ({ key, value, headers }: ReadRecord): ValueRecord | undefined => {
   const text = key?.toString() ?? ''
   const of = headers[OF]?.toString() ?? ''
   if (text.startsWith(VALUE)) return { kind: 'value', name: text.slice(2), bytes: value, parts: Number(headers[PARTS] ?? 0), of }
@@ -72,7 +73,7 @@ export const readValue = ({ key, value, headers = {} }: KafkaMessage): ValueReco
 }
 
 /** Name and size of the put that a record belongs to; undefined for one alone. */
-export const putOf = ({ headers }: KafkaMessage): { readonly name: string; readonly count: number } | undefined => {
-  const [name, count] = headers?.[PUT]?.toString().split(':') ?? []
+export const putOf = ({ headers }: ReadRecord): { readonly name: string; readonly count: number } | undefined => {
+  const [name, count] = headers[PUT]?.toString().split(':') ?? []
   return name === undefined || count === undefined ? undefined : { name, count: Number(count) }
 }

@@ -1,4 +1,4 @@
-import type { KafkaMessage } from 'kafkajs'
+import type { ReadRecord } from './record.ts'
 import { putOf, readValue } from './values-codec.ts'
 
 /** Named values as their topics have them, in memory. */
@@ -8,7 +8,7 @@ export interface ValuesCopy {
   /** In how many parts the value is stored; 0 when it is one record or not there. */
   partsOf(name: string): number
   /** Records in the order of their topic. */
-  take(messages: readonly KafkaMessage[]): void
+  take(messages: readonly ReadRecord[]): void
   /** From now on a put is taken as a whole; before, while the copy is filled, record by record. */
   goLive(): void
   /** Called with the names that changed. */
@@ -27,7 +27,7 @@ interface Parts {
   readonly pieces: Map<number, Buffer>
 }
 interface Pending {
-  readonly messages: KafkaMessage[]
+  readonly messages: ReadRecord[]
   readonly timer: NodeJS.Timeout
 }
 
@@ -57,11 +57,11 @@ export const createValuesCopy = (): ValuesCopy => {
   }
 
   /** Takes one record in; the name, when its value is another one now. */
-  const apply = (message: KafkaMessage): string | undefined => {
+  const apply = (message: ReadRecord): string | undefined => {
     const record = readValue(message)
     if (record === undefined) return undefined
     const { name, of } = record
-    const offset = Number(message.offset)
+    const { offset } = message
     if (offset <= (decided.get(name) ?? -1)) return undefined
     if (record.kind === 'part') {
       keepPart(name, of, record.index, record.bytes)
@@ -76,7 +76,7 @@ export const createValuesCopy = (): ValuesCopy => {
     return name
   }
 
-  const applyAll = (messages: readonly KafkaMessage[]): void => {
+  const applyAll = (messages: readonly ReadRecord[]): void => {
     const changed = new Set(messages.map((message) => apply(message)).filter((name) => name !== undefined))
     if (changed.size > 0) for (const listener of listeners) listener([...changed])
   }
@@ -89,7 +89,7 @@ export const createValuesCopy = (): ValuesCopy => {
     applyAll(whole.messages)
   }
 
-  const takeLive = (message: KafkaMessage): void => {
+  const takeLive = (message: ReadRecord): void => {
     const put = putOf(message)
     if (put === undefined) return applyAll([message])
     let own = pending.get(put.name)
@@ -98,7 +98,7 @@ export const createValuesCopy = (): ValuesCopy => {
     if (own.messages.length + (early.get(put.name) ?? 0) === put.count) settle(put.name)
   }
 
-  const takeEarly = (messages: readonly KafkaMessage[]): void => {
+  const takeEarly = (messages: readonly ReadRecord[]): void => {
     for (const put of messages.map((message) => putOf(message)?.name)) if (put !== undefined) early.set(put, (early.get(put) ?? 0) + 1)
     applyAll(messages)
   }

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import type { Admin, Kafka, KafkaMessage } from 'kafkajs'
+import type { Admin, Kafka } from 'kafkajs'
 import type { Bases } from '../bases.ts'
 import { groupOf } from '../outbox-cursors.ts'
 import type { PartitionReader } from '../reader.ts'
+import type { ReadRecord } from '../record.ts'
 import { scanRange } from '../scan.ts'
 import { type TopicKind, topicNames } from '../topics.ts'
 import type { KafkaValues } from '../values.ts'
@@ -38,7 +39,7 @@ export const fileOf = ({ options, files }: Context, name: string) => {
   return { write: writer.write, end: () => void (files[name] = writer.end()) }
 }
 
-const rawHead = ({ key, headers = {} }: KafkaMessage): Buffer =>
+const rawHead = ({ key, headers }: ReadRecord): Buffer =>
   Buffer.from(
     JSON.stringify({
       key: key?.toString('base64') ?? '',

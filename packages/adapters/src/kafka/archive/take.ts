@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PlumblineError } from '@plumbline/schemas'
-import type { KafkaMessage } from 'kafkajs'
 import { connectAdmin } from '../access.ts'
 import { eventBase } from '../bases.ts'
 import { type KafkaSettings, createKafka, kafkaError } from '../client.ts'
@@ -9,6 +8,7 @@ import { createClosers } from '../closers.ts'
 import { isGap, readState, type Snapshot, toLogRecord } from '../codec.ts'
 import { checkDeployment, deploymentValue } from '../deployment-value.ts'
 import { type PartitionReader, openPartitionReader } from '../reader.ts'
+import type { ReadRecord } from '../record.ts'
 import { scanRange } from '../scan.ts'
 import { checkTopics } from '../topic-check.ts'
 import { topicNames } from '../topics.ts'
@@ -131,7 +131,7 @@ const keepEvents = async (
         `Events of shard ${shard} from ${starts[shard]} on were removed by retention: what is to be done is not there any more.`,
       )
     const file = fileOf(context, FILES.events(shard))
-    const keep = (message: KafkaMessage): void => {
+    const keep = (message: ReadRecord): void => {
       if (isGap(message)) return
       const { offset, ingestTimeMs, key, value } = toLogRecord(message, base)
       const head = Buffer.alloc(16)
