@@ -2,9 +2,10 @@ import type { Alert, AlertCapsule } from './alert.ts'
 import { PlumblineError } from './codes.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { Verdict } from './feedback.ts'
+import type { Incident } from './incident.ts'
 
 /** What leaves the detector and its services, in the order of the embedded log's stored numbers. Append only. */
-export const TOPICS = ['scored', 'alerts', 'capsules', 'dead-letters', 'feedback', 'releases', 'audit'] as const
+export const TOPICS = ['scored', 'alerts', 'capsules', 'dead-letters', 'feedback', 'releases', 'audit', 'incidents'] as const
 export type Topic = (typeof TOPICS)[number]
 
 /** A verdict as it goes to the store; its effect travels as a control record. `time` in ms since epoch. */
@@ -46,6 +47,7 @@ export interface TopicRecord extends Record<Topic, unknown> {
   feedback: FeedbackRecord
   releases: ReleaseRecord
   audit: AuditRecord
+  incidents: Incident
 }
 
 /** One record of the outbox. Sequences count up from 1 per lane; on Kafka with gaps. */

@@ -74,6 +74,7 @@ export const SCORED_FLAGS = {
   outsideWrite: 8192,
   newDestination: 16384,
   untold: 32768,
+  told: 65536,
 } as const
 
 /** What it means that a flag is set. */
@@ -94,4 +95,5 @@ export const SCORED_FLAG_WORDS: Readonly<Record<keyof typeof SCORED_FLAGS, strin
   outsideWrite: 'Sent data outside.',
   newDestination: 'To a destination that is new to the identity.',
   untold: 'To a destination that the request did not name.',
+  told: 'To a destination that the request named.',
 }

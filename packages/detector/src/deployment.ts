@@ -10,7 +10,7 @@ export interface KeyValue {
 }
 
 /** Rows of topics that no detector writes. */
-export type OutboxRows = { readonly [T in 'feedback' | 'releases' | 'audit']?: readonly TopicRecord[T][] }
+export type OutboxRows = { readonly [T in 'feedback' | 'releases' | 'audit' | 'incidents']?: readonly TopicRecord[T][] }
 
 /** One request of a sender, or one act of a service: stored whole or not at all. */
 export interface IngestBatch {

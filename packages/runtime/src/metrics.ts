@@ -71,6 +71,17 @@ export const METRICS = {
     help: 'What receivers did: alerts delivered, alerts refused for ever and passed over (and those nobody can read: damaged), tries that failed and are repeated',
     labels: ['sink', 'outcome'],
   },
+  plumbline_incidents_total: {
+    kind: 'counter',
+    help: 'Incidents across identities, by kind and severity; revision: first, or one more of the same',
+    labels: ['kind', 'severity', 'revision'],
+  },
+  plumbline_correlator_lag_rows: { kind: 'gauge', help: 'Scored rows in which incidents have not been looked for yet' },
+  plumbline_correlator_left_out: {
+    kind: 'gauge',
+    help: 'What incidents were made without since this process began: late (it made a new revision), too_late, overflow (no room), forgotten (memory)',
+    labels: ['why'],
+  },
   plumbline_commit_seconds: { kind: 'histogram', help: 'Time of one chunk commit', buckets: SECONDS },
   plumbline_chunk_events: { kind: 'histogram', help: 'Events per committed chunk', buckets: [1, 10, 50, 100, 250, 500, 1000, 2000, 5000] },
   plumbline_chunk_seconds: { kind: 'histogram', help: 'Time the detector takes for one chunk', buckets: SECONDS },

@@ -34,7 +34,10 @@ const capsulesOf = (where: string): Deletion => ({ table: 'capsules', where: `al
 /** Alerts last: their ids say which capsules go. The audit log stays. */
 const OF_TENANT: readonly Deletion[] = [
   capsulesOf(TENANT),
-  ...['scored_events', 'identities', 'dead_letters', 'feedback', 'releases', 'alerts'].map((table) => ({ table, where: TENANT })),
+  ...['scored_events', 'identities', 'dead_letters', 'feedback', 'releases', 'alerts', 'incidents'].map((table) => ({
+    table,
+    where: TENANT,
+  })),
 ]
 /**
  * A dead letter has no identity of its own: it goes when its payload names the id, and it is the tenant's, or nobody's, or was sent by
@@ -50,6 +53,7 @@ const OF_IDENTITY: readonly Deletion[] = [
     where: `match(tryBase64Decode(payload), {named:String}) AND (${TENANT} OR tenant = '' OR match(tryBase64Decode(payload), {named_tenant:String}))`,
   },
   { table: 'alerts', where: BEFORE },
+  { table: 'incidents', where: `${TENANT} AND has(identities, {identity:String})` },
 ]
 
 /** A text as the value of a JSON field, as a regular expression of RE2. */

@@ -90,6 +90,24 @@ const toRow: { [T in JsonTopic]: (record: TopicRecord[T], entry: OutboxEntry, de
     sha256: record.sha256,
     body: JSON.stringify(record.body ?? null),
   }),
+  incidents: (incident) => ({
+    tenant: incident.tenant,
+    id: incident.id,
+    revision: incident.revision,
+    kind: incident.kind,
+    severity: incident.severity,
+    severity_rank: SEVERITIES.indexOf(incident.severity),
+    cause_kind: incident.cause.kind,
+    cause: incident.cause.value,
+    identities: incident.identities.map(({ id }) => id),
+    identity_count: incident.identityCount,
+    alerts: incident.alerts,
+    events: incident.events,
+    first_seen: time(incident.firstSeen),
+    last_seen: time(incident.lastSeen),
+    headline: incident.text.headline,
+    incident: JSON.stringify(incident),
+  }),
   audit: (record, entry) => ({
     sequence: entry.sequence,
     time: time(record.time),
@@ -109,6 +127,7 @@ const TABLES: Readonly<Record<Topic, string>> = {
   feedback: 'feedback',
   releases: 'releases',
   audit: 'audit',
+  incidents: 'incidents',
 }
 
 /** Columns that a scored block of a schema version carries; undefined when this build does not know the version. */

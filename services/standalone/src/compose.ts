@@ -17,7 +17,7 @@ import {
 import type { RemoveRecords } from './erasure.ts'
 import { httpPart } from './http.ts'
 import { checkStoreIsPossible } from './local-storage.ts'
-import { deliveryPart, policyPart } from './parts.ts'
+import { correlatorPart, deliveryPart, policyPart } from './parts.ts'
 import { prepareService, runParts, type Service, type ServiceHooks } from './service.ts'
 
 /** What the parts of one process share; nothing is started. */
@@ -55,6 +55,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: ServiceHo
     localDetectionPart(context),
     policyPart(context),
     deliveryPart(context),
+    correlatorPart(context),
     localStorePart(context),
     localTrainerPart(context),
     housekeepingPart(context),

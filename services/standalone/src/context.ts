@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Store } from '@plumbline/adapters/clickhouse'
 import type { Forwarder } from '@plumbline/adapters/siem'
 import type { Console } from '@plumbline/console'
+import type { CorrelatorService } from '@plumbline/correlator'
 import type { DeploymentLog } from '@plumbline/detector'
 import { createIngestClock, createTenantLedger, type IngestPort, type TenantLedger } from '@plumbline/gateway'
 import { createHealth, createMetrics, type Health, type Logger, type Metrics } from '@plumbline/runtime'
@@ -59,6 +60,7 @@ export interface Context {
   verdicts: Verdicts | null
   policy: PolicyLoader | null
   forwarder: Forwarder | null
+  correlator: CorrelatorService | null
   storage: Storage | null
   trainer: Trainer | null
   demo: Demo | null
@@ -126,6 +128,7 @@ export const createContext = <C extends ServiceConfig>(options: ContextOptions<C
     verdicts: null,
     policy: null,
     forwarder: null,
+    correlator: null,
     storage: null,
     trainer: null,
     demo: null,

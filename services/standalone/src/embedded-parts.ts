@@ -103,7 +103,17 @@ export const demoPart = (context: EmbeddedContext): Part => ({
     const storage = present(context.storage, 'The store')
     const releases = present(context.releases, 'The log')
     const forwarder = present(context.forwarder, 'Delivery')
-    const removal = createRemoval({ log, detection, releases, trainer, storage, tenants: context.tenants, clock, logger })
+    const removal = createRemoval({
+      log,
+      detection,
+      releases,
+      trainer,
+      storage,
+      correlator: context.correlator,
+      tenants: context.tenants,
+      clock,
+      logger,
+    })
     context.demo = createDemo({
       log,
       door: createDoor({ port, shards: config.shards, clock, metrics }),

@@ -92,7 +92,16 @@ test('an identity is forgotten with its records and verdicts; who is called alik
   const recording = { erase: async (what: unknown) => (asked.push(what), { done: Promise.resolve() }) }
   const storage = { recording } as unknown as ErasureDeps['storage']
   const removeRecords: RemoveRecords = async (record) => (await log.removeTenant({ record, slot: () => false, state: () => false })).events
-  const erase = createErasure({ log, detection, storage, removeRecords, clock: () => NOW, logger, signal: new AbortController().signal })
+  const erase = createErasure({
+    log,
+    detection,
+    storage,
+    correlator: null,
+    removeRecords,
+    clock: () => NOW,
+    logger,
+    signal: new AbortController().signal,
+  })
   // Three events, the verdict and the request itself.
   assert.equal(await erase({ tenant: 'acme', identity: 'alice' }), 5)
   assert.deepEqual(

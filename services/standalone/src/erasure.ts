@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CorrelatorService } from '@plumbline/correlator'
 import type { DeploymentLog } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import { type EraseRequest, PlumblineError } from '@plumbline/schemas'
@@ -13,6 +14,8 @@ export interface ErasureDeps {
   readonly log: DeploymentLog
   readonly detection: Pick<Detection, 'tenants' | 'placeOf'>
   readonly storage: Pick<Storage, 'recording'>
+  /** Forgets what goes over several identities, this one among them. */
+  readonly correlator: Pick<CorrelatorService, 'forget'> | null
   /** Removes processed records that are claimed from the log, where it can; returns how many went. */
   readonly removeRecords: RemoveRecords
   readonly clock: () => number
@@ -49,7 +52,7 @@ const isOf = (key: string, value: Uint8Array, { tenant, identity }: EraseRequest
  * keeps them until retention. What comes later is a new identity. Returns how many records of the log went. After a crash on the way it is to be asked for again.
  */
 export const createErasure =
-  ({ log, detection, storage, removeRecords, clock, logger, signal }: ErasureDeps) =>
+  ({ log, detection, storage, correlator, removeRecords, clock, logger, signal }: ErasureDeps) =>
   async (request: EraseRequest): Promise<number> => {
     const { tenant, identity } = request
     if (!detection.tenants().some(({ name }) => name === tenant))
@@ -64,6 +67,7 @@ export const createErasure =
     })
     const upTo = ends.get(shard) ?? log.head(shard).next
     while (log.head(shard).position < upTo) await sleep(LOOK_MS, undefined, { signal })
+    await correlator?.forget(tenant, identity)
     const { done } = await storage.recording.erase({ tenant, identity: { id: identity, upTo } })
     const records = await removeRecords((bytes, value, offset) => offset < upTo && isOf(text.decode(bytes), value, request))
     // The keyed hash, not the name: the audit log stays.

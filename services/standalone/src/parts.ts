@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { createCorrelator } from '@plumbline/correlator'
 import { type DeploymentLog, pinnedConfig } from '@plumbline/detector'
 import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
@@ -118,6 +119,28 @@ export const deliveryPart = (context: Context): Part => {
     stop: () => stop(),
   }
 }
+
+/** Behaviour across identities. One per deployment: whoever has the log's seat runs it. */
+export const correlatorPart = (context: Context): Part => ({
+  name: 'correlator',
+  async start() {
+    const { metrics, health, logger } = context
+    const correlator = createCorrelator({
+      log: logOf(context),
+      onIncidents: (incidents) => {
+        for (const { kind, severity, revision } of incidents)
+          metrics.plumbline_incidents_total.inc({ kind, severity, revision: revision === 1 ? 'first' : 'more' })
+      },
+      onError: (err) => logger.warn({ err }, 'incidents wait'),
+      onGap: ({ message }) => logger.warn({ reason: message }, 'rows were removed by retention before incidents were looked for in them'),
+    })
+    await correlator.start()
+    context.correlator = correlator
+    // Alerts go on without it.
+    health.register('correlator', () => ({ ok: true, detail: correlator.health().error ?? 'looking' }))
+  },
+  stop: () => context.correlator?.stop(),
+})
 
 export const storePart = (context: Context, make: (onUp: () => void) => Storage): Part => ({
   name: 'store',

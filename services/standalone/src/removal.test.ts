@@ -96,7 +96,18 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
   const tenants = createTenantLedger({ perInstance: TENANTS.length, perToken: TENANTS.length })
   tenants.load(TENANTS.map((name) => [name, 'main']))
   const trainer = { forget: (tenant: string) => void forgotten.push(tenant) }
-  const remove = createRemoval({ log, detection, releases, trainer, storage, tenants, clock: () => NOW, logger, drainMs: 100 })
+  const remove = createRemoval({
+    log,
+    detection,
+    releases,
+    trainer,
+    storage,
+    correlator: null,
+    tenants,
+    clock: () => NOW,
+    logger,
+    drainMs: 100,
+  })
   await remove('demo', 'token holder')
   await detection.stop()
   const after = await look()

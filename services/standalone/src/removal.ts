@@ -1,4 +1,5 @@
 import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
+import type { CorrelatorService } from '@plumbline/correlator'
 import { isStateOf } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
@@ -13,6 +14,8 @@ export interface RemovalDeps {
   readonly detection: LocalDetection
   readonly releases: ReleaseStore
   readonly trainer: Pick<Trainer, 'forget'>
+  /** Forgets what goes over several identities of it. */
+  readonly correlator: Pick<CorrelatorService, 'forget'> | null
   readonly storage: Pick<Storage, 'recording'>
   /** Told that the tenant is gone. */
   readonly tenants?: Pick<TenantLedger, 'close'>
@@ -58,6 +61,7 @@ export const createRemoval =
       detection.drained().catch(() => undefined),
       drainMs,
     )
+    await deps.correlator?.forget(tenant)
     const { done } = await storage.recording.erase({ tenant })
     const released = new Set([
       ...releases.namesOf(tenant),

@@ -105,6 +105,7 @@ export const createStatus = (parts: Context): StatusTracker => {
       if (rows !== null) metrics.plumbline_recorder_rows_total.inc(Math.max(0, rows - recorded))
       recorded = rows ?? recorded
     }
+    observeCorrelator()
     ticks++
     const at = `${sum(known, ({ events }) => events)} ${deadLetters()}`
     if (storage === null || !storage.state().up || (countedAt !== '' && (ticks % COUNT_EVERY_TICKS !== 0 || countedAt === at))) return
@@ -112,6 +113,14 @@ export const createStatus = (parts: Context): StatusTracker => {
     countInStore(storage).catch(() => {
       countedAt = ''
     })
+  }
+
+  const observeCorrelator = (): void => {
+    if (parts.correlator === null) return
+    const { lagRows, late, tooLate, overflow, tenantsForgotten, forgotten } = parts.correlator.health()
+    metrics.plumbline_correlator_lag_rows.set(lagRows)
+    const leftOut = { late, too_late: tooLate, overflow, forgotten: forgotten + tenantsForgotten }
+    for (const [why, count] of Object.entries(leftOut)) metrics.plumbline_correlator_left_out.set({ why }, count)
   }
 
   /** All that were ever written, before they are stored. */

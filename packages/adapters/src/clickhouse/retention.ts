@@ -8,6 +8,7 @@ const TABLES = {
   alerts: { agent: "'agent'", user: "'user'", service: "'service'" },
   capsules: { agent: "'agent'", user: "'user'", service: "'service'" },
   dead_letters: null,
+  incidents: null,
 } as const
 type Table = keyof typeof TABLES
 const KINDS = ['agent', 'user', 'service'] as const
@@ -29,7 +30,7 @@ export const RETENTION_FIELDS = {
     unit: 'days',
   }),
   alertRetentionDays: days.optional().meta({
-    description: 'The same for alerts and what explains them. Not set: storeRetentionDays.',
+    description: 'The same for alerts, what explains them, and incidents. Not set: storeRetentionDays.',
     unit: 'days',
   }),
   deadLetterRetentionDays: days.optional().meta({ description: 'The same for dead letters. Not set: storeRetentionDays.', unit: 'days' }),
@@ -60,6 +61,7 @@ export const retentionOf = (config: RetentionConfig): Retention => {
     alerts: { days: alertRetentionDays, kinds },
     capsules: { days: alertRetentionDays, kinds },
     dead_letters: deadLetterRetentionDays,
+    incidents: alertRetentionDays,
   }
 }
 

@@ -75,7 +75,7 @@ test('the recorder inserts and knows how far it is; it reads no row, changes no 
   await checkMigrated(recorder)
   await insert(recorder, 'scored_events', EVENT)
   await insert(recorder, 'recorder_positions', { log: 'l', topic: 'scored', lane: 1, sequence: 7, rows: 1 })
-  for (const table of ['alerts', 'capsules', 'dead_letters', 'feedback', 'releases', 'audit'])
+  for (const table of ['alerts', 'capsules', 'dead_letters', 'feedback', 'releases', 'audit', 'incidents'])
     await insert(recorder, table, table === 'capsules' ? { alert_id: 'a' } : { tenant: 't' })
   assert.deepEqual(await recorder.rows('SELECT max(sequence) AS n FROM plumbline.recorder_positions'), [{ n: 7 }])
   // The summary of identities is filled by its view, with the owner's rights.

@@ -13,7 +13,7 @@ import type { TopicKind } from './topics.ts'
  *                `o:passed`: position behind markers and aborted records that follow `o:next`: no event lies between
  *                `b:barrier`: a take-over, value = its nonce
  *   scored       `r:` shard `:` first offset: one RowBinary block of a whole chunk
- *   alerts       `a:` alert id: Alert as JSON · `k:` alert id: AlertCapsule as JSON
+ *   alerts       `a:` alert id: Alert as JSON · `k:` alert id: AlertCapsule as JSON · `i:` incident id: Incident as JSON
  *   dead-letters `d:` shard `:` offset: DeadLetter as JSON
  *   feedback     `f:` alert id: FeedbackRecord as JSON
  *   audit        `u:` action: AuditRecord as JSON · `l:` release id: ReleaseRecord as JSON

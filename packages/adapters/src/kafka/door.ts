@@ -53,7 +53,7 @@ interface Job {
   readonly reject: (error: Error) => void
 }
 
-const ROW_TOPICS = ['feedback', 'releases', 'audit'] as const
+const ROW_TOPICS = ['feedback', 'releases', 'audit', 'incidents'] as const
 /** Requests that wait share a transaction up to this size. */
 const TRANSACTION_BYTES = 4 * 1024 * 1024
 const MAX_KEY_BYTES = 65_535

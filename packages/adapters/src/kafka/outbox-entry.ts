@@ -7,6 +7,7 @@ export const PLACES: Readonly<Record<Topic, { readonly kind: TopicKind; readonly
   scored: { kind: 'scored', prefix: 'r:' },
   alerts: { kind: 'alerts', prefix: 'a:' },
   capsules: { kind: 'alerts', prefix: 'k:' },
+  incidents: { kind: 'alerts', prefix: 'i:' },
   'dead-letters': { kind: 'dead-letters', prefix: 'd:' },
   feedback: { kind: 'feedback', prefix: 'f:' },
   releases: { kind: 'audit', prefix: 'l:' },

@@ -29,6 +29,7 @@ const messageOf = (topic: Topic, value: unknown): Message => {
   if (topic === 'capsules') return capsuleMessage(0, value as AlertCapsule)
   if (topic === 'feedback') return row(`f:${(value as TopicRecord['feedback']).alertId}`, value)
   if (topic === 'releases') return row(`l:${(value as TopicRecord['releases']).releaseId}`, value)
+  if (topic === 'incidents') return row(`i:${(value as TopicRecord['incidents']).id}`, value)
   if (topic === 'audit') return row(`u:${(value as TopicRecord['audit']).action}`, value)
   throw new PlumblineError('TOPIC_NOT_PUBLISHABLE', 'Scored rows are stored by the worker that scored them, and not published.')
 }

@@ -29,7 +29,7 @@ const MARK = 1
 const NO_FINGERPRINT = new Uint8Array(FINGERPRINT_BYTES)
 
 /** In the order in which they are stored. */
-const ROW_TOPICS = ['feedback', 'releases', 'audit'] as const
+const ROW_TOPICS = ['feedback', 'releases', 'audit', 'incidents'] as const
 
 type Idempotency = NonNullable<IngestBatch['idempotency']>
 

@@ -13,6 +13,10 @@ const uuid5 = (namespaceHex: string, name: string): string => {
 
 const NAMESPACE = uuid5(DNS, 'plumbline').replaceAll('-', '')
 
+/** UUIDv5 over what joins the identities, and when that began: the same for any number of shards. */
+export const incidentId = (tenant: string, kind: string, causeKind: string, cause: string, first: number): string =>
+  uuid5(NAMESPACE, JSON.stringify([tenant, 'incident', kind, causeKind, cause, first]))
+
 /** UUIDv5 over tenant, identity, group key and first position: never over model, configuration or code (C6). */
 export const alertId = (tenant: string, identity: string, groupKey: string, topic: string, shard: number, firstOffset: number): string =>
   uuid5(NAMESPACE, JSON.stringify([tenant, identity, groupKey, topic, shard, firstOffset]))

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { SCORED_FLAGS } from '@plumbline/schemas'
 import { type Act, MINUTE, Rig, START } from '../rig.testkit.ts'
 
-const FLOW = ['untrustedRead', 'sensitiveRead', 'outsideWrite', 'newDestination', 'untold'] as const
+const FLOW = ['untrustedRead', 'sensitiveRead', 'outsideWrite', 'newDestination', 'untold', 'told'] as const
 
 test('a row says what joins it to others, and which step of a flow it is', () => {
   const rig = new Rig()
@@ -17,7 +17,7 @@ test('a row says what joins it to others, and which step of a flow it is', () =>
   assert.deepEqual(said({ action: 'web.fetch', class: 'web', outcome: 'failure' }), [])
   assert.deepEqual(said({ action: 'hr.read', class: 'hr', sensitivity: 3 }), ['sensitiveRead'])
   assert.deepEqual(said({ ...out, destinationProvenance: 'tool' }), ['outsideWrite', 'newDestination', 'untold'])
-  assert.deepEqual(said({ ...out, destinationProvenance: 'user' }), ['outsideWrite'], 'known by now, and asked for')
+  assert.deepEqual(said({ ...out, destinationProvenance: 'user' }), ['outsideWrite', 'told'], 'known by now, and asked for')
   assert.deepEqual(
     said({ ...out, destination: 'other.example' }),
     ['outsideWrite', 'newDestination'],

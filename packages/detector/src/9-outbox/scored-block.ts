@@ -9,7 +9,7 @@ const CONFIDENTIAL = 2
 
 /** What the act is in a flow that goes over several identities: who joins rows later does not know the policy. */
 const flowFlags = (w: Work): number => {
-  const { untrustedRead, sensitiveRead, outsideWrite, newDestination, untold } = SCORED_FLAGS
+  const { untrustedRead, sensitiveRead, outsideWrite, newDestination, untold, told } = SCORED_FLAGS
   if (w.event.outcome !== 0) return 0
   let flags = 0
   if (w.isUntrusted) flags |= untrustedRead
@@ -17,7 +17,8 @@ const flowFlags = (w: Work): number => {
   if (!w.isExternal || !w.isWrite) return flags
   flags |= outsideWrite
   if (w.newDestination) flags |= newDestination
-  return w.event.provenance === ABSENT || w.event.provenance === TOLD ? flags : flags | untold
+  if (w.event.provenance === ABSENT) return flags
+  return flags | (w.event.provenance === TOLD ? told : untold)
 }
 /** Index of `user` in PROVENANCES. */
 const TOLD = 0

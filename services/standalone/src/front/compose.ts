@@ -1,7 +1,7 @@
 import type { KafkaSettings } from '@plumbline/adapters/kafka'
 import { createContext } from '../context.ts'
 import { httpPart } from '../http.ts'
-import { deliveryPart, policyPart, trainerPart } from '../parts.ts'
+import { correlatorPart, deliveryPart, policyPart, trainerPart } from '../parts.ts'
 import { announceInstance, prepareService, runParts, type Service, type ServiceHooks } from '../service.ts'
 import type { FrontConfig } from './config.ts'
 import { brokerObstacle, type FrontContext, kafkaPart, remoteDetectionPart, remoteStorePart } from './parts.ts'
@@ -36,6 +36,7 @@ export const startFront = async (config: FrontConfig, hooks: FrontHooks = {}): P
     remoteDetectionPart(context),
     policyPart(context),
     deliveryPart(context),
+    correlatorPart(context),
     remoteStorePart(context),
     trainerPart(context),
   ]

@@ -79,7 +79,16 @@ export const createOperator = (context: Context): Operator => {
     const detection = present(context.detection, 'The detector')
     const storage = present(context.storage, 'The store')
     const { logger, removeRecords } = context
-    const run = createErasure({ log: logOf(context), detection, storage, removeRecords, clock, logger, signal })(request)
+    const run = createErasure({
+      log: logOf(context),
+      detection,
+      storage,
+      correlator: context.correlator,
+      removeRecords,
+      clock,
+      logger,
+      signal,
+    })(request)
     run.catch(() => erasing.delete(name))
     erasing.set(name, run)
     return run

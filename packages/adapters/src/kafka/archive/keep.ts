@@ -25,7 +25,7 @@ export interface Context {
 /** Topics of the outbox, and the outbox topic whose cursor of the recorder says what ClickHouse holds already. */
 const OUTBOX = [
   ['scored', ['scored']],
-  ['alerts', ['alerts', 'capsules']],
+  ['alerts', ['alerts', 'capsules', 'incidents']],
   ['dead-letters', ['dead-letters']],
   ['feedback', ['feedback']],
   ['audit', ['releases', 'audit']],

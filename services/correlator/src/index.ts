@@ -1,0 +1,7 @@
+export {
+  type CorrelatorHealth,
+  type CorrelatorPoint,
+  type CorrelatorService,
+  type CorrelatorServiceOptions,
+  createCorrelator,
+} from './correlator.ts'
