@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ChunkCommit } from '@plumbline/detector'
+import { SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
 import fc from 'fast-check'
 import type { Message } from 'kafkajs'
 import { brokerErrorType, isFenced, kafkaError } from './client.ts'
@@ -113,7 +114,7 @@ test('a restore that its reader refuses at once leaves nothing behind that fires
     },
     close: async () => {},
   }
-  const slots = { clear: async () => {}, put() {}, load: () => -1, close: async () => {} }
+  const slots = { clear: async () => {}, put() {}, fill() {}, load: () => -1, close: async () => {} }
   await assert.rejects(restoreState(reader, slots, 0, { offset: 0, nonce: 'x' }, new AbortController().signal), refusal)
   t.mock.timers.tick(60_000)
 })
@@ -123,7 +124,7 @@ test('a state record of a newer build stops the restore instead of being dropped
 })
 
 test("a shard's outbox records share one partition, also where a topic has fewer than there are shards", () => {
-  const scored = { schemaVersion: 1, firstOffset: 7, lastOffset: 8, rows: 2, bytes: Buffer.from('rows') }
+  const scored = { schemaVersion: SCORED_SCHEMA_VERSION, firstOffset: 7, lastOffset: 8, rows: 2, bytes: Buffer.from('rows') }
   const parts = outboxMessages(commit({ scored }), new Map([['scored', 3]]))
   const sent = parts.flatMap(({ kind, messages }) => messages.map(({ partition }) => [kind, partition]))
   assert.deepEqual(sent, [['scored', 2]])
@@ -156,6 +157,27 @@ test('slots are kept per shard, replaced, removed and forgotten, and the cache l
   cache.put(2, [{ key: key(1), bytes: Buffer.from('c') }])
   assert.deepEqual([loaded(1, 0), loaded(1, 1), loaded(1, 2), loaded(2, 1), loaded(3, 1)], ['a0', 'b', -1, 'c', -1])
   assert.throws(() => cache.load(1, key(4_999), Buffer.alloc(2)), code('SLOT_TOO_LARGE'))
+  // More than is kept in memory: the oldest is on disk by then, and all of it is found, replaced, removed and forgotten there as well.
+  const large = (n: number, mark: string): { key: Buffer; bytes: Buffer } => ({ key: key(n), bytes: Buffer.alloc(8_000, `${mark}${n};`) })
+  const many = (mark: string, from: number, to: number) => Array.from({ length: to - from }, (_, n) => large(from + n, mark))
+  cache.put(4, many('a', 0, 3_000))
+  cache.put(4, many('b', 0, 10))
+  cache.put(4, [{ key: key(20), bytes: null }])
+  const start = (n: number): string => {
+    const room = Buffer.alloc(8_000)
+    return cache.load(4, key(n), room) < 0 ? '' : room.toString('latin1', 0, room.indexOf(';'))
+  }
+  const expected = ['b0', 'b9', 'a10', '', 'a21', 'a2999']
+  const found = () => [0, 9, 10, 20, 21, 2_999].map(start)
+  assert.deepEqual(found(), expected)
+  cache.put(4, many('c', 3_000, 6_000))
+  assert.deepEqual(found(), expected)
+  // A take-over fills in what others have stored meanwhile.
+  cache.put(4, [large(21, 'd')])
+  cache.fill(4, [large(21, 'e'), { key: key(2_999), bytes: null }])
+  assert.deepEqual(found(), [...expected.slice(0, 4), 'e21', ''])
+  await cache.clear(4)
+  assert.deepEqual([...found(), start(5_999)], ['', '', '', '', '', '', ''])
   await cache.clear(1)
   assert.deepEqual([loaded(1, 0), loaded(1, 4_999), loaded(2, 1)], [-1, -1, 'c'])
   await cache.clear(65_535)

@@ -4,7 +4,7 @@ import type { Admin, Kafka, Producer, TopicMessages } from 'kafkajs'
 import { type KafkaCompression, isFenced, kafkaError } from './client.ts'
 import { outboxMessages, passedMessage, stateMessages } from './codec.ts'
 import type { PartitionReader } from './reader.ts'
-import { checkSizes, cutRequests } from './requests.ts'
+import { checkSizes, cutRequests, largeParts } from './requests.ts'
 import { type RestoredState, restoreState } from './restore.ts'
 import {
   type Chunk,
@@ -311,7 +311,7 @@ export const createOwner = (options: OwnerOptions): Owner => {
     async commit(commits) {
       const chunks = commits.map((commit) => ({ commit, outbox: outboxOf(commit) }))
       // Before anything is sent: no doubt arises, and all shards stay held.
-      for (const { commit, outbox } of chunks) checkSizes([...outbox, { topic: names.state, messages: stateMessages(commit) }])
+      for (const { commit, outbox } of chunks) checkSizes([...outbox, { topic: names.state, messages: stateMessages(largeParts(commit)) }])
       const perShard = Map.groupBy(chunks, ({ commit: { shard } }) => shard)
       // All of them end before the caller hears of the first failure: nothing runs on behind its next take-over.
       const ended = await Promise.allSettled([...perShard].map(([shard, own]) => storeInOrder(shard, own)))

@@ -1,3 +1,4 @@
+import type { ChunkCommit } from '@plumbline/detector'
 import { PlumblineError } from '@plumbline/schemas'
 import type { Message, TopicMessages } from 'kafkajs'
 import { MAX_RECORD_BYTES } from './topics.ts'
@@ -20,6 +21,13 @@ export const sizeOf = ({ key, value, headers = {} }: Message): number =>
 const checkSize = (topic: string, size: number): void => {
   if (size > MAX_RECORD_BYTES)
     throw new PlumblineError('RECORD_TOO_LARGE', `A record of ${size} bytes for ${topic} is above the limit of ${MAX_RECORD_BYTES}.`)
+}
+
+const LARGE = MAX_RECORD_BYTES / 2
+/** The commit with that of its state which may be too large for a record: a chunk has hundreds of slots, and all of them are small. */
+export const largeParts = (commit: ChunkCommit): ChunkCommit => {
+  const isLarge = ({ bytes }: { readonly bytes: Uint8Array }): boolean => bytes.length > LARGE
+  return { ...commit, slots: commit.slots.filter(isLarge), meta: commit.meta.filter(isLarge) }
 }
 
 /** Error: RECORD_TOO_LARGE. */

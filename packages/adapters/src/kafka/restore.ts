@@ -98,7 +98,7 @@ export const restoreState = (
         done = take(entry, message.offset)
         if (done) break
       }
-      slots.put(shard, batch)
+      slots.fill(shard, batch)
       if (done) end(() => resolve({ ...totals, meta }))
     }
 

@@ -1,7 +1,7 @@
 import type { ChunkCommit, SlotWrite } from '@plumbline/detector'
 import type { Message } from 'kafkajs'
 import { positionMessages, stateMessages } from './codec.ts'
-import type { SlotCache } from './slots.ts'
+import { type SlotCache, nameOfKey } from './slots.ts'
 
 /**
  * When a shard's state is written, where it is not written with each chunk: whichever comes first. Between two snapshots the
@@ -60,7 +60,7 @@ export interface ShardSnapshot {
 
 export const createShardSnapshot = (options: ShardSnapshotOptions): ShardSnapshot => {
   const { shard, slots, snapshots } = options
-  /** Changed since the last snapshot, by the key's bytes as text. */
+  /** Changed since the last snapshot, by the name of the key. */
   const unsavedSlots = new Map<string, Uint8Array>()
   const unsavedMeta = new Map<string, Uint8Array>()
   const into = new Uint8Array(SLOT_ROOM)
@@ -68,8 +68,6 @@ export const createShardSnapshot = (options: ShardSnapshotOptions): ShardSnapsho
   let position = options.from
   // Shards that were taken over together do not save together.
   let savedMs = options.nowMs - Math.random() * (snapshots?.everyMs ?? 0)
-
-  const nameOf = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 
   const load = (key: Uint8Array): SlotWrite => {
     const length = slots.load(shard, key, into)
@@ -84,14 +82,14 @@ export const createShardSnapshot = (options: ShardSnapshotOptions): ShardSnapsho
 
   /** The change with everything that is not saved yet. */
   const withUnsaved = (change: StateChange): StateChange => {
-    const newest = new Set(change.slots.map(({ key }) => nameOf(key)))
+    const newest = new Set(change.slots.map(({ key }) => nameOfKey(key)))
     const older = [...unsavedSlots].filter(([name]) => !newest.has(name)).map(([, key]) => load(key))
     const meta = new Map([...unsavedMeta, ...change.meta.map(({ name, bytes }) => [name, bytes] as const)])
     return { ...change, slots: [...older, ...change.slots], meta: [...meta].map(([name, bytes]) => ({ name, bytes })) }
   }
 
   const noteUnsaved = (change: StateChange): void => {
-    for (const { key } of change.slots) unsavedSlots.set(nameOf(key), key)
+    for (const { key } of change.slots) unsavedSlots.set(nameOfKey(key), key)
     for (const { name, bytes } of change.meta) unsavedMeta.set(name, bytes)
   }
 
