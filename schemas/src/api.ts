@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Alert, SEVERITIES } from './alert.ts'
 import { EVENT_LIMITS, IDENTITY_KINDS, OUTCOMES } from './event.ts'
 import { VERDICTS } from './feedback.ts'
+import { INCIDENT_KINDS, Incident } from './incident.ts'
 import { SCORED_FLAGS } from './scored.ts'
 
 const FLAG_NAMES = Object.keys(SCORED_FLAGS) as [keyof typeof SCORED_FLAGS, ...(keyof typeof SCORED_FLAGS)[]]
@@ -153,6 +154,20 @@ export const DeadLetterView = z.strictObject({
 export type DeadLetterView = z.infer<typeof DeadLetterView>
 export const DeadLetterPage = z.strictObject({ deadLetters: z.array(DeadLetterView) })
 export type DeadLetterPage = z.infer<typeof DeadLetterPage>
+
+export const IncidentQuery = z.strictObject({
+  tenant: tenantName.optional(),
+  kind: z.enum(INCIDENT_KINDS).optional(),
+  severity: z.enum(SEVERITIES).optional().meta({ description: 'This severity or worse.' }),
+  alert: z.string().min(1).max(64).optional().meta({ description: 'Only those that refer to this alert.' }),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  before: z.coerce.number().int().optional().meta({ unit: 'ms since epoch', description: 'Only those last seen before this.' }),
+})
+export type IncidentQuery = z.infer<typeof IncidentQuery>
+export const IncidentPage = z.strictObject({
+  incidents: z.array(Incident).meta({ description: 'Each in its highest revision, the one last seen first.' }),
+})
+export type IncidentPage = z.infer<typeof IncidentPage>
 
 /** What GET /v1/demo/options offers to try. */
 export const DemoOptions = z.strictObject({

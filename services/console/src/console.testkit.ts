@@ -52,6 +52,7 @@ export async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}
     },
     events: { at: async () => [], newest: async () => [], deadLetters: async () => [] },
     identities: { list: async () => [], find: async () => null },
+    incidents: { newest: async () => [] },
     verdicts: { record: async (alert, verdict) => void verdicts.push({ id: alert.id, verdict }) },
     replays: {
       replay: async ({ id, score }) => ({

@@ -9,6 +9,7 @@ import type {
   DemoControl,
   EventStore,
   IdentityStore,
+  IncidentStore,
   IngestWatch,
   ReplaySource,
   StatusSource,
@@ -34,6 +35,7 @@ export interface ConsoleDeps {
   readonly alerts: AlertStore
   readonly events: EventStore
   readonly identities: IdentityStore
+  readonly incidents: IncidentStore
   readonly verdicts: VerdictSink
   readonly replays: ReplaySource
   readonly status: StatusSource
@@ -74,7 +76,13 @@ export function createConsole(deps: ConsoleDeps): Console {
   const tail = new LiveTail(deps.epoch)
   const { verdicts, replays, observer, demo, ingest, endpoint, demoTenant = 'demo' } = deps
   const gate = createReaderGate(deps.readers)
-  const stores = { alerts: withTail(deps.alerts, tail), events: deps.events, identities: deps.identities, status: deps.status }
+  const stores = {
+    alerts: withTail(deps.alerts, tail),
+    events: deps.events,
+    identities: deps.identities,
+    incidents: deps.incidents,
+    status: deps.status,
+  }
   const views = new Map(
     deps.readers.map((reader) => {
       const scope = scopeOf(reader, deps.tenant, demoTenant)

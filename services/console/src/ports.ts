@@ -8,6 +8,7 @@ import type {
   EventView,
   IdentitySummary,
   IdentityView,
+  Incident,
   IngestNotice,
   ReplayAnswer,
   Severity,
@@ -70,6 +71,23 @@ export interface IdentityStore {
   list(tenants: Tenants, search: string | undefined, limit: number): Promise<readonly IdentitySummary[]>
   /** The identity with its last seven days by the hour (ending with its newest event), or null when unknown. */
   find(tenant: string, identity: string): Promise<IdentityView | null>
+}
+
+export interface IncidentFilter {
+  readonly tenants: Tenants
+  readonly kind?: Incident['kind']
+  /** This severity or worse. */
+  readonly minSeverity?: Severity
+  /** Last seen before this, ms since epoch. */
+  readonly before?: number
+  /** Refers to this alert. */
+  readonly alert?: string
+}
+
+/** Incidents across identities as stored, each in its highest revision. May lag behind the log. */
+export interface IncidentStore {
+  /** At most `limit`, the one last seen first. */
+  newest(filter: IncidentFilter, limit: number): Promise<readonly Incident[]>
 }
 
 /** Where verdicts go. Resolves once the verdict survives a crash; the detector applies it at a position it records. */

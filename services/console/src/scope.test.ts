@@ -19,6 +19,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
       list: async (tenants) => (ask('identities', tenants), []),
       find: async (tenant) => (ask('identity', tenant), null),
     },
+    incidents: { newest: async ({ tenants }) => (ask('incidents', tenants), []) },
     status: { now: (tenants) => (ask('status', tenants), STATUS) },
     ingest: { watch: (listener) => ((arrive = listener), () => undefined) },
   })
@@ -41,6 +42,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     await refused(`/v1/identities/bot?tenant=${tenant}`)
     await refused(`/v1/events?identity=bot&tenant=${tenant}`)
     await refused(`/v1/dead-letters?tenant=${tenant}`)
+    await refused(`/v1/incidents?tenant=${tenant}`)
     for (const id of [`stored-${tenant}`, `live-${tenant}`]) {
       assert.equal((await get(`/v1/alerts/${id}`)).statusCode, 404)
       assert.equal((await get(`/v1/alerts/${id}/replay`)).statusCode, 404)
@@ -57,18 +59,27 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
   for (const id of ['stored-acme', 'live-demo']) assert.equal((await get(`/v1/alerts/${id}`)).statusCode, 200)
 
   asked.length = 0
-  for (const url of ['/v1/identities', '/v1/identities/bot', '/v1/events?identity=bot', '/v1/dead-letters', '/v1/status']) await get(url)
+  for (const url of ['/v1/identities', '/v1/identities/bot', '/v1/events?identity=bot', '/v1/dead-letters', '/v1/incidents', '/v1/status'])
+    await get(url)
   assert.deepEqual(asked, [
     'identities ["acme","demo"]',
     'identity "acme"',
     'newest "acme"',
     'dead letters ["acme","demo"]',
+    'incidents ["acme","demo"]',
     'status ["acme","demo"]',
   ])
   asked.length = 0
-  for (const url of ['/v1/identities', '/v1/identities/bot', '/v1/events?identity=bot', '/v1/dead-letters', '/v1/status'])
+  for (const url of ['/v1/identities', '/v1/identities/bot', '/v1/events?identity=bot', '/v1/dead-letters', '/v1/incidents', '/v1/status'])
     await get(url, TOKEN)
-  assert.deepEqual(asked, ['identities null', 'identity "default"', 'newest "default"', 'dead letters null', 'status null'])
+  assert.deepEqual(asked, [
+    'identities null',
+    'identity "default"',
+    'newest "default"',
+    'dead letters null',
+    'incidents null',
+    'status null',
+  ])
 
   const notice = { receivedAt: 1, identity: 'bot', kind: 'agent', attested: null, action: 'search', via: 'events' } as const
   arrive(['default', 'acme'].map((tenant) => ({ ...notice, tenant })))

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { PlumblineError, type AlertView, type StatusView } from '@plumbline/schemas'
 import type { Reader } from './auth.ts'
 import type { TailedAlerts } from './live-tail.ts'
-import type { AlertFilter, EventStore, IdentityStore, StatusSource, Tenants } from './ports.ts'
+import type { AlertFilter, EventStore, IdentityStore, IncidentFilter, IncidentStore, StatusSource, Tenants } from './ports.ts'
 
 /** What a reader may see. One object per reader: equal scopes are the same. */
 export interface Scope {
@@ -13,6 +13,8 @@ export interface Scope {
 
 /** A filter as a request states it. */
 export type AskedFilter = Omit<AlertFilter, 'tenants'> & { readonly tenant?: string | undefined }
+
+export type AskedIncidents = Omit<IncidentFilter, 'tenants'> & { readonly tenant?: string | undefined }
 
 /** What routes read from, already kept to the tenants of the reader. */
 export interface Reads {
@@ -29,6 +31,9 @@ export interface Reads {
   readonly identities: {
     list(tenant: string | undefined, ...rest: ListRest): ReturnType<IdentityStore['list']>
     find(tenant: string | undefined, identity: string): ReturnType<IdentityStore['find']>
+  }
+  readonly incidents: {
+    newest(asked: AskedIncidents, limit: number): ReturnType<IncidentStore['newest']>
   }
   status(): StatusView
 }
@@ -50,6 +55,7 @@ export interface Stores {
   readonly alerts: TailedAlerts
   readonly events: EventStore
   readonly identities: IdentityStore
+  readonly incidents: IncidentStore
   readonly status: StatusSource
 }
 
@@ -72,7 +78,7 @@ const within = (scope: Scope, asked: string | undefined): Tenants => (asked === 
  * The stores as one reader may see them. This is the one place where tenants are kept apart on the way out: routes are
  * given nothing else to read from.
  */
-export const scopedReads = ({ alerts, events, identities, status }: Stores, scope: Scope): Reads => ({
+export const scopedReads = ({ alerts, events, identities, incidents, status }: Stores, scope: Scope): Reads => ({
   alerts: {
     page: ({ tenant, ...filter }, ...rest) => alerts.page({ ...filter, tenants: within(scope, tenant) }, ...rest),
     async find(id) {
@@ -88,6 +94,9 @@ export const scopedReads = ({ alerts, events, identities, status }: Stores, scop
   identities: {
     list: async (tenant, ...rest) => identities.list(within(scope, tenant), ...rest),
     find: async (tenant, identity) => identities.find(permitted(scope, tenant ?? scope.home), identity),
+  },
+  incidents: {
+    newest: async ({ tenant, ...filter }, limit) => incidents.newest({ ...filter, tenants: within(scope, tenant) }, limit),
   },
   status: () => status.now(scope.tenants),
 })

@@ -1,11 +1,11 @@
-import { alertReader, eventReader, identityReader } from '@plumbline/adapters/clickhouse/read'
+import { alertReader, eventReader, identityReader, incidentReader } from '@plumbline/adapters/clickhouse/read'
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { AlertStore, EventStore, IdentityStore } from '@plumbline/console'
+import type { AlertStore, EventStore, IdentityStore, IncidentStore } from '@plumbline/console'
 
 /** The page's stores on ClickHouse, which may come and go: each call asks for the one there is now. */
 export const createConsoleStores = (
   reader: () => Store,
-): { readonly alerts: AlertStore; readonly events: EventStore; readonly identities: IdentityStore } => ({
+): { readonly alerts: AlertStore; readonly events: EventStore; readonly identities: IdentityStore; readonly incidents: IncidentStore } => ({
   alerts: {
     page: async (...args) => alertReader(reader()).page(...args),
     find: async (...args) => alertReader(reader()).find(...args),
@@ -15,6 +15,7 @@ export const createConsoleStores = (
     newest: async (...args) => eventReader(reader()).newest(...args),
     deadLetters: async (...args) => eventReader(reader()).deadLetters(...args),
   },
+  incidents: { newest: async (...args) => incidentReader(reader()).newest(...args) },
   identities: {
     list: async (...args) => identityReader(reader()).list(...args),
     find: async (...args) => identityReader(reader()).find(...args),

@@ -4,10 +4,12 @@ import {
   EventQuery,
   IdentityQuery,
   IdentityViewQuery,
+  IncidentQuery,
   type DeadLetterPage,
   type EventPage,
   type IdentityPage,
   type IdentityView,
+  type IncidentPage,
   type StatusView,
 } from '@plumbline/schemas'
 import { notFound, parse } from '../problems.ts'
@@ -24,6 +26,18 @@ export function readRoutes(app: FastifyInstance, viewOf: ViewOf): void {
   app.get('/v1/dead-letters', async (request): Promise<DeadLetterPage> => {
     const query = parse(DeadLetterQuery, request.query, 'query')
     return { deadLetters: [...(await viewOf(request).reads.events.deadLetters(query.tenant, query.before, query.limit))] }
+  })
+
+  app.get('/v1/incidents', async (request): Promise<IncidentPage> => {
+    const { tenant, kind, severity, before, alert, limit } = parse(IncidentQuery, request.query, 'query')
+    const filter = {
+      tenant,
+      ...(kind !== undefined && { kind }),
+      ...(severity !== undefined && { minSeverity: severity }),
+      ...(before !== undefined && { before }),
+      ...(alert !== undefined && { alert }),
+    }
+    return { incidents: [...(await viewOf(request).reads.incidents.newest(filter, limit))] }
   })
 
   app.get('/v1/identities', async (request): Promise<IdentityPage> => {

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Alert, EventView, IdentityView, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
+import { type Alert, EventView, IdentityView, type Incident, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
 import { type Engine, type Store, connect, engineProblem, migrate, startEngine } from '../index.ts'
-import { alertReader, eventReader, identityReader } from './index.ts'
+import { alertReader, eventReader, identityReader, incidentReader } from './index.ts'
 import { seed } from './seed.testkit.ts'
 
 const missing = engineProblem()
@@ -277,4 +277,45 @@ test('refused events with a remedy and a readable start of what arrived', { skip
   assert.equal(found[0]?.payloadStart, '{\ufffd\ufffd"')
   assert.match(found[0]?.remedy ?? '', /UTF-8/)
   assert.equal((await eventReader(reader).deadLetters(['letters'], START + 1, 10)).length, 1)
+})
+
+const incident = (id: string, change: Partial<Incident> = {}): Incident => ({
+  v: 1,
+  id,
+  revision: 1,
+  activity: 'create',
+  tenant: 'joined',
+  kind: 'common_cause',
+  severity: 'medium',
+  cause: { kind: 'tool', value: 'pdf.convert', share: 1 },
+  also: [],
+  identities: [{ id: 'agent-1', kind: 'agent', events: 1, score: 70, firstSeen: START, lastSeen: START }],
+  identityCount: 1,
+  alerts: [],
+  alertCount: 0,
+  events: 1,
+  evidence: [],
+  firstSeen: START,
+  lastSeen: START,
+  late: false,
+  techniques: [],
+  text: { headline: 'h', why: 'w', firstStep: 'f' },
+  ...change,
+})
+
+test('incidents come in their highest revision, the one last seen first, and by what they refer to', { skip }, async () => {
+  const worse: Partial<Incident> = { revision: 2, severity: 'critical', lastSeen: START + HOUR, alerts: ['a-1'] }
+  await seed.incidents(owner, [incident('i-1', worse), incident('i-1'), incident('i-2', { lastSeen: START + 1, kind: 'split_flow' })])
+  await seed.incidents(owner, [incident('other', { tenant: 'else' })])
+  const { newest } = incidentReader(reader)
+  const ids = async (selection: Parameters<typeof newest>[0], limit = 10): Promise<string[]> =>
+    (await newest(selection, limit)).map(({ id, revision }) => `${id}/${revision}`)
+  const tenants = ['joined']
+  assert.deepEqual(await ids({ tenants }), ['i-1/2', 'i-2/1'])
+  assert.deepEqual((await newest({ tenants }, 1))[0], incident('i-1', worse))
+  assert.deepEqual(await ids({ tenants: null, before: START + 1 }), ['other/1'])
+  assert.deepEqual(await ids({ tenants, minSeverity: 'high' }), ['i-1/2'])
+  assert.deepEqual(await ids({ tenants, kind: 'split_flow' }), ['i-2/1'])
+  assert.deepEqual(await ids({ tenants, alert: 'a-1' }), ['i-1/2'])
+  assert.deepEqual(await ids({ tenants: ['nobody'] }), [])
 })

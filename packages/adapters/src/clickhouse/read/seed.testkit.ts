@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Alert, type DeadLetter, IDENTITY_KINDS, type IdentityKind, SEVERITIES, type Verdict } from '@plumbline/schemas'
+import { type Alert, type DeadLetter, IDENTITY_KINDS, type IdentityKind, type Incident, SEVERITIES, type Verdict } from '@plumbline/schemas'
 import type { Store } from '../client.ts'
 
 /** ClickHouse's own text of a DateTime64(3). */
@@ -112,6 +112,29 @@ export const seed = {
         body: '',
       },
     ]),
+  incidents: (store: Store, incidents: readonly Incident[]): Promise<void> =>
+    insert(
+      store,
+      'incidents',
+      incidents.map((incident) => ({
+        tenant: incident.tenant,
+        id: incident.id,
+        revision: incident.revision,
+        kind: incident.kind,
+        severity: incident.severity,
+        severity_rank: SEVERITIES.indexOf(incident.severity),
+        cause_kind: incident.cause.kind,
+        cause: incident.cause.value,
+        identities: incident.identities.map(({ id }) => id),
+        identity_count: incident.identityCount,
+        alerts: incident.alerts,
+        events: incident.events,
+        first_seen: at(incident.firstSeen),
+        last_seen: at(incident.lastSeen),
+        headline: incident.text.headline,
+        incident: JSON.stringify(incident),
+      })),
+    ),
   deadLetters: (store: Store, letters: readonly DeadLetter[]): Promise<void> =>
     insert(
       store,
