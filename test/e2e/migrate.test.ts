@@ -60,7 +60,7 @@ test('migrate says what it would do, does it, also as several at once, and finds
 test('another number of shards, another key or half of the options is refused with what to do', { skip }, async () => {
   const cases = [
     [{ PLUMBLINE_SHARDS: '5' }, 1, /has 3 partitions, but this deployment is set to 5 shards/],
-    [{ PLUMBLINE_MASTER_KEY: randomBytes(32).toString('hex') }, 1, /MASTER_KEY_WRONG/],
+    [{ PLUMBLINE_MASTER_KEY: randomBytes(32).toString('hex') }, 2, /MASTER_KEY_WRONG/],
     [{ PLUMBLINE_MASTER_KEY: '' }, 2, /masterKeyFile is required/],
     [{ CLICKHOUSE_URL: '' }, 2, /clickhouseUrl.*is required with kafkaBrokers/],
     [{ CLICKHOUSE_URL: 'http://127.0.0.1:9' }, 3, /STORE_UNAVAILABLE/],

@@ -145,7 +145,7 @@ test('a backup is checked before anything is made: damage, another key, a folder
   const restore = (more?: Readonly<Record<string, string>>) =>
     plumbline(brokers, prefix, ['restore', '--from', dir, '--to-prefix', toPrefix], more)
   const otherKey = await restore({ PLUMBLINE_MASTER_KEY: 'cd'.repeat(32) })
-  assert.deepEqual([otherKey.status, /MASTER_KEY_WRONG/.test(otherKey.err)], [1, true], otherKey.err)
+  assert.deepEqual([otherKey.status, /MASTER_KEY_WRONG/.test(otherKey.err)], [2, true], otherKey.err)
   const shard = companyRecords(SHARDS, 1)[0]!.shard
   const path = join(dir, `events-${shard}`)
   const good = readFileSync(path)

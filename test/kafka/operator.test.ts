@@ -100,6 +100,6 @@ test('identity: the baseline as its worker stored it, read with the right key on
   t.after(() => rmSync(dir, { recursive: true }))
   writeFileSync(join(dir, 'worker.yaml'), `masterKey: "${'ab'.repeat(32)}"\nlogLevel: debug\n`)
   const wrong = await plumbline(cluster.prefix, [...args, '--config', join(dir, 'worker.yaml')], { PLUMBLINE_MASTER_KEY: '' })
-  assert.deepEqual([wrong.status, /MASTER_KEY_WRONG/.test(wrong.err)], [1, true])
+  assert.deepEqual([wrong.status, /MASTER_KEY_WRONG/.test(wrong.err)], [2, true])
   assert.ok(!wrong.err.includes('abab'))
 })

@@ -34,7 +34,7 @@ test('a partial start is rolled back and its error says which part', async () =>
     part('page'),
   ])
   await assert.rejects(life.start(), { code: 'PART_START_FAILED', message: 'http did not start: port taken' })
-  assert.deepEqual(calls, ['start log', 'start worker', 'stop worker', 'stop log'])
+  assert.deepEqual(calls, ['start log', 'start worker', 'stop http', 'stop worker', 'stop log'], 'what http opened is closed as well')
 })
 
 test('what a part says in a coded error is not logged on top; what nobody foresaw is', async () => {

@@ -1,7 +1,10 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { Logger } from './logger.ts'
 
-/** A part of a process. `stop` is only called after `start` resolved, and at most once. */
+/**
+ * A part of a process. `stop` is called after `start`, and at most once: also when `start` threw, to close what it had opened by
+ * then. A part that is half up must not keep the process.
+ */
 export interface Part {
   readonly name: string
   start(): void | Promise<void>
@@ -11,7 +14,7 @@ export interface Part {
 }
 
 export interface Lifecycle {
-  /** Starts the parts in order. When one fails, those already started stop in reverse order and the error is thrown on. */
+  /** Starts the parts in order. When one fails, it and those already started stop in reverse order and the error is thrown on. */
   start(): Promise<void>
   /** Stops in reverse order. Never throws: resolves with what went wrong. Safe to call twice and during a start. */
   stop(): Promise<readonly PlumblineError[]>
@@ -25,13 +28,15 @@ export const createLifecycle = (parts: readonly Part[], log?: Pick<Logger, 'info
   let starting: Promise<void> | undefined
   let stopping: Promise<readonly PlumblineError[]> | undefined
   const running: Part[] = []
+  /** The part that did not start. It is closed like the others, but was never up. */
+  let failed: Part | undefined
 
   const stopRunning = async (): Promise<PlumblineError[]> => {
     const errors: PlumblineError[] = []
     for (let part = running.pop(); part !== undefined; part = running.pop()) {
       try {
         await withTimeLimit(part)
-        log?.info({ part: part.name }, 'stopped')
+        if (part !== failed) log?.info({ part: part.name }, 'stopped')
       } catch (cause) {
         const error = new PlumblineError('PART_STOP_FAILED', `${part.name} did not stop: ${messageOf(cause)}`, { cause })
         log?.error({ part: part.name, err: error }, 'stop failed')
@@ -49,6 +54,8 @@ export const createLifecycle = (parts: readonly Part[], log?: Pick<Logger, 'info
       } catch (cause) {
         // A coded error says what to do in its own words, and our caller passes them on; anything else needs its stack.
         if (!(cause instanceof PlumblineError)) log?.error({ part: part.name, err: cause }, 'start failed')
+        failed = part
+        running.push(part)
         await stopRunning()
         state = 'stopped'
         throw new PlumblineError('PART_START_FAILED', `${part.name} did not start: ${messageOf(cause)}`, { cause })

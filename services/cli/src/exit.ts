@@ -1,4 +1,5 @@
 import { PlumblineError } from '@plumbline/schemas'
+import { causeOf } from './output.ts'
 
 /** Exit codes of `plumbline`. Scripts rely on them. */
 export const EXIT = {
@@ -25,16 +26,22 @@ const USAGE_CODES = new Set([
   'ARRIVAL_NOT_SETTABLE',
   'DATA_DIR_EMPTY',
   'DATA_DIR_OF_FRONT',
+  'DATA_DIR_OF_INSTANCE',
+  'MASTER_KEY_MISSING',
+  'MASTER_KEY_FILE',
+  'MASTER_KEY_WRONG',
+  'SHARDS_FIXED',
+  'DEPLOYMENT_MOVED',
+  'KAFKA_TLS_FILE',
 ])
 
 /** A wrong command line, found after parsing. */
 export const usageError = (message: string): PlumblineError => new PlumblineError('USAGE', message)
 
 /** Total: every error of a command gets an exit code; what nobody classified is a failure. */
-export const exitCodeOf = (error: unknown): ExitCode => {
+export const exitCodeOf = (thrown: unknown): ExitCode => {
+  const error = causeOf(thrown)
   if (!(error instanceof PlumblineError)) return EXIT.failure
-  // A part that did not start says why in its cause.
-  if (error.code === 'PART_START_FAILED' && error.cause instanceof PlumblineError) return exitCodeOf(error.cause)
   if (USAGE_CODES.has(error.code)) return EXIT.usage
   return error.retryable ? EXIT.unavailable : EXIT.failure
 }

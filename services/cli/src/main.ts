@@ -22,4 +22,8 @@ const main = async (argv: readonly string[]): Promise<number> => {
   }
 }
 
+/** What a command that failed leaves open, like a connection that does not end, keeps the process this long at most. */
+const LINGER_MS = 2_000
+
 process.exitCode = await main(process.argv.slice(2))
+if (process.exitCode !== EXIT.ok) setTimeout(() => process.exit(), LINGER_MS).unref()

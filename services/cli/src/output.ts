@@ -26,9 +26,16 @@ export const report = (output: Output, value: unknown, words: string): Promise<v
 
 export const note = (output: Output, text: string): void => void output.err.write(`${text}\n`)
 
+/** A part that did not start says why in its cause; its code is the one that the documentation speaks of. */
+export const causeOf = (error: unknown): unknown =>
+  error instanceof PlumblineError && error.code === 'PART_START_FAILED' && error.cause instanceof PlumblineError
+    ? causeOf(error.cause)
+    : error
+
 /** An error in words, or as `{"error": {code, message}}` on stderr with `--json`. Never a stack for what a user did. */
 export const describeError = (error: unknown, json: boolean): string => {
-  const code = error instanceof PlumblineError ? error.code : 'UNEXPECTED'
+  const cause = causeOf(error)
+  const code = cause instanceof PlumblineError ? cause.code : 'UNEXPECTED'
   const message = error instanceof Error ? error.message : String(error)
   if (json) return JSON.stringify({ error: { code, message } })
   const stack = error instanceof PlumblineError || !(error instanceof Error) ? '' : `\n${error.stack ?? ''}`

@@ -131,6 +131,13 @@ export const inspectTopics = async (settings: KafkaSettings, options: TopicOptio
   }
 }
 
+/** What to do where topics are not there, or are not to be seen. */
+export const topicsMissing = (missing: readonly string[]): PlumblineError =>
+  new PlumblineError(
+    'TOPIC_MISSING',
+    `There is no topic ${missing.join(', ')}. Create the topics with plumbline migrate, check the prefix, or let the user of this process see them (docs/security.md).`,
+  )
+
 /**
  * Checks all topics. Returns the number of partitions of each. Errors: TOPIC_MISSING, TOPIC_PARTITIONS, TOPIC_SETTINGS.
  */
@@ -138,11 +145,7 @@ export const checkTopics = async (admin: Admin, options: TopicOptions): Promise<
   const reports = await inspect(admin, options)
   const problems = reports.flatMap((report) => report.problems)
   const missing = reports.filter(({ partitions }) => partitions === null).map(({ name }) => name)
-  if (missing.length > 0)
-    throw new PlumblineError(
-      'TOPIC_MISSING',
-      `There is no topic ${missing.join(', ')}. Create the topics with plumbline migrate, check the prefix, or let the user of this process see them (docs/security.md).`,
-    )
+  if (missing.length > 0) throw topicsMissing(missing)
   if (problems[0] !== undefined) throw problems[0]
   return new Map(reports.map(({ kind, partitions }) => [kind, partitions ?? 0]))
 }

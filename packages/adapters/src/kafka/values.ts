@@ -7,6 +7,7 @@ import { type KafkaCompression, type KafkaSettings, createKafka, kafkaError } fr
 import { createClosers } from './closers.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { createQueue } from './queue.ts'
+import { topicsMissing } from './topic-check.ts'
 import { topicNames } from './topics.ts'
 import { type TopicOffsets, type TopicParts, type TransactionPoint, type Transactor, createTransactor, joinParts } from './transactor.ts'
 import { putMessages } from './values-codec.ts'
@@ -50,7 +51,7 @@ interface Put {
   readonly reject: (error: Error) => void
 }
 
-/** Opens the values and resolves when the copy has all that was put before. The topics must be there. Error: KAFKA_UNREACHABLE. */
+/** Opens the values and resolves when the copy has all that was put before. The topics must be there. Errors: TOPIC_MISSING, KAFKA_UNREACHABLE. */
 export const openKafkaValues = async (settings: KafkaSettings, options: KafkaValuesOptions = {}): Promise<KafkaValues> => {
   const { prefix = 'plumbline', compression = 'none', onPoint } = options
   const kafka = createKafka(settings)
@@ -70,6 +71,9 @@ export const openKafkaValues = async (settings: KafkaSettings, options: KafkaVal
   try {
     const admin = await connectAdmin(kafka, settings)
     closers.add(() => admin.disconnect())
+    const there = new Set(await admin.listTopics())
+    const missing = [names.values, names.models].filter((topic) => !there.has(topic))
+    if (missing.length > 0) throw topicsMissing(missing)
     const opening = [names.values, names.models].map(async (topic) => {
       const journal = await openJournal({ kafka, admin, topic, onRecords: copy.take })
       closers.add(journal.close)

@@ -8,4 +8,4 @@ import { serve } from './serve.ts'
 export const describeFront = (command: Command): void => addConfigFlags(command, FrontConfig)
 
 export const front = (command: Command, output: Output): Promise<void> =>
-  serve(command, output, { schema: FrontConfig, load: loadFrontConfig, start: startFront }, false)
+  serve(command, output, { schema: FrontConfig, load: loadFrontConfig, start: startFront }, { open: false, told: 'when up' })

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { EXIT } from '../exit.ts'
 import { describeError, type Output, note } from '../output.ts'
 import { givenFlags } from './flags.ts'
-import { untilSignal } from './serve.ts'
+import { endSoon, startedBy, untilSignal } from './serve.ts'
 import { variablesOfOthers } from './variables.ts'
 
 /** A process of a cluster that has no door, only metrics and health, and how it is configured. */
@@ -16,9 +16,6 @@ export interface Member<C> {
   start(config: C): Promise<{ readonly metricsUrl: string; stop(): Promise<readonly PlumblineError[]> }>
 }
 
-/** What is still open after a stop in good order, like a connection that does not end, keeps the process this long at most. */
-const LINGER_MS = 1_000
-
 /** Runs a process until a signal; exit code 0 when it stopped in good order. */
 export const runMember = async <C>(command: Command, output: Output, { name, schema, load, start }: Member<C>): Promise<void> => {
   const { config: file } = command.opts<{ config?: string }>()
@@ -27,7 +24,7 @@ export const runMember = async <C>(command: Command, output: Output, { name, sch
   note(output, printConfig(loaded))
   if (ignoreEnv.length > 0) note(output, `of other processes, not read here: ${ignoreEnv.join(', ')}`)
   const stopped = untilSignal()
-  const service = await start(loaded.config)
+  const service = await startedBy(start(loaded.config), stopped)
   const words = `Plumbline ${name} is up; metrics and health at ${service.metricsUrl}\nStop with Ctrl-C.`
   output.out.write(output.json ? `${JSON.stringify({ name, metricsUrl: service.metricsUrl })}\n` : `${words}\n`)
   const signal = await stopped
@@ -36,5 +33,5 @@ export const runMember = async <C>(command: Command, output: Output, { name, sch
   for (const problem of problems) note(output, describeError(problem, output.json))
   note(output, 'stopped')
   if (problems.length > 0) process.exitCode = EXIT.failure
-  setTimeout(() => process.exit(), LINGER_MS).unref()
+  endSoon()
 }

@@ -1,4 +1,5 @@
 import { type ConfigSources, type LoadedConfig, printConfig } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
 import type { Standalone, StandaloneHooks } from '@plumbline/standalone'
 import type { Command } from 'commander'
 import type { z } from 'zod'
@@ -38,12 +39,46 @@ export const untilSignal = (): Promise<NodeJS.Signals> =>
     }
   })
 
-/** Runs a process until a signal; exit code 0 when it stopped in good order. `open`: whether to open the page in a browser. */
+/** Longest that a start goes on after somebody asked to stop: it may be waiting for a broker that does not answer. */
+const START_ENDS_MS = 8_000
+
+/** The process once it is up. A stop that is asked for meanwhile lets the start finish, for a bounded time: START_INTERRUPTED. */
+export const startedBy = async <S>(start: Promise<S>, stopped: Promise<unknown>): Promise<S> => {
+  let timer: NodeJS.Timeout | undefined
+  const given = stopped.then(
+    () =>
+      new Promise<never>((_, reject) => {
+        const error = new PlumblineError(
+          'START_INTERRUPTED',
+          `stopped before it was up; it did not come to an end within ${START_ENDS_MS / 1_000} s`,
+        )
+        timer = setTimeout(() => reject(error), START_ENDS_MS)
+      }),
+  )
+  try {
+    return await Promise.race([start, given])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What is still open after a stop in good order, like a connection that does not end, keeps the process this long at most. */
+const LINGER_MS = 1_000
+export const endSoon = (): void => void setTimeout(() => process.exit(), LINGER_MS).unref()
+
+interface Serving {
+  /** Whether to open the page in a browser. */
+  readonly open: boolean
+  /** The link: as soon as the page answers, which then shows how the rest comes up, or once everything is up. */
+  readonly told: 'when listening' | 'when up'
+}
+
+/** Runs a process until a signal; exit code 0 when it stopped in good order. */
 export const serve = async <C extends ServedConfig>(
   command: Command,
   output: Output,
   { schema, load, start }: Served<C>,
-  open: boolean,
+  { open, told }: Serving,
 ): Promise<void> => {
   const { config: file } = command.opts<{ config?: string }>()
   const ignoreEnv = await variablesOfOthers(schema, process.env)
@@ -51,8 +86,7 @@ export const serve = async <C extends ServedConfig>(
   note(output, printConfig(loaded))
   if (ignoreEnv.length > 0) note(output, `of other processes, not read here: ${ignoreEnv.join(', ')}`)
   const stopped = untilSignal()
-  // The page comes first: it shows the progress of the rest.
-  const onListening = ({ url, token }: { readonly url: string; readonly token: string }): void => {
+  const tell = ({ url, token }: { readonly url: string; readonly token: string }): void => {
     const link = `${url}/#token=${encodeURIComponent(token)}`
     // Whoever configured a token has it; what is printed ends up in the logs of whatever started us.
     const shown = loaded.config.token === undefined ? link : `${url}/`
@@ -60,7 +94,8 @@ export const serve = async <C extends ServedConfig>(
     output.out.write(output.json ? `${JSON.stringify({ url, link: shown })}\n` : `${words}\n`)
     if (open) openBrowser(link, loaded.config.dataDir)
   }
-  const service = await start(loaded.config, { onListening })
+  const service = await startedBy(start(loaded.config, told === 'when listening' ? { onListening: tell } : {}), stopped)
+  if (told === 'when up') tell(service)
   const reason = await Promise.race([stopped, service.lost])
   note(output, typeof reason === 'string' ? `${reason}: stopping` : describeError(reason, output.json))
   const problems = await service.stop()
@@ -68,4 +103,5 @@ export const serve = async <C extends ServedConfig>(
   for (const problem of problems) note(output, describeError(problem, output.json))
   note(output, 'stopped')
   if (problems.length > 0) process.exitCode = EXIT.failure
+  endSoon()
 }

@@ -68,7 +68,7 @@ test('a port that is taken is told in one sentence, without a stack', async (t) 
   const said = all.slice(all.indexOf('plumbline: '))
   assert.equal(
     said,
-    `plumbline: http did not start: Port ${port} on 127.0.0.1 is taken. Stop what uses it, or set --http-port or PLUMBLINE_HTTP_PORT. [PART_START_FAILED]\n`,
+    `plumbline: http did not start: Port ${port} on 127.0.0.1 is taken. Stop what uses it, or set --http-port or PLUMBLINE_HTTP_PORT. [HTTP_PORT_TAKEN]\n`,
   )
   assert.doesNotMatch(all, /"level"|"stack"/)
 })

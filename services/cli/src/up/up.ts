@@ -11,5 +11,10 @@ export const describeUp = (command: Command): void => addConfigFlags(command, St
 /** Runs everything in this process. */
 export const up = (command: Command, output: Output): Promise<void> => {
   const open = command.opts<{ open?: boolean }>().open ?? somebodyLooks()
-  return serve(command, output, { schema: StandaloneConfig, load: loadStandaloneConfig, start: startStandalone }, open)
+  return serve(
+    command,
+    output,
+    { schema: StandaloneConfig, load: loadStandaloneConfig, start: startStandalone },
+    { open, told: 'when listening' },
+  )
 }

@@ -52,6 +52,7 @@ export const kafkaPart = (context: FrontContext, more: Partial<KafkaSettings> = 
         door: DOOR,
         compression: config.kafkaCompression,
       })
+      leave = () => log.close()
       const seat = await takeSeat(log.kv, onLost)
       leave = async () => {
         seat.leave()
