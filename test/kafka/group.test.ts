@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type ShardGroup, createShardGroup } from '@plumbline/adapters/kafka'
+import kafkajs from 'kafkajs'
+import { joinGroup } from '../../packages/adapters/src/kafka/member.ts'
 import { commitTo } from '../compliance/shard-log.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type Cluster, SHARDS, clusterFor, code, event } from '../support/kafka/cluster.ts'
@@ -96,6 +98,7 @@ test('a member that the brokers have not heard of owns nothing any more when it 
   const second = await join(t, cluster)
   // Revoked by itself after its client gave up; assigned to the other after the session.
   await Promise.all([lost.until(({ size }) => size === 0), second.until(({ size }) => size === SHARDS)])
+  assert.deepEqual([lost.group.isMember(), second.group.isMember()], [false, true])
   proxy.heal()
   await Promise.all([lost.until(({ size }) => size === 2), second.until(({ size }) => size === 2)])
   assert.deepEqual([...lost.owned, ...second.owned].sort(), all)
@@ -127,4 +130,39 @@ test('a member whose coordinator cannot be found, for which its client gives up,
   assert.deepEqual([...member.owned], [])
   proxy.heal()
   await member.until(({ size }) => size === SHARDS)
+})
+
+test('a member whose client waits for ever for an answer is given up, owns nothing, and joins again', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
+  const { names, prefix } = await clusterFor(t, brokers)
+  const proxy = await startBrokerProxy(brokers[0]!)
+  t.after(() => proxy.close())
+  const { socketFactory } = proxy
+  const patient = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING, requestTimeout: 3_600_000, socketFactory })
+  const said: string[] = []
+  let told = (): void => {}
+  const says = (word: string): void => {
+    said.push(word)
+    told()
+  }
+  const until = async (wanted: readonly string[]): Promise<void> => {
+    while (said.join(' ') !== wanted.join(' ')) await new Promise<void>((resolve) => (told = resolve))
+  }
+  const config = { groupId: `${prefix}.silent`, sessionTimeout: 6_000, heartbeatInterval: 500, maxWaitTimeInMs: 100 }
+  const member = await joinGroup(patient, names.events, config, {
+    onJoined: (partitions) => says(`joined ${partitions.length}`),
+    onBatch() {},
+    onEmpty() {},
+    onStopped: () => says('stopped'),
+    onFailed: ({ message }) => says(/^No sign of the group for \d+ s\.$/.test(message) ? 'silent' : message),
+  })
+  t.after(() => member.leave())
+  await until([`joined ${SHARDS}`])
+  // Connections stay, and nothing comes.
+  proxy.delay(3_600_000)
+  await until([`joined ${SHARDS}`, 'stopped', 'silent'])
+  proxy.heal()
+  await until([`joined ${SHARDS}`, 'stopped', 'silent', `joined ${SHARDS}`])
 })

@@ -159,7 +159,11 @@ export const lanesPart = (context: RecorderContext): Part => {
     start() {
       const recorder = present(context.recorder, 'The recorder')
       context.health.register('lanes', () =>
-        context.group === null ? { ok: false, detail } : { ok: true, detail: context.group.owned().join(', ') || 'none: others have them' },
+        context.group === null
+          ? { ok: false, detail }
+          : context.group.isMember()
+            ? { ok: true, detail: context.group.owned().join(', ') || 'none: others have them' }
+            : { ok: false, detail: 'no member of the recorders now, tried again' },
       )
       joining = joinWhenPossible(recorder)
     },

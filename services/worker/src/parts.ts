@@ -171,10 +171,9 @@ export const groupPart = (context: Context): Part => ({
   async start() {
     const { config, settings, metrics, logger, health } = context
     const owned = new Set<number>()
-    let failure: string | null = null
+    let failure = ''
     const tell = (): void => {
       metrics.plumbline_rebalances_total.inc()
-      failure = null
       logger.info({ shards: [...owned].sort((a, b) => a - b) }, 'shards shared out')
       // At the end everything is let go at once, with the process.
       if (!context.stopping) void present(context.worker).assign([...owned])
@@ -196,7 +195,8 @@ export const groupPart = (context: Context): Part => ({
         logger.warn({ err: error }, 'not in the group, will join again')
       },
     })
-    health.register('group', () => (failure === null ? { ok: true } : { ok: false, detail: failure }))
+    const { group } = context
+    health.register('group', () => (group.isMember() ? { ok: true } : { ok: false, detail: `no member of the group now: ${failure}` }))
   },
   stop: () => context.group?.leave(),
   stopTimeoutMs: LEAVE_MS,

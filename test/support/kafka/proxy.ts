@@ -56,7 +56,7 @@ const createPipe = (pass: (chunk: Buffer) => void, delayMs: () => number) => {
   return (chunk: Buffer): void => {
     waiting.push(chunk)
     const ms = delayMs()
-    if (ms > 0 || waiting.length > 1) setTimeout(passNext, ms)
+    if (ms > 0 || waiting.length > 1) setTimeout(passNext, ms).unref()
     else passNext()
   }
 }

@@ -34,6 +34,8 @@ export interface LaneGroupOptions extends GroupOptions {
  */
 export interface ShardGroup {
   owned(): readonly number[]
+  /** Whether it takes part, as far as it knows: false from its failure until it has joined again. */
+  isMember(): boolean
   /**
    * Whether the coordinator has the shard down as this member's at this moment; a paused process believes what is no longer so.
    * False while the group shares out anew. Error: KAFKA_UNREACHABLE.
@@ -74,21 +76,27 @@ const join = async (settings: KafkaSettings, options: Shared): Promise<ShardGrou
   }
   const kafka = createKafka(settings)
   let self = ''
+  let isMember = false
   const member = await joinGroup(kafka, topic, config, {
     onJoined(partitions, consumer, memberId) {
       self = memberId
+      isMember = true
       consumer.pause([{ topic, partitions: all }])
       become(new Set(partitions))
     },
     onBatch() {},
     onEmpty() {},
     // It has left the group: others may own its partitions by now.
-    onStopped: () => become(new Set()),
+    onStopped() {
+      isMember = false
+      become(new Set())
+    },
     onFailed: (error) => onFailed(kafkaError('KAFKA_UNREACHABLE', `This process is no member of ${groupId} now.`, error)),
   })
   const admin = kafka.admin()
   return {
     owned: () => [...owned].sort((a, b) => a - b),
+    isMember: () => isMember,
     async owns(shard) {
       if (!owned.has(shard)) return false
       try {
