@@ -1,4 +1,4 @@
-import { ATTACK_KINDS, type GenerateOptions } from '@plumbline/generator'
+import { USUAL_KINDS, type GenerateOptions } from '@plumbline/generator'
 import { bootstrap, mean, median, sum } from '../lib/numbers.ts'
 import type { Bar, Table } from '../lib/result.ts'
 import { type CaseOutcome, type CompanyRun, companyRun } from './company-run.ts'
@@ -40,7 +40,7 @@ export const recallTable = (title: string, runs: readonly CompanyRun[]): Table =
     title,
     columns: ['attack', 'cases', 'caught (95 %)', 'raised before the ceiling', 'of those caught, explained', 'twins that alerted'],
     rows: [
-      ...ATTACK_KINDS.map((kind) => row(kind, (c) => c.kind === kind)),
+      ...USUAL_KINDS.map((kind) => row(kind, (c) => c.kind === kind)),
       ...variants.map((v) => row(`hijack: ${v}`, (c) => c.kind === 'hijack' && c.variant === v)),
       row('all', () => true),
     ],
@@ -259,7 +259,7 @@ export const sizeCurve = async (): Promise<DetectionPart> => {
   })
   const twins = cases.filter((c) => c.twin)
   rows.push(['benign twins (must not)', twins.length, interval(twins, caught), percent(share(twins, (c) => c.raised))])
-  const kinds = ATTACK_KINDS.map((kind) => [
+  const kinds = USUAL_KINDS.map((kind) => [
     kind,
     ...bins.map((i) => {
       const list = cases.filter((c) => !c.twin && c.kind === kind && within(i)(c))

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { techniquesOf } from '@plumbline/detector'
-import { type AlertText, FEATURES, REASON_FAMILIES } from '@plumbline/schemas'
+import { type AlertText, CAUSE_KINDS, FEATURES, INCIDENT_KINDS, REASON_FAMILIES } from '@plumbline/schemas'
+import { TECHNIQUES } from '../../services/correlator/src/core/words.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const SECTIONS = ['Intent', 'How it works', 'What the alert says', 'False positives', 'Triage', 'Techniques', 'Tests', 'Known gaps']
@@ -21,10 +22,28 @@ const sections = (page: string): ReadonlyMap<string, string> =>
   )
 
 test('every reason family has its page, and every page a family', () => {
-  const pages = readdirSync(at('docs/detections')).filter((f) => f !== 'README.md')
+  const pages = readdirSync(at('docs/detections')).filter((f) => f !== 'README.md' && f !== 'incidents.md')
   assert.deepEqual(pages.toSorted(), REASON_FAMILIES.map((f) => `${f}.md`).toSorted())
   const index = readFileSync(at('docs/detections/README.md'), 'utf8')
   for (const family of REASON_FAMILIES) assert.ok(index.includes(`(${family}.md)`), family)
+})
+
+test('the page of incidents has every section, each kind and cause, and the techniques that incidents name', () => {
+  const found = sections(readFileSync(at('docs/detections/incidents.md'), 'utf8'))
+  assert.deepEqual(
+    [...found.keys()],
+    SECTIONS.map((name) => (name === 'What the alert says' ? 'What the incident says' : name)),
+  )
+  const kinds = [...(found.get('Intent') ?? '').matchAll(/^- `([a-z_]+)`/gm)].map((m) => m[1])
+  assert.deepEqual(kinds, [...INCIDENT_KINDS])
+  for (const cause of CAUSE_KINDS) assert.ok(found.get('How it works')?.includes(`\`${cause}\``), cause)
+  const techniques = [...(found.get('Techniques') ?? '').matchAll(/(AML\.T[\d.]+\d|\bT\d{4}(?:\.\d{3})?)/g)].map((m) => m[1])
+  assert.deepEqual(
+    techniques,
+    Object.values(TECHNIQUES).flatMap((list) => list.map(({ uid }) => uid)),
+  )
+  for (const [path] of (found.get('Tests') ?? '').matchAll(/(?:packages|test|services|bench)\/[\w./-]+/g))
+    assert.ok(existsSync(at(path)), path)
 })
 
 for (const family of REASON_FAMILIES)

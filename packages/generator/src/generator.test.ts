@@ -106,7 +106,7 @@ test('benign life is the same with and without attacks and twins', () => {
 
 test('every kind has attacks with key events and a twin, at every subtlety', () => {
   for (const subtlety of [1, 2, 3, 4, 5] as const) {
-    const cases = generateCases({ seed: 7, attacks: { subtlety } })
+    const cases = generateCases({ seed: 7, attacks: { subtlety, kinds: ATTACK_KINDS } })
     for (const kind of ATTACK_KINDS) {
       const mine = cases.flatMap((x) => (x.label?.attack === kind ? [x.label] : []))
       assert.ok(
@@ -306,4 +306,31 @@ test('options out of range are refused', () => {
     { level: 'L9' as 'L0' },
   ]
   for (const o of wrong) assert.throws(() => [...generate(o)], RangeError)
+})
+
+test('a flow split over agents is one task under one trace, each step by another agent; its twin’s recipient was asked for', () => {
+  const options: GenerateOptions = { ...usual, attacks: [{ kind: 'split_flow', count: 4 }] }
+  const cases = Map.groupBy(generateCases(options), ({ label }) => label!.case)
+  assert.equal(cases.size, 8)
+  for (const [name, placed] of cases) {
+    const keys = placed.filter(({ label }) => label!.key).map(({ event }) => event)
+    assert.equal(new Set(placed.map(({ event }) => event.trace)).size, 1)
+    assert.deepEqual([new Set(keys.map(({ identity }) => identity.id)).size, new Set(keys.map(({ session }) => session)).size], [3, 3])
+    assert.equal(keys.at(-1)!.destinationProvenance, name.endsWith('twin') ? 'user' : 'tool')
+  }
+})
+
+test('handing tasks on is only there when asked for, and changes nothing else of the stream', () => {
+  const lines = (handoffs: boolean): readonly string[] => [...generate({ ...small, handoffs })].map(({ event }) => eventJson(event))
+  const [without, withThem] = [lines(false), lines(true)]
+  const handed = withThem.filter((line) => line.includes('"trace":'))
+  assert.ok(handed.length > 50)
+  assert.deepEqual(
+    withThem.filter((line) => !line.includes('"trace":')),
+    without,
+  )
+  assert.deepEqual(
+    handed.map((line) => JSON.stringify(JSON.parse(line))),
+    handed,
+  )
 })

@@ -16,8 +16,15 @@ export const ATTACK_KINDS = [
   'lateral_movement',
   'bad_tool_fleet',
   'probing',
+  'split_flow',
 ] as const
 export type AttackKind = (typeof ATTACK_KINDS)[number]
+
+/**
+ * What a plan without kinds places. A flow split over agents has to be asked for: it shows only to who looks across identities, and
+ * it stands out where nobody else hands work on (`handoffs`).
+ */
+export const USUAL_KINDS: readonly AttackKind[] = ATTACK_KINDS.filter((kind) => kind !== 'split_flow')
 
 /** The four shapes a hijack takes. `stock` victims emit L0 in benign life too, so that thin telemetry is no tell. */
 export const HIJACK_VARIANTS = ['flow', 'internal', 'model_output', 'stock'] as const
@@ -71,7 +78,7 @@ export interface AttackSpec {
 
 /** Places every kind a few times. */
 export interface AttackPlan {
-  /** Default: all. */
+  /** Default: USUAL_KINDS. */
   readonly kinds?: readonly AttackKind[]
   /** Default 3, the one that bars refer to. `mixed` draws 1 to 5. */
   readonly subtlety?: Subtlety | 'mixed'
@@ -127,6 +134,8 @@ export interface GenerateOptions {
   readonly benign?: boolean | Partial<BenignDynamics>
   /** Declare peer groups in events of L1 and L2. Default true; false leaves them to be found. */
   readonly peerGroups?: boolean
+  /** Agents hand tasks on to others, under one trace. Default false: nobody does, and no event names a trace. */
+  readonly handoffs?: boolean
   /** Report the arguments of calls as attributes (about 140 bytes an event). Default false. */
   readonly arguments?: boolean
   readonly tuning?: Partial<Tuning>
@@ -145,6 +154,7 @@ export interface Settings {
   readonly twins: boolean
   readonly benign: BenignDynamics
   readonly peerGroups: boolean
+  readonly handoffs: boolean
   readonly arguments: boolean
   readonly tuning: Tuning
 }
@@ -188,6 +198,7 @@ export const settle = (options: GenerateOptions): Settings => {
     twins: options.twins ?? true,
     benign: dynamics(options.benign ?? true),
     peerGroups: options.peerGroups ?? true,
+    handoffs: options.handoffs ?? false,
     arguments: options.arguments ?? false,
     tuning: { newDestinations: 1, failures: 1, denials: 1, bigOnes: 1, rareTools: 1, spreadOfSizes: 1, ...options.tuning },
   }
@@ -209,6 +220,7 @@ export const ACCEPTED_REASONS: Readonly<Record<AttackKind, readonly ReasonFamily
   lateral_movement: ['lateral_movement', 'sensitive_access', 'new_behaviour'],
   bad_tool_fleet: ['new_destination', 'toxic_flow'],
   probing: ['probing', 'enumeration'],
+  split_flow: ['toxic_flow', 'new_destination'],
 }
 
 /** The narrower table for the variants of the hijack. */

@@ -73,6 +73,7 @@ const params = z.strictObject({
   startTime: time.optional(),
   days: z.number().min(0.05).max(400).optional(),
   identities: z.number().int().min(10).max(200_000).optional(),
+  handoffs: z.boolean().optional(),
   eventsPerIdentityDay: z.number().min(1).max(100_000).optional(),
   tenant: z.string().min(1).max(128).optional(),
   level: z.enum(LEVELS).optional(),

@@ -1,4 +1,5 @@
 import { DayFactors, memberHour } from './benign.ts'
+import { handoffs } from './handoffs.ts'
 import { HOUR, type Label, type Labelled } from './options.ts'
 import { Rng } from './prng.ts'
 import type { MadeEvent } from './level.ts'
@@ -32,6 +33,7 @@ export function* streamHours(world: World, placed: readonly PlacedEvent[]): Gene
     labels.set(p.event.id, p.label)
     put(p.event)
   }
+  handoffs(world, put)
   const factors = new DayFactors(world)
   const rng = new Rng(world.settings.seed)
   for (let k = 0; k < hours; k++) {

@@ -36,6 +36,7 @@ export const eventJson = (e: EventInput): string => {
     t += s.country === undefined ? '}' : `,"country":"${s.country}","asn":${s.asn}}`
   }
   if (e.attributes !== undefined) t += `,"attributes":${JSON.stringify(e.attributes)}`
+  if (e.trace !== undefined) t += `,"trace":"${e.trace}"`
   return `${t}}`
 }
 

@@ -14,7 +14,7 @@ export interface Scope {
 /** A filter as a request states it. */
 export type AskedFilter = Omit<AlertFilter, 'tenants'> & { readonly tenant?: string | undefined }
 
-export type AskedIncidents = Omit<IncidentFilter, 'tenants'> & { readonly tenant?: string | undefined }
+type AskedIncidents = Omit<IncidentFilter, 'tenants'> & { readonly tenant?: string | undefined }
 
 /** What routes read from, already kept to the tenants of the reader. */
 export interface Reads {

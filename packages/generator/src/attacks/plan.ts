@@ -1,5 +1,5 @@
 import {
-  ATTACK_KINDS,
+  USUAL_KINDS,
   type AttackKind,
   type AttackPlan,
   type AttackSpec,
@@ -28,6 +28,7 @@ import {
 import { Case, type CaseSpec } from './case.ts'
 import { exfilOvernight, exfilOvernightTwin, hrAccess, hrAccessTwin, slowRamp, slowRampTwin } from './data.ts'
 import { badToolFleet, badToolFleetTwin, hijack, hijackTwin } from './flow.ts'
+import { splitFlow, splitFlowTwin } from './handoff.ts'
 import { burst, burstTwin } from './rate.ts'
 
 type Range = readonly [number, number]
@@ -188,6 +189,19 @@ const MAKERS: Readonly<Record<AttackKind, Maker>> = {
     twinSizes: [1, 2],
     spreads: WHOLE,
   },
+  split_flow: {
+    attack: splitFlow,
+    twin: splitFlowTwin,
+    sizes: [
+      [20, 100],
+      [5, 30],
+      [1.5, 5],
+      [1.1, 2],
+      [1.05, 1.2],
+    ],
+    twinSizes: [1, 2],
+    spreads: WHOLE,
+  },
 }
 
 const isList = (a: Settings['attacks']): a is readonly AttackSpec[] => Array.isArray(a)
@@ -198,7 +212,7 @@ const planSpecs = (plan: AttackPlan): AttackSpec[] => {
     ...(plan.size === undefined ? {} : { size: plan.size }),
     ...(plan.subtlety === undefined || plan.subtlety === 'mixed' ? {} : { subtlety: plan.subtlety }),
   }
-  return (plan.kinds ?? ATTACK_KINDS).flatMap((kind): AttackSpec[] =>
+  return (plan.kinds ?? USUAL_KINDS).flatMap((kind): AttackSpec[] =>
     kind === 'hijack'
       ? HIJACK_VARIANTS.map((variant) => ({ ...base, kind, variant, count: Math.ceil(perKind / 2) }))
       : [{ ...base, kind, count: perKind }],

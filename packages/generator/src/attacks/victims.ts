@@ -4,6 +4,9 @@ import type { Member } from '../world.ts'
 
 const OFFICE_WORKERS = ['sales', 'hr', 'finance', 'marketing', 'analyst', 'support-staff', 'exec-assistant']
 
+/** Who sends what others have gathered. */
+export const WRITERS = ['exec-agent', 'sales-copilot']
+
 /** Roles whose members an attack can befall. */
 export const VICTIM_ROLES: Readonly<Record<AttackKind, readonly string[]>> = {
   hr_access: ['support-bot'],
@@ -17,6 +20,7 @@ export const VICTIM_ROLES: Readonly<Record<AttackKind, readonly string[]>> = {
   lateral_movement: ['engineer', 'support-staff', 'coding-agent', 'pipeline', 'analyst'],
   bad_tool_fleet: ROLES.filter((r) => r.kind === 'agent' && r.rare.some((t) => t.action === 'pdf.convert')).map((r) => r.name),
   probing: ['engineer', 'sales', 'support-bot', 'coding-agent', 'support-staff', 'marketing'],
+  split_flow: WRITERS,
 }
 
 /** Roles whose ordinary life looks like the attack. */
@@ -32,6 +36,7 @@ export const TWIN_ROLES: Readonly<Record<AttackKind, readonly string[]>> = {
   lateral_movement: ['scanner', 'sre-bot'],
   bad_tool_fleet: ROLES.filter((r) => r.kind === 'agent' && r.name !== 'sre-bot').map((r) => r.name),
   probing: ROLES.filter((r) => r.person || r.kind === 'agent').map((r) => r.name),
+  split_flow: WRITERS,
 }
 
 /** Whether an attack, or its twin, can be placed on this member. */

@@ -27,6 +27,7 @@ interface Flags {
   readonly labelledDays?: number
   readonly twins: boolean
   readonly peerGroups: boolean
+  readonly handoffs: boolean
   readonly arguments: boolean
   readonly params?: string
   readonly limit?: number
@@ -63,6 +64,7 @@ export const registerGenerate: Register = (program, outputOf) => {
     )
     .option('--labelled-days <n>', 'the last so many days carry the attacks', number(0.05, 400))
     .option('--no-twins', 'attacks without their benign twins')
+    .option('--handoffs', 'agents hand tasks on to others, under one trace', false)
     .option('--no-peer-groups', 'leave peer groups to be found from behaviour')
     .option('--arguments', 'report the arguments of calls as attributes', false)
     .option(
@@ -88,8 +90,8 @@ function subtlety(text: string): Subtlety | 'mixed' {
 
 const attackPlan = async (flags: Flags): Promise<NonNullable<GenerateOptions['attacks']>> => {
   if (flags.attacks === 'none') return 'none'
-  const { ATTACK_KINDS } = await import('@plumbline/generator')
-  const kinds = flags.attacks === 'all' ? ATTACK_KINDS : flags.attacks.split(',').map((k) => k.trim())
+  const { ATTACK_KINDS, USUAL_KINDS } = await import('@plumbline/generator')
+  const kinds = flags.attacks === 'all' ? USUAL_KINDS : flags.attacks.split(',').map((k) => k.trim())
   const unknown = kinds.find((k) => !(ATTACK_KINDS as readonly string[]).includes(k))
   if (unknown !== undefined) throw usageError(`unknown attack ${unknown}; one of ${ATTACK_KINDS.join(', ')}, all, none`)
   return {
@@ -112,6 +114,7 @@ const ofFlags = async (flags: Flags): Promise<GenerateOptions> => ({
   attacks: await attackPlan(flags),
   twins: flags.twins,
   peerGroups: flags.peerGroups,
+  handoffs: flags.handoffs,
   arguments: flags.arguments,
 })
 
@@ -136,6 +139,7 @@ const FLAG_OF: Readonly<Record<Exclude<keyof GenerateOptions, 'attacks' | 'benig
   level: 'level',
   twins: 'twins',
   peerGroups: 'peerGroups',
+  handoffs: 'handoffs',
   arguments: 'arguments',
 }
 const PLAN_FLAGS: readonly (keyof Flags)[] = ['attacks', 'subtlety', 'perKind', 'size', 'labelledDays']

@@ -23,7 +23,7 @@ const PEAK = 3
 /** A release that came up so shortly before is a deploy. */
 const DEPLOY_MS = DAY
 /** Share of the members that have to have it. */
-export const MOST = 0.8
+const MOST = 0.8
 
 export const carriedAs = (kind: CauseKind, value: string): string => `${kind}\n${value}`
 export const carriedIn = (carried: string): { readonly kind: CauseKind; readonly value: string } => {
@@ -111,7 +111,7 @@ const crowdName = (episode: Episode, identities: number, larger = 0): string => 
 
 /** A crowd that comes back day after day, a batch or a shift, becomes usual, told or not; a larger one does not by that. */
 export const learnCrowd = (memory: Memory, episode: Episode, { identities }: Crowd): void =>
-  learnHabit(memory, crowdName(episode, identities), episode.last)
+  learnHabit(memory, crowdName(episode, identities), episode.last, true)
 
 /** Whether so many departures with one cause are more than chance; null: not. */
 export const crowdOf = (episode: Episode, memory: Memory): Crowd | null => {

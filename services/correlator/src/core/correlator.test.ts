@@ -10,6 +10,7 @@ import {
   fleet,
   HOUR,
   MINUTE,
+  outsideWrite,
   signal,
   since,
   splitFlow,
@@ -76,6 +77,25 @@ test('a way of work that comes back day after day becomes usual', () => {
   const correlator = new Correlator()
   const days = [0, 1, 2, 3, 4, 5].map((day) => run(splitFlow(START + day * DAY, { root: `root-${day}` }), correlator).length)
   assert.deepEqual(days, [1, 1, 1, 1, 0, 0])
+})
+
+test('a way of work that rarely ends at a new place does not make such an end usual', () => {
+  const correlator = new Correlator()
+  const told: number[] = []
+  for (let day = 0; day < 30; day++)
+    for (let n = 0; n < 6; n++) {
+      const odd = n === 0 && day % 5 === 0
+      const known = { destination: 'partner.example', flags: outsideWrite } as const
+      const [untrusted, sensitive, write] = splitFlow(START + day * DAY + n * HOUR, { root: `root-${day}-${n}` }) as [
+        Signal,
+        Signal,
+        Signal,
+      ]
+      const found = run([untrusted, sensitive, odd ? write : { ...write, ...known }], correlator).filter(({ revision }) => revision === 1)
+      if (odd) told.push(found.length)
+      else assert.deepEqual(found, [])
+    }
+  assert.deepEqual(told, [1, 1, 1, 1, 1, 1])
 })
 
 test('a source that was one identity’s own and speaks for another one is found once; an office is nobody’s', () => {

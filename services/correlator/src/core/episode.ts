@@ -1,7 +1,7 @@
 import { type CauseKind, INCIDENT_LIMITS, type IncidentKind, SEVERITIES, type Severity } from '@plumbline/schemas'
 import { type AlertSignal, placeOf, type Signal } from './signal.ts'
 
-export interface Member {
+interface Member {
   readonly id: string
   readonly kind: number
   events: number
@@ -29,7 +29,7 @@ export interface StepSeen extends Evidence {
 }
 
 /** What has been told of an episode last. */
-export interface Told {
+interface Told {
   readonly id: string
   readonly revision: number
   /** End of the window in which it was told. */

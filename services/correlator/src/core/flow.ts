@@ -9,11 +9,11 @@ export const TASK_GAP_MS = { root: 4 * HOUR, delegator: HOUR } as const
 
 const has = (flags: number, flag: keyof typeof SCORED_FLAGS): boolean => (flags & SCORED_FLAGS[flag]) !== 0
 
-/** Which steps of FLOW_STEPS a row is. Of writes only those to a place that is new to their identity matter. */
+/** Which steps of FLOW_STEPS a row is. */
 export const stepsOf = ({ flags }: Signal): readonly number[] => [
   ...(has(flags, 'untrustedRead') ? [0] : []),
   ...(has(flags, 'sensitiveRead') ? [1] : []),
-  ...(has(flags, 'outsideWrite') && has(flags, 'newDestination') ? [2] : []),
+  ...(has(flags, 'outsideWrite') ? [2] : []),
 ]
 
 /** Untrusted read, then sensitive read, then a write to the outside. */
@@ -48,25 +48,28 @@ const isOwn = (write: StepSeen, steps: readonly StepSeen[]): boolean => {
   return own.some(({ step, time }) => step === 1 && own.some((other) => other.step === 0 && other.time <= time))
 }
 
-/** All flows over several identities to new places that nobody asked for, in order of their writes. */
-export const chainsIn = ({ steps }: Episode): readonly Chain[] =>
-  steps.flatMap((write) => {
-    if (write.step !== 2 || has(write.flags, 'told') || isOwn(write, steps)) return []
-    return chainFor(write, steps) ?? []
-  })
+/** All flows over several identities, in order of their writes. */
+const chainsIn = ({ steps }: Episode): readonly Chain[] =>
+  steps.flatMap((write) => (write.step !== 2 || isOwn(write, steps) ? [] : (chainFor(write, steps) ?? [])))
 
 /**
- * Whether a flow is nothing this company does. Where it is known that the request did not name the place, that is enough; where
- * nothing is known of that, the place has to be new to everybody.
+ * Whether it ends at a place that is new and that nobody asked for. Where it is known that the request did not name the place, new
+ * to its identity is enough; where nothing is known of that, the place has to be new to everybody.
  */
-export const isStrange = (memory: Memory, { habit, steps }: Chain): boolean => {
+const endsOddly = (memory: Memory, { steps }: Chain): boolean => {
   const [untrusted, , write] = steps
-  if (isUsual(memory, habit)) return false
+  if (has(write.flags, 'told') || !has(write.flags, 'newDestination')) return false
   const known = memory.places.get(write.object)
   return has(write.flags, 'untold') || known === undefined || known >= untrusted.time
 }
 
-/** Told or not: what goes on day after day becomes usual. */
-export const learnChains = (memory: Memory, chains: readonly Chain[]): void => {
-  for (const { habit, steps } of chains) learnHabit(memory, habit, steps[2].time)
+/** The first flow of the task that is nothing this company does. */
+export const strangeChain = (memory: Memory, episode: Episode): Chain | undefined =>
+  chainsIn(episode).find((chain) => endsOddly(memory, chain) && !isUsual(memory, chain.habit))
+
+/** A task is over: each of its ways counts once, told or not. What goes on day after day becomes usual. */
+export const learnChains = (memory: Memory, episode: Episode): void => {
+  const odd = new Map<string, boolean>()
+  for (const chain of chainsIn(episode)) odd.set(chain.habit, (odd.get(chain.habit) ?? false) || endsOddly(memory, chain))
+  for (const [habit, strange] of odd) learnHabit(memory, habit, episode.last, strange)
 }

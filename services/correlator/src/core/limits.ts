@@ -31,8 +31,8 @@ export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
 /** Windows are closed in steps of this size. */
-export const WINDOW_MS = MINUTE
+export const WINDOW_MS = 60_000
 /** How much later than others a row may come and still be in its window (contracts C13). */
 export const LATENESS_MS = 5 * MINUTE
 /** What comes later than this is counted and left out. */
-export const TOO_LATE_MS = DAY
+export const TOO_LATE_MS = 24 * HOUR

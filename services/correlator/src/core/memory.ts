@@ -9,6 +9,8 @@ const LN2 = 0.6931471805599453
 const MOST_USERS = 3
 /** On how many days a way of work must have been seen to be usual. */
 const USUAL_DAYS = 4
+/** And which part of all it must be: a way of work that rarely ends like this does not make such an end usual. */
+const USUAL_SHARE = 0.3
 /** One day counts once however often it is used. */
 const dayOf = (time: number): number => Math.floor(time / DAY)
 
@@ -20,7 +22,7 @@ export interface SourceUser {
   /** Days on which it was used, as they came: late ones are not counted twice, and may not count at all. */
   days: number
 }
-export interface KnownSource {
+interface KnownSource {
   readonly users: SourceUser[]
   many: boolean
 }
@@ -29,8 +31,11 @@ interface Rate {
   readonly at: number
 }
 interface Habit {
+  /** Days with one that is told, and the last of them. */
   readonly days: number
   readonly lastDay: number
+  readonly total: number
+  readonly strange: number
 }
 
 /** What a tenant's identities usually have in common. Bounded; grows only by what is behind a closed window. */
@@ -98,15 +103,24 @@ export const learnCause = (m: Memory, cause: string, identities: number, now: nu
   m.causes.set(cause, { count: (known === undefined ? 0 : known.count * faded(now - known.at)) + identities, at: now })
 }
 
-/** Whether it was seen on enough days, under one of its names. */
-export const isUsual = (m: Memory, ...names: readonly string[]): boolean =>
-  names.reduce((days, name) => days + (m.habits.get(name)?.days ?? 0), 0) >= USUAL_DAYS
+/** Whether what would be told of it, under one of its names, comes back on enough days, and is a good part of all there is. */
+export const isUsual = (m: Memory, ...names: readonly string[]): boolean => {
+  const known = names.flatMap((name) => m.habits.get(name) ?? [])
+  const sum = (of: (habit: Habit) => number): number => known.reduce((total, habit) => total + of(habit), 0)
+  return sum(({ days }) => days) >= USUAL_DAYS && sum(({ strange }) => strange) >= USUAL_SHARE * sum(({ total }) => total)
+}
 
-export const learnHabit = (m: Memory, habit: string, time: number): void => {
-  const known = m.habits.get(habit)
+/** Counts one more of its kind; `strange`: it is of those that are told. */
+export const learnHabit = (m: Memory, name: string, time: number, strange: boolean): void => {
+  const { days, lastDay, total, strange: before } = m.habits.get(name) ?? { days: 0, lastDay: -1, total: 0, strange: 0 }
   const day = dayOf(time)
-  if (known === undefined) m.habits.set(habit, { days: 1, lastDay: day })
-  else if (day > known.lastDay) m.habits.set(habit, { days: known.days + 1, lastDay: day })
+  const isNewDay = strange && day > lastDay
+  m.habits.set(name, {
+    days: days + (isNewDay ? 1 : 0),
+    lastDay: isNewDay ? day : lastDay,
+    total: total + 1,
+    strange: before + (strange ? 1 : 0),
+  })
 }
 
 /** Notes that an identity used a source; says who had it to themselves until then. */

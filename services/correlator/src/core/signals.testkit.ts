@@ -3,7 +3,8 @@ import { DAY, HOUR, MINUTE } from './limits.ts'
 import { type AlertSignal, ROLE, type Signal } from './signal.ts'
 
 export const START = Date.UTC(2026, 9, 5)
-export const { untrustedRead, sensitiveRead, outsideWrite, newDestination, untold, told, alerted } = SCORED_FLAGS
+const { sensitiveRead, newDestination } = SCORED_FLAGS
+export const { untrustedRead, outsideWrite, untold, told, alerted } = SCORED_FLAGS
 export { DAY, HOUR, MINUTE }
 
 let offset = 0

@@ -1,7 +1,7 @@
 import { type Incident, SCORED_FLAGS, SEVERITIES } from '@plumbline/schemas'
 import { CAUSE_GAP_MS, CAUSE_SPAN_MS, carriedAs, carriedIn, causesOf, crowdOf, isExplained, learnCrowd, rankOf } from './common.ts'
 import { addStep, attachAlert, createEpisode, type Episode, join, packEpisode, type PackedEpisode, unpackEpisode } from './episode.ts'
-import { chainsIn, isStrange, learnChains, stepsOf, TASK_GAP_MS } from './flow.ts'
+import { learnChains, stepsOf, strangeChain, TASK_GAP_MS } from './flow.ts'
 import { DAY, HOUR, type Limits, MINUTE, TOO_LATE_MS } from './limits.ts'
 import { createMemory, learnCause, learnSource, type Memory, packMemory, type PackedMemory, type SourceUser } from './memory.ts'
 import { type Finding, render, severityOf } from './render.ts'
@@ -102,6 +102,7 @@ export class Tenant {
       const last = episode.told !== null && episode.dirty ? this.#tell(episode, at, true) : []
       if (episode.told !== null && this.#ended.size < this.#limits.episodes) this.#ended.set(episode.key, episode)
       if (episode.kind === 'common_cause') this.#learn(episode)
+      if (episode.kind === 'split_flow') learnChains(this.memory, episode)
       return last
     })
   }
@@ -206,8 +207,7 @@ export class Tenant {
       const crowd = crowdOf(episode, this.memory)
       return crowd === null ? null : { kind: 'common_cause', crowd }
     }
-    const chains = chainsIn(episode)
-    const chain = chains.find((found) => isStrange(this.memory, found))
+    const chain = strangeChain(this.memory, episode)
     if (chain === undefined) return null
     return { kind: 'split_flow', chain, untold: (chain.steps[2].flags & SCORED_FLAGS.untold) !== 0 }
   }
@@ -221,9 +221,7 @@ export class Tenant {
         rankOf(carriedAs(a.cause.kind, a.cause.value)) - rankOf(carriedAs(b.cause.kind, b.cause.value)) ||
         (a.key < b.key ? -1 : 1),
     )
-    const told = touched.flatMap((episode) => (episode.dirty ? this.#tell(episode, at, false) : []))
-    for (const episode of touched) if (episode.kind === 'split_flow') learnChains(this.memory, chainsIn(episode))
-    return told
+    return touched.flatMap((episode) => (episode.dirty ? this.#tell(episode, at, false) : []))
   }
 
   #tell(episode: Episode, at: number, last: boolean): Incident[] {
