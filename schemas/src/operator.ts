@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EVENT_LIMITS } from './event.ts'
 import { IngestAnswer } from './api.ts'
+import { ReleaseEnvelope } from './release.ts'
 
 /**
  * Requests that set arrival times, learn history or start work: for the operator of the machine, never for senders.
@@ -88,8 +89,73 @@ export const TrainAnswer = z.discriminatedUnion('state', [
     modelled: z.boolean().meta({ description: 'False: too few usable events for a model, statistics of peers alone.' }),
     events: z.number().int().meta({ description: 'Events of the tenant when the training began.', unit: 'events' }),
   }),
+  z.strictObject({
+    state: z.literal('held'),
+    releaseId: z.string(),
+    sha256: z.string(),
+    reasons: z.array(z.string()).meta({ description: 'Why it was not put into use: the release before it stays in force.' }),
+  }),
 ])
 export type TrainAnswer = z.infer<typeof TrainAnswer>
+
+/** POST /v1/operator/releases: a tenant's releases, oldest first. */
+export const ReleasesRequest = z.strictObject({ tenant })
+export type ReleasesRequest = z.infer<typeof ReleasesRequest>
+const Shadow = z.strictObject({
+  inForce: z.string().meta({ description: 'Release that it was held against.' }),
+  rows: z.number().int().meta({ description: 'Held-out rows, all later than those that it was trained on.' }),
+  detection: z.tuple([z.number(), z.number()]).meta({ description: 'Share of synthetic deviations found: by it, by the one in force.' }),
+  loss: z.tuple([z.number(), z.number()]).meta({ description: 'Error on the held-out rows.' }),
+  exceedance2: z.tuple([z.number(), z.number()]).meta({ description: 'How often one in a hundred happens, 1 is as calibrated.' }),
+  groupsPerDay: z.tuple([z.number(), z.number()]).meta({ description: 'Alerts a day for their score alone.' }),
+})
+export const ReleaseLine = z.strictObject({
+  id: z.string(),
+  sequence: z.number().int(),
+  sha256: z.string(),
+  state: z.enum(['in_force', 'earlier', 'held']),
+  modelled: z.boolean(),
+  events: z.number().int().meta({ description: 'Events of the tenant when it was made.', unit: 'events' }),
+  toTime: z.number().int().meta({ description: 'Newest event time that its training read.', unit: 'ms since epoch' }),
+  madeAt: z.number().int().meta({ unit: 'ms since epoch' }),
+  orderedBy: z.string().meta({ description: 'schedule, or who asked for it.' }),
+  restores: z.string().nullable().meta({ description: 'The earlier release whose content it is.' }),
+  held: z.array(z.string()).meta({ description: 'Why it was not put into use.' }),
+  checks: z
+    .enum(['passed', 'warned', 'failed'])
+    .nullable()
+    .meta({ description: 'What the checks of its rows said; null without a model.' }),
+  shadow: Shadow.nullable().meta({ description: 'null where there was no model to hold it against.' }),
+})
+export type ReleaseLine = z.infer<typeof ReleaseLine>
+export const ReleasesAnswer = z.strictObject({ releases: z.array(ReleaseLine) })
+export type ReleasesAnswer = z.infer<typeof ReleasesAnswer>
+
+/** POST /v1/operator/release: everything that is kept of one. */
+export const ReleaseRequest = z.strictObject({ tenant, releaseId: z.string().min(1).max(300) })
+export type ReleaseRequest = z.infer<typeof ReleaseRequest>
+export const ReleaseAnswer = z.strictObject({
+  release: ReleaseLine,
+  artifact: z.base64().meta({ description: 'The signed bytes.' }),
+  envelope: ReleaseEnvelope,
+  appraisal: z.unknown().meta({ description: 'Checks and comparison, as the trainer stored them; null without a model.' }),
+})
+export type ReleaseAnswer = z.infer<typeof ReleaseAnswer>
+
+/** POST /v1/operator/restore: an earlier release in force once more. */
+export const RestoreRequest = z.strictObject({
+  tenant,
+  releaseId: z.string().min(1).max(300).optional().meta({ description: 'Absent: the one before the present.' }),
+  held: z.boolean().default(false).meta({ description: 'Also one that was held back.' }),
+})
+export type RestoreRequest = z.infer<typeof RestoreRequest>
+export const RestoreAnswer = z.strictObject({
+  releaseId: z.string().meta({ description: 'What is in force now: the old content under the next number.' }),
+  restores: z.string(),
+  sha256: z.string(),
+  modelled: z.boolean(),
+})
+export type RestoreAnswer = z.infer<typeof RestoreAnswer>
 
 /** POST /v1/operator/erase: forgets one identity and deletes what is stored of it. Ask again while it is `running`. */
 export const EraseRequest = z.strictObject({

@@ -118,6 +118,10 @@ export const METRICS = {
   plumbline_identities_evicted_total: { kind: 'counter', help: 'Identities moved out of memory, to be reloaded when seen' },
   plumbline_sessions_overflow_total: { kind: 'counter', help: 'Sessions opened while all of an identity were taken' },
   plumbline_releases_total: { kind: 'counter', help: 'Releases made, by kind: model or statistics alone', labels: ['kind'] },
+  plumbline_releases_held_total: {
+    kind: 'counter',
+    help: 'Models made that were worse than the one in force or failed a check, and were not put into use',
+  },
   plumbline_training_seconds: { kind: 'histogram', help: 'Time of one training run', buckets: [1, 5, 10, 30, 60, 120, 300, 600] },
   plumbline_training_failures_total: { kind: 'counter', help: 'Trainings that failed and are tried again' },
   plumbline_console_viewers: { kind: 'gauge', help: 'Viewers of the alert stream now' },

@@ -17,3 +17,6 @@ export {
   referenceOf,
   selectRows,
 } from './checks/index.ts'
+export { compareReleases, type ShadowComparison, WORSE, worseThan } from './promotion.ts'
+export { type HeldOut, type ShadowScore, shadowScore } from './shadow.ts'
+export { type BomInput, bomOf } from './bom.ts'

@@ -17,6 +17,7 @@ import {
 import { type DetectionConfig, FEATURE_COUNT, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
 import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
 import { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
+import { referenceOf } from './checks/index.ts'
 import { type BuiltGroup, findGroups, groupStats, readMember } from './peer-groups.ts'
 import { trainInWorker } from './train-in-worker.ts'
 
@@ -60,9 +61,11 @@ export interface BuiltRelease {
 const AIM = 0.1
 /** Before there is a model much alerts that is merely new: it is no incident, and belongs to the tail as it stands. */
 const ALERTED = { no: 0, unmodelled: 1, modelled: 2 } as const
-/** How a recorded row alerted, from its flags. */
-export const alertedAs = (flags: number): number =>
-  (flags & SCORED_FLAGS.alerted) === 0 ? ALERTED.no : (flags & SCORED_FLAGS.unmodelled) !== 0 ? ALERTED.unmodelled : ALERTED.modelled
+/** How a recorded row alerted, from its flags. What an exception kept quiet was withheld too: it teaches nothing, and is part of the tail. */
+export const alertedAs = (flags: number): number => {
+  if ((flags & SCORED_FLAGS.alerted) === 0) return (flags & SCORED_FLAGS.withheld) === 0 ? ALERTED.no : ALERTED.unmodelled
+  return (flags & SCORED_FLAGS.unmodelled) === 0 ? ALERTED.modelled : ALERTED.unmodelled
+}
 
 /** Weight of the learned error beside the surprise in the joint score. */
 const ERROR_WEIGHT = 0.4
@@ -89,7 +92,7 @@ export const buildRelease = async (input: ReleaseInput): Promise<BuiltRelease> =
   sections.evidence = model?.evidence ?? STRAIGHT
   if (model !== null) {
     const { weights, mean, invStd, residualScale } = model.net.parameters
-    Object.assign(sections, { weights, mean, invStd, residualScale })
+    Object.assign(sections, { weights, mean, invStd, residualScale, reference: referenceOf(quiet, FEATURE_COUNT) })
   }
   const floor = -Math.log10(input.config.tailFloor)
   const id = `${input.tenant}-r${input.sequence}`
@@ -156,7 +159,7 @@ const fit = async (input: ReleaseInput, rows: Float32Array, aim: number): Promis
  * What alerted under a model counts once per group, by its worst event: a hundred events of one incident are one observation of the
  * tail, and an attack that history holds must not make the next one usual (runs declustering of extremes).
  */
-const declustered = (scores: Float32Array, { alerted, groups }: ReleaseInput): Float32Array => {
+export const declustered = (scores: Float32Array, { alerted, groups }: Pick<ReleaseInput, 'alerted' | 'groups'>): Float32Array => {
   const worst = new Map<number, number>()
   for (let i = 0; i < scores.length; i++) {
     if (alerted[i] === ALERTED.modelled) worst.set(groups[i]!, Math.max(worst.get(groups[i]!) ?? Number.NEGATIVE_INFINITY, scores[i]!))
@@ -165,7 +168,7 @@ const declustered = (scores: Float32Array, { alerted, groups }: ReleaseInput): F
 }
 
 /** Each recorded event's evidence with its session, as the detector accumulates it. */
-const inSessions = (scores: Float32Array, calibration: Float32Array, groups: Uint32Array): Float32Array => {
+export const inSessions = (scores: Float32Array, calibration: Float32Array, groups: Uint32Array): Float32Array => {
   const unusual = new Map<number, number>()
   return scores.map((s, i) => {
     const tail = tailLog10(calibration, s)

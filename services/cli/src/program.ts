@@ -18,6 +18,7 @@ import { registerMigrate } from './commands/migrate.ts'
 import { registerPolicy } from './commands/policy.ts'
 import { registerQuery } from './commands/query.ts'
 import { registerRecorder } from './commands/recorder.ts'
+import { registerRelease } from './commands/release.ts'
 import { registerRepartition } from './commands/repartition.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRestore } from './commands/restore.ts'
@@ -38,6 +39,7 @@ const COMMANDS: readonly Register[] = [
   registerBacktest,
   registerGenerate,
   registerTrain,
+  registerRelease,
   registerDataset,
   registerQuery,
   registerPolicy,

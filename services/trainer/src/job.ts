@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { PlumblineError, type DetectionConfig } from '@plumbline/schemas'
+import type { Appraisal } from './appraisal.ts'
 
 /** How the training thread reaches ClickHouse. */
 export interface StoreAccess {
@@ -21,6 +22,8 @@ export interface Job {
   readonly config: DetectionConfig
   readonly positions: Readonly<Record<string, number>>
   readonly withModel: boolean
+  /** Artifact of the model in force, which a new one is held against; null where there is none that this build can run. */
+  readonly inForce: Uint8Array | null
 }
 
 export interface JobResult {
@@ -31,6 +34,8 @@ export interface JobResult {
   readonly modelled: boolean
   readonly rows: number
   readonly toTime: number
+  /** Of a model; null for statistics alone. */
+  readonly appraisal: Appraisal | null
 }
 
 const stopped = (): PlumblineError => new PlumblineError('TRAINING_ABORTED', 'Training was stopped.', { retryable: true })

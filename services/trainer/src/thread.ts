@@ -1,36 +1,56 @@
 import { parentPort } from 'node:worker_threads'
 import { connect } from '@plumbline/adapters/clickhouse'
-import { FEATURE_COUNT } from '@plumbline/schemas'
-import { buildRelease, MIN_CALIBRATION_SCORES } from '@plumbline/training'
-import { readHistory } from './history.ts'
+import { type BuiltRelease, buildRelease, MIN_CALIBRATION_SCORES } from '@plumbline/training'
+import { type Appraisal, checkTraining, compareOn, enoughHeldOut } from './appraisal.ts'
+import { type History, quietRows, readHistory, splitHistory } from './history.ts'
 import type { Job, JobResult } from './job.ts'
 
 const DAY_MS = 86_400_000
+const LEAST_ROWS = 4 * MIN_CALIBRATION_SCORES
+
+const build = (job: Job, history: History, withModel: boolean): Promise<BuiltRelease> => {
+  const events = history.alerted.length
+  const days = Math.max(0.25, (history.toTime - history.fromTime) / DAY_MS)
+  return buildRelease({
+    tenant: job.tenant,
+    sequence: job.sequence,
+    rows: history.rows,
+    alerted: history.alerted,
+    groups: history.groups,
+    eventsPerDay: Math.max(1, events / days),
+    slots: job.slots,
+    groupNames: new Map(job.groupNames),
+    config: job.config,
+    seed: 0,
+    createdFrom: { positions: { ...job.positions }, events, fromTime: history.fromTime, toTime: history.toTime },
+    withModel,
+  })
+}
+
+/**
+ * A model is trained on all but the newest rows when there is one to hold it against: those newest rows neither may have seen, and
+ * what is judged by them is what is released.
+ */
+const makeModel = async (job: Job, history: History): Promise<{ readonly built: BuiltRelease; readonly appraisal: Appraisal }> => {
+  const { training, heldOut } = splitHistory(history)
+  const compared = job.inForce !== null && enoughHeldOut(heldOut) && quietRows(training) >= LEAST_ROWS
+  const used = compared ? training : history
+  const built = await build(job, used, true)
+  const checks = checkTraining(job.tenant, used, job.inForce)
+  if (compared && job.inForce !== null) return { built, appraisal: { checks, shadow: compareOn(built.bytes, job.inForce, heldOut) } }
+  const notCompared = job.inForce === null ? 'no model was in force' : 'too few rows to hold any out'
+  return { built, appraisal: { checks, shadow: null, notCompared } }
+}
 
 // Entry of the training thread: each message is a job, each answer its result or what went wrong.
 const train = async (job: Job): Promise<JobResult> => {
   const store = connect(job.store)
   try {
     const history = await readHistory(store, job.tenant, job.maxRows)
-    const rows = history.rows.length / FEATURE_COUNT
-    const quiet = rows - history.alerted.reduce((n, a) => n + (a === 0 ? 0 : 1), 0)
-    const modelled = job.withModel && quiet >= 4 * MIN_CALIBRATION_SCORES
-    const days = Math.max(0.25, (history.toTime - history.fromTime) / DAY_MS)
-    const { id, sha256, bytes } = await buildRelease({
-      tenant: job.tenant,
-      sequence: job.sequence,
-      rows: history.rows,
-      alerted: history.alerted,
-      groups: history.groups,
-      eventsPerDay: Math.max(1, rows / days),
-      slots: job.slots,
-      groupNames: new Map(job.groupNames),
-      config: job.config,
-      seed: 0,
-      createdFrom: { positions: { ...job.positions }, events: rows, fromTime: history.fromTime, toTime: history.toTime },
-      withModel: modelled,
-    })
-    return { id, sha256, bytes, modelled, rows, toTime: history.toTime }
+    const modelled = job.withModel && quietRows(history) >= LEAST_ROWS
+    const made = modelled ? await makeModel(job, history) : { built: await build(job, history, false), appraisal: null }
+    const { id, sha256, bytes } = made.built
+    return { id, sha256, bytes, modelled, rows: history.alerted.length, toTime: history.toTime, appraisal: made.appraisal }
   } finally {
     await store.close()
   }

@@ -1,12 +1,16 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import type { DeploymentLog } from '@plumbline/detector'
-import { openRelease } from '@plumbline/detector/release'
+import { CATALOGUE_HASH, type DeploymentLog } from '@plumbline/detector'
+import { unpackRelease } from '@plumbline/detector/release'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { type DetectionConfig, PlumblineError } from '@plumbline/schemas'
-import { signRelease, type SigningKey } from '@plumbline/training'
-import { allShards, announce } from './announce.ts'
+import type { SigningKey } from '@plumbline/training'
+import { allShards } from './announce.ts'
+import { reasonsAgainst } from './appraisal.ts'
+import { createLastTimes } from './last-times.ts'
 import { createJobs, type JobResult, type StoreAccess } from './job.ts'
-import type { ReleaseEntry, ReleaseStore } from './releases.ts'
+import { createPublisher } from './publish.ts'
+import { inForceOf, nextSequence, type ReleaseEntry, type ReleaseStore } from './releases.ts'
+import { chooseRelease, reissue, type RestoreRequest } from './restore.ts'
 import { type Due, due, type Pace, unlearned } from './schedule.ts'
 
 /** What the worker knows of a tenant at this moment. */
@@ -37,7 +41,10 @@ export interface TrainerOptions {
   recorded(): Promise<void>
   readonly clock: () => number
   readonly logger?: Pick<Logger, 'info' | 'warn'>
-  readonly metrics?: Pick<Metrics, 'plumbline_releases_total' | 'plumbline_training_seconds' | 'plumbline_training_failures_total'>
+  readonly metrics?: Pick<
+    Metrics,
+    'plumbline_releases_total' | 'plumbline_releases_held_total' | 'plumbline_training_seconds' | 'plumbline_training_failures_total'
+  >
   /** How often it looks whether something is due. Default 1,000 ms. */
   readonly intervalMs?: number
   /** Tests stop the process here. */
@@ -60,8 +67,13 @@ export interface Trainer {
    * due: for half a minute nothing is made by itself, so that each training begins where the history says (C8).
    */
   led(tenant: string, timeMs: number): void
-  /** Trains and releases now because somebody asked, whatever is due, and resolves with the release. Rejects with TENANT_UNKNOWN, STORE_UNAVAILABLE and what training throws. */
+  /** Trains and releases now because somebody asked, whatever is due, and resolves with the release, which may have been held back. Rejects with TENANT_UNKNOWN, STORE_UNAVAILABLE and what training throws. */
   trainNow(tenant: string, orderedBy: string): Promise<ReleaseEntry>
+  /**
+   * Puts a kept release into force once more, as a release of its own: the one asked for, else the one before the present. Rejects with
+   * RELEASE_UNKNOWN, RELEASE_HELD, RELEASE_IN_FORCE, RELEASE_GONE, RELEASE_UNSUPPORTED.
+   */
+  restore(request: RestoreRequest, orderedBy: string): Promise<ReleaseEntry>
   /** Whether something is due with so many events of the tenant scored, as far as known without asking the store. */
   isDue(tenant: string, events: number): boolean
   /** What is being made now, or null. */
@@ -73,41 +85,25 @@ export interface Trainer {
 /** Identities whose slots make the statistics of a release; the most recently active. */
 const MAX_SLOTS = 20_000
 const RETRY_MS = 30_000
-const LOOK_MS = 60_000
 const LED_MS = 30_000
-const ANNOUNCED = 'release:announced:'
 
 export const createTrainer = (options: TrainerOptions): Trainer => {
   const { log, releases, config, clock, onPoint = () => {} } = options
   const abort = new AbortController()
   const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve(), { once: true }))
-  const lastTimes = new Map<string, { readonly atMs: number; readonly events: number; readonly time: number }>()
+  const lastTimes = createLastTimes(() => options.store()?.reader ?? null, clock)
   const retryAt = new Map<string, number>()
   const leads = new Map<string, { readonly untilMs: number; readonly time: number }>()
   const jobs = createJobs()
+  const { signingKey, metrics } = options
+  const publisher = createPublisher({ log, releases, signingKey, clock, metrics, onPoint })
   let current: { tenant: string; withModel: boolean } | null = null
   let queue: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
-  /** Newest event time of the tenant as recorded; asked for at most once a minute, and only when events came. */
-  const refreshTime = async (tenant: TenantProgress, force: boolean): Promise<number> => {
-    const known = lastTimes.get(tenant.name)
-    const fresh = known !== undefined && (known.events === tenant.events || (!force && clock() - known.atMs < LOOK_MS))
-    const source = options.store()
-    if (fresh || source === null) return known?.time ?? 0
-    const { reader } = source
-    const [row] = await reader.rows<{ time: number }>(
-      `SELECT toUnixTimestamp64Milli(max(last_seen)) AS time FROM ${reader.database}.identities WHERE tenant = {tenant:String}`,
-      { tenant: tenant.name },
-    )
-    const time = row?.time ?? 0
-    lastTimes.set(tenant.name, { atMs: clock(), events: tenant.events, time })
-    return time
-  }
-
   const dueOf = async (tenant: TenantProgress, force: boolean): Promise<Due> => {
     const known = releases.list(tenant.name)
-    const time = known.some(({ modelled }) => modelled) ? await refreshTime(tenant, force) : 0
+    const time = known.some(({ modelled }) => modelled) ? await lastTimes.of(tenant, force) : 0
     const lastTime = Math.max(time, leads.get(tenant.name)?.time ?? 0)
     return due(known, options.paceOf(tenant.name), { events: tenant.events, lastTime: () => lastTime })
   }
@@ -123,37 +119,36 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     )
   }
 
-  const announceEntry = async (tenant: string, entry: ReleaseEntry): Promise<void> => {
-    const { id: releaseId, sha256, madeAt, orderedBy: actor = 'trainer' } = entry
-    const announced = { [ANNOUNCED + tenant]: Buffer.from(sha256) }
-    await announce(log, {
-      record: { v: 1, type: 'release', controlId: releaseId, tenant, releaseId, sha256 },
-      shards: allShards(log.shards),
-      nowMs: clock(),
-      nonce: sha256,
-      rows: {
-        releases: [{ time: madeAt, tenant, releaseId, sha256, body: entry }],
-        audit: [{ time: clock(), tenant, actor, action: 'release', target: releaseId, body: entry }],
-      },
-      values: announced,
-    })
-    // One that an earlier build announced without its value.
-    if (Buffer.from(log.kv.get(ANNOUNCED + tenant) ?? []).toString() !== sha256) await log.kv.put(announced)
-    onPoint('trainer:announced')
-    options.metrics?.plumbline_releases_total.inc({ kind: entry.modelled ? 'model' : 'statistics' })
+  /** The model in force, to hold a new one against; null where there is none that this build can run. */
+  const modelInForce = (tenant: string): Uint8Array | null => {
+    const entry = inForceOf(releases.list(tenant))
+    if (entry === undefined || !entry.modelled) return null
+    const bytes = releases.artifact(entry.id, entry.sha256)
+    return bytes !== undefined && unpackRelease(bytes).header.catalogueHash === CATALOGUE_HASH ? bytes : null
   }
 
-  /** Signs, verifies what it signed as a worker will, stores, announces. */
-  const release = async (tenant: TenantProgress, sequence: number, result: JobResult, orderedBy: string | undefined): Promise<void> => {
-    const envelope = signRelease(result.bytes, options.signingKey)
-    const afterSequence = releases.list(tenant.name).at(-1)?.sequence ?? 0
-    openRelease(result.bytes, envelope, { trustedKeys: [options.signingKey.publicKey], tenant: tenant.name, afterSequence })
-    const { id, sha256, modelled, toTime } = result
-    const made = { sequence, id, sha256, modelled, events: tenant.events, toTime, madeAt: clock() }
-    const entry: ReleaseEntry = orderedBy === undefined ? made : { ...made, orderedBy }
-    await releases.keep(tenant.name, entry, result.bytes, envelope)
-    onPoint('trainer:kept')
-    await announceEntry(tenant.name, entry)
+  /** Signs, stores, and puts into use what nothing speaks against; else the release in force stays, and it is said why. */
+  const release = async (
+    tenant: TenantProgress,
+    sequence: number,
+    result: JobResult,
+    orderedBy: string | undefined,
+  ): Promise<ReleaseEntry> => {
+    const { id, sha256, bytes, modelled, toTime, appraisal } = result
+    const held = appraisal === null ? [] : reasonsAgainst(appraisal)
+    const entry: ReleaseEntry = {
+      sequence,
+      id,
+      sha256,
+      modelled,
+      events: tenant.events,
+      toTime,
+      madeAt: clock(),
+      ...(orderedBy === undefined ? {} : { orderedBy }),
+      ...(held.length === 0 ? {} : { held }),
+    }
+    await publisher.publish(tenant.name, entry, { bytes, appraisal })
+    return entry
   }
 
   const train = async (tenant: TenantProgress, withModel: boolean, orderedBy?: string): Promise<void> => {
@@ -165,7 +160,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       onPoint('trainer:training')
       await Promise.race([options.recorded(), aborted])
       if (abort.signal.aborted) return
-      const sequence = (releases.list(tenant.name).at(-1)?.sequence ?? 0) + 1
+      const sequence = nextSequence(releases.list(tenant.name))
       const positions = Object.fromEntries(allShards(log.shards).map((shard) => [String(shard), log.head(shard).position]))
       const result = await jobs.run(
         {
@@ -178,14 +173,17 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
           config,
           positions,
           withModel,
+          inForce: withModel ? modelInForce(tenant.name) : null,
         },
         abort.signal,
       )
       onPoint('trainer:trained')
-      await release(tenant, sequence, result, orderedBy)
+      const { held } = await release(tenant, sequence, result, orderedBy)
       const tookMs = Math.round(performance.now() - begun)
       options.metrics?.plumbline_training_seconds.observe(tookMs / 1000)
-      options.logger?.info({ tenant: tenant.name, release: result.id, modelled: result.modelled, rows: result.rows, tookMs }, 'released')
+      const told = { tenant: tenant.name, release: result.id, modelled: result.modelled, rows: result.rows, tookMs }
+      if (held === undefined) options.logger?.info(told, 'released')
+      else options.logger?.warn({ ...told, held }, 'a new model was held back, the one before stays in force')
     } finally {
       current = null
     }
@@ -229,6 +227,17 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       return made
     })
 
+  const restore = (request: RestoreRequest, orderedBy: string): Promise<ReleaseEntry> =>
+    queued(async () => {
+      const { tenant } = request
+      const origin = chooseRelease(releases.list(tenant), request)
+      const events = options.tenants().find(({ name }) => name === tenant)?.events ?? 0
+      const { entry, bytes } = reissue(releases, origin, { tenant, events, madeAt: clock(), orderedBy })
+      await publisher.publish(tenant, entry, { bytes, appraisal: releases.appraisal(origin.sha256) ?? null })
+      options.logger?.info({ tenant, release: entry.id, restores: origin.id }, 'an earlier release is in force again')
+      return entry
+    })
+
   const look = (): void => {
     if (options.store() === null) return
     for (const { name } of options.tenants()) {
@@ -248,11 +257,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
 
   return {
     async start() {
-      for (const name of releases.tenants()) {
-        const last = releases.list(name).at(-1)
-        const announced = log.kv.get(ANNOUNCED + name)
-        if (last !== undefined && Buffer.from(announced ?? []).toString() !== last.sha256) await announceEntry(name, last)
-      }
+      await publisher.resume()
       timer = setInterval(look, options.intervalMs ?? 1000)
       timer.unref()
     },
@@ -268,13 +273,14 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       leads.set(tenant, { untilMs: clock() + LED_MS, time: Math.max(timeMs, leads.get(tenant)?.time ?? 0) })
     },
     trainNow,
+    restore,
     isDue(tenant, events) {
       const lastTime = leads.get(tenant)?.time ?? 0
       return due(releases.list(tenant), options.paceOf(tenant), { events, lastTime: () => lastTime }) !== 'none'
     },
     job: () => current,
     forget: (tenant) => {
-      lastTimes.delete(tenant)
+      lastTimes.forget(tenant)
       retryAt.delete(tenant)
       leads.delete(tenant)
     },

@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly before?: Reference | undefined
   /** Rows that were taken out because they alerted or were withheld, row by row. */
   readonly leftOut?: Float32Array
+  /** Newest time that the model in use was trained on, ms since epoch. */
+  readonly knownUntil?: number | undefined
 }
 
 export interface DatasetReport {
@@ -34,7 +36,10 @@ const ORDER: Readonly<Record<Severity, number>> = { severe: 0, warning: 1, note:
 const LEAST_NEIGHBOURS = 100
 
 /** All checks of a table that something is to be learned from. Same table, same report. */
-export const checkDataset = (data: Dataset, { before, leftOut = new Float32Array(0) }: CheckOptions = {}): DatasetReport => {
+export const checkDataset = (
+  data: Dataset,
+  { before, leftOut = new Float32Array(0), knownUntil = Number.NEGATIVE_INFINITY }: CheckOptions = {},
+): DatasetReport => {
   const numbers = checkNumbers(data)
   const skipped: string[] = []
   const neighbours = numbers.length === 0 && rowCount(data) >= LEAST_NEIGHBOURS ? neighbourhoodOf(data) : null
@@ -56,7 +61,7 @@ export const checkDataset = (data: Dataset, { before, leftOut = new Float32Array
     ...(neighbours === null || close ? [] : checkNearDuplicates(neighbours)),
     ...(drifts ? checkDrift(data, before) : []),
     ...checkLeakage(data, neighbours, leftOut),
-    ...(neighbours === null ? [] : checkClusters(data, neighbours)),
+    ...(neighbours === null ? [] : checkClusters(data, neighbours, knownUntil)),
     ...checkIdentities(data),
   ].sort((a, b) => ORDER[a.severity] - ORDER[b.severity] || CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check))
   const worst = findings[0]?.severity ?? 'note'

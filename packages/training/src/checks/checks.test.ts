@@ -117,6 +117,23 @@ test('a dense cluster far from all that one identity made within hours keeps a m
   assert.match(finding!.words, /from 1 of 20 identities within 11\.7 hours of 10\.0 days/)
 })
 
+test('a cluster that the model in use was trained on already, and one of a few rows, are no reason to keep a model back', () => {
+  const data = planted(() => 7, 0.5)
+  const known = found(data, 'cluster', { knownUntil: 6 * DAY })[0]
+  assert.deepEqual([known?.severity, /was trained on them already/.test(known?.words ?? '')], ['warning', true])
+  assert.equal(worst(data, 'cluster', { knownUntil: 5 * DAY }), 'severe')
+  const times = data.times!
+  const kept = Array.from({ length: 4000 }, (_, i) => i).filter((i) => (i - 50) % 97 !== 0 || i > 50 + 14 * 97 || times[i]! > 6 * DAY)
+  const few = { ...data, rows: kept.flatMap((i) => [...data.rows.subarray(i * WIDTH, (i + 1) * WIDTH)]) }
+  const small = {
+    names: NAMES,
+    rows: Float32Array.from(few.rows),
+    identities: Uint32Array.from(kept, (i) => data.identities![i]!),
+    times: Float64Array.from(kept, (i) => times[i]!),
+  }
+  assert.equal(worst(small, 'cluster'), 'note')
+})
+
 test('the same every night, or of many, is somebody’s job or a new one of all', () => {
   assert.equal(
     worst(

@@ -1,4 +1,4 @@
-import { type Dataset, type Finding, listed, percent, rowCount } from './dataset.ts'
+import { type Dataset, type Finding, listed, percent, rowCount, type Severity } from './dataset.ts'
 import { sharesOf } from './identities.ts'
 import type { Neighbourhood } from './neighbours.ts'
 
@@ -15,6 +15,8 @@ const FEW = 2
 const AMONG = 10
 /** A cluster that fell into no more than this share of the whole span came at once. */
 const SHORT = 0.1
+/** Fewer rows than this move no model, however odd: a burst of one session in a young history is one. */
+const LEAST = { rows: 30, share: 0.002 } as const
 /** A column says where a cluster lies when it is there so many spreads from the middle. */
 const APART = 3
 
@@ -85,27 +87,34 @@ const columnsOf = ({ names }: Dataset, near: Neighbourhood, { members }: Clump):
 const DAY_MS = 86_400_000
 const lasting = (ms: number): string => (ms < DAY_MS ? `${(ms / 3_600_000).toFixed(1)} hours` : `${(ms / DAY_MS).toFixed(1)} days`)
 
-const describe = (data: Dataset, near: Neighbourhood, clump: Clump): Finding => {
-  const rows = clump.members.map((at) => near.sample[at]!)
-  const share = rows.length / near.sample.length
+/** One of few identities, made at once, of a size that matters, and not part of what is in use already. */
+const severityOf = (few: boolean, short: boolean, heavy: boolean, known: boolean): Severity =>
+  !heavy ? 'note' : few && short ? (known ? 'warning' : 'severe') : few || short ? 'warning' : 'note'
+
+const describe = (data: Dataset, near: Neighbourhood, clump: Clump, knownUntil: number): Finding => {
+  const members = clump.members.map((at) => near.sample[at]!)
+  const share = members.length / near.sample.length
+  const rows = share * rowCount(data)
   const { identities, times } = data
   const everybody = identities === undefined ? 0 : new Set(identities).size
-  const own = identities === undefined ? [] : sharesOf(Uint32Array.from(rows, (row) => identities[row]!))
+  const own = identities === undefined ? [] : sharesOf(Uint32Array.from(members, (row) => identities[row]!))
   const few = everybody >= AMONG && own.length <= FEW
-  const [from, to] = times === undefined ? [0, 0] : spanOf(times, rows)
+  const [from, to] = times === undefined ? [0, 0] : spanOf(times, members)
   const [first, last] = times === undefined ? [0, 0] : spanOf(times, null)
   const short = times !== undefined && last > first && to - from <= SHORT * (last - first)
+  const known = times !== undefined && to <= knownUntil
   const columns = columnsOf(data, near, clump)
   const whose = identities === undefined ? '' : ` from ${own.length} of ${everybody} identities`
   const when = times === undefined ? '' : ` within ${lasting(to - from)} of ${lasting(last - first)}`
   const where = columns.length === 0 ? '' : `, apart in ${listed(columns)}`
+  const before = known ? '; what is in use was trained on them already' : ''
   return {
     check: 'cluster',
-    severity: few && short ? 'severe' : few || short ? 'warning' : 'note',
-    words: `About ${Math.max(1, Math.round(share * rowCount(data)))} rows (${percent(share)}) lie close together and far from all others${whose}${when}${where}.`,
+    severity: severityOf(few, short, rows >= LEAST.rows && share >= LEAST.share, known),
+    words: `About ${Math.max(1, Math.round(rows))} rows (${percent(share)}) lie close together and far from all others${whose}${when}${where}${before}.`,
     columns,
     numbers: {
-      rows: share * rowCount(data),
+      rows,
       share,
       radius: clump.radius,
       gap: clump.gap,
@@ -122,10 +131,11 @@ const RANK = { severe: 0, warning: 1, note: 2 } as const
 
 /**
  * Small dense clusters far from the rest. Life has such: a nightly job lies apart too, but night after night. One that few
- * identities made within a short time is what somebody leaves who teaches a model that his next step is usual.
+ * identities made within a short time is what somebody leaves who teaches a model that his next step is usual. One that lies before
+ * `knownUntil` (ms since epoch) is in use already, and no reason any more to keep the next model from being so.
  */
-export const checkClusters = (data: Dataset, near: Neighbourhood): readonly Finding[] =>
+export const checkClusters = (data: Dataset, near: Neighbourhood, knownUntil: number): readonly Finding[] =>
   clumpsIn(near)
-    .map((clump) => describe(data, near, clump))
+    .map((clump) => describe(data, near, clump, knownUntil))
     .sort((a, b) => RANK[a.severity] - RANK[b.severity] || b.numbers['share']! - a.numbers['share']!)
     .slice(0, MOST)

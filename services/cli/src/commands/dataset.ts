@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { DatasetReport, Finding } from '@plumbline/training'
 import type { TableRead } from '../dataset/read.ts'
-import { EXIT } from '../exit.ts'
+import { PlumblineError } from '@plumbline/schemas'
+import { EXIT, usageError } from '../exit.ts'
 import { checkInputs } from '../inputs.ts'
 import { counted, type Output, report } from '../output.ts'
 import { createProgress } from '../progress.ts'
@@ -13,6 +14,10 @@ interface Flags {
   readonly alerted?: string
   readonly ignore: readonly string[]
   readonly against?: string
+  readonly release?: string
+  readonly tenant: string
+  readonly dataDir?: string
+  readonly config?: string
 }
 
 const names = (text: string): string[] => text.split(',').map((name) => name.trim())
@@ -32,6 +37,10 @@ export const registerDataset: Register = (program, outputOf) => {
     .option('--alerted <column>', 'whether a row alerted or was withheld (default: flags, alerted or withheld, if there is one)')
     .option('--ignore <columns>', 'columns to leave out, separated by commas', names, [])
     .option('--against <file>', 'rows that were learned from before: how far each column drifted from them')
+    .option('--release <id>', 'the same against the rows that a recorded release was trained on; for feature vectors as the store has them')
+    .option('--tenant <name>', 'with --release: whose release', 'default')
+    .option('--data-dir <folder>', 'with --release: of the instance, running or not (default: PLUMBLINE_DATA_DIR or data)')
+    .option('--config <file>', 'with --release, when none runs: options of the instance in YAML or JSON, as for plumbline up')
     .addHelpText(
       'after',
       examples(
@@ -45,23 +54,43 @@ export const registerDataset: Register = (program, outputOf) => {
 
 const check = async (file: string, flags: Flags, output: Output): Promise<void> => {
   checkInputs([file, ...(flags.against === undefined ? [] : [flags.against])])
-  const [{ readDataset }, { checkDataset, referenceOf }] = await Promise.all([
-    import('../dataset/read.ts'),
-    import('@plumbline/training/checks'),
-  ])
+  if (flags.against !== undefined && flags.release !== undefined) throw usageError('give --against or --release, not both')
+  const [{ readDataset }, { checkDataset }] = await Promise.all([import('../dataset/read.ts'), import('@plumbline/training/checks')])
   const progress = createProgress(output, 'checking', 'rows')
   progress.phase(`reading ${file}`)
   const table = await readDataset(file, flags)
-  const before = flags.against === undefined ? undefined : await readDataset(flags.against, flags)
+  const before = await referenceFor(table, flags, output)
   progress.phase('checking')
-  const alike = before !== undefined && before.data.names.join('\n') === table.data.names.join('\n')
-  const found = checkDataset(table.data, {
-    before: before === undefined ? undefined : alike ? referenceOf(before.data.rows, before.data.names.length) : new Float32Array(0),
-  })
+  const found = checkDataset(table.data, { before })
   progress.end()
   const all = withReading(found, table)
   await report(output, { file, ...all, ignored: table.ignored }, wordsOf(file, all, table))
   if (all.verdict === 'failed') process.exitCode = EXIT.failure
+}
+
+/** Columns that are others have nothing to be compared with: as the checks then say. */
+const OTHERS = new Float32Array(0)
+
+/** How the columns were spread before; undefined when nothing was named to compare with. */
+const referenceFor = async (table: TableRead, flags: Flags, output: Output): Promise<Float32Array | undefined> => {
+  const [{ isFeatureTable, readDataset }, { referenceOf }] = await Promise.all([
+    import('../dataset/read.ts'),
+    import('@plumbline/training/checks'),
+  ])
+  if (flags.against !== undefined) {
+    const { data } = await readDataset(flags.against, flags)
+    return data.names.join('\n') === table.data.names.join('\n') ? referenceOf(data.rows, data.names.length) : OTHERS
+  }
+  if (flags.release === undefined) return undefined
+  const [{ fetchRelease }, { unpackRelease }] = await Promise.all([import('./release.ts'), import('@plumbline/detector/release')])
+  const { artifact } = await fetchRelease(flags.tenant, flags.release, flags, output)
+  const release = unpackRelease(Buffer.from(artifact, 'base64'))
+  if (!release.has('reference'))
+    throw new PlumblineError(
+      'RELEASE_WITHOUT_REFERENCE',
+      `release ${flags.release} does not tell how its rows were spread: it is of statistics alone, or of an older version. Name one that plumbline release list calls a model`,
+    )
+  return isFeatureTable(table.data) ? release.section('reference') : OTHERS
 }
 
 /** The report with what reading the file found; an identity that is behind a cluster is named. */

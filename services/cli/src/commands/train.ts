@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TrainAnswer, type TrainRequest } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { type InstanceFlags, openInstance } from '../instance/access.ts'
+import { EXIT } from '../exit.ts'
 import { report } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { examples, type Register } from '../register.ts'
@@ -15,7 +16,7 @@ const PAUSE_MS = 100
 export const registerTrain: Register = (program, outputOf) => {
   program
     .command('train')
-    .description('Train a tenant’s model on what was recorded so far, sign it and put it into use, now instead of when it is due.')
+    .description('Train a tenant’s model on what was recorded so far, sign it, and put it into use, now instead of when it is due.')
     .option('--tenant <name>', 'whose model', 'default')
     .option('--data-dir <folder>', 'of the instance, running or not (default: PLUMBLINE_DATA_DIR or data)')
     .option('--config <file>', 'when none runs: options of the instance in YAML or JSON, as for plumbline up')
@@ -34,6 +35,7 @@ export const registerTrain: Register = (program, outputOf) => {
         }
         progress.end()
         await report(output, { tenant: flags.tenant, ...answer }, wordsOf(flags.tenant, answer))
+        if (answer.state === 'held') process.exitCode = EXIT.failure
       } finally {
         progress.end()
         await instance.close()
@@ -41,7 +43,18 @@ export const registerTrain: Register = (program, outputOf) => {
     })
 }
 
-const wordsOf = (tenant: string, made: Extract<TrainAnswer, { state: 'released' }>): string =>
-  made.modelled
+type Trained = Exclude<TrainAnswer, { state: 'running' }>
+
+const wordsOf = (tenant: string, made: Trained): string => {
+  if (made.state === 'held') {
+    const head = `Release ${made.releaseId} of tenant ${tenant} was held back, the one before it stays in force:`
+    return [
+      head,
+      ...made.reasons.map((words) => `  ${words}`),
+      `plumbline release promote ${made.releaseId} puts it into use all the same.`,
+    ].join('\n')
+  }
+  return made.modelled
     ? `Release ${made.releaseId} of tenant ${tenant} is in force: a model, after ${made.events} events.`
     : `Release ${made.releaseId} of tenant ${tenant} is in force: statistics of peers only. ${made.events} events are too few for a model; train again when there are more.`
+}

@@ -128,6 +128,7 @@ test('training on demand releases; a tenant nobody knows is named', async () => 
   const train = async (tenant: string) => TrainAnswer.parse(await access.operator.post('/v1/operator/train', JSON.stringify({ tenant })))
   let made = await train('acme')
   while (made.state === 'running') made = await train('acme')
+  assert.ok(made.state === 'released', JSON.stringify(made))
   assert.match(made.releaseId, /^acme-r\d+$/)
   assert.equal(made.events, life.length)
   await assert.rejects(train('nobody'), { code: 'TENANT_UNKNOWN', message: /nobody/ })

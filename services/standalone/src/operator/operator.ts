@@ -9,6 +9,7 @@ import { createErasure } from '../erasure.ts'
 import { paceOf } from '../history-parts.ts'
 import { createFeeds, type Feeds } from './feeds.ts'
 import { historyOf, liveEventsOf } from './history.ts'
+import { linesOf, releaseOf } from './releases.ts'
 import type { Operator } from './routes.ts'
 
 /** Long work is asked for again and again; each time it is waited for this long, ms. */
@@ -142,8 +143,19 @@ export const createOperator = (context: Context): Operator => {
       const span = await theFeeds().span(under, files)
       const models = present(context.releases, 'The log')
         .list(tenant)
-        .filter(({ modelled, madeAt }) => modelled && madeAt >= span.sinceMs && madeAt <= span.untilMs)
+        .filter(({ modelled, held, madeAt }) => modelled && held === undefined && madeAt >= span.sinceMs && madeAt <= span.untilMs)
       return { ...(await historyOf(readerOf(context), tenant, span)), models: models.length }
+    },
+    async releases({ tenant }) {
+      return { releases: linesOf(present(context.releases, 'The log'), tenant) }
+    },
+    async release({ tenant, releaseId }) {
+      return releaseOf(present(context.releases, 'The log'), tenant, releaseId)
+    },
+    async restore(request) {
+      const entry = await present(context.trainer, 'The trainer').restore(request, 'operator')
+      const { id: releaseId, sha256, modelled, restores = releaseId } = entry
+      return { releaseId, sha256, modelled, restores }
     },
     async erase(request): Promise<EraseAnswer> {
       const name = JSON.stringify([request.tenant, request.identity])
@@ -160,7 +172,8 @@ export const createOperator = (context: Context): Operator => {
       })
       if (entry === undefined) return { state: 'running' }
       trainings.delete(tenant)
-      const { id: releaseId, sha256, modelled, events } = entry
+      const { id: releaseId, sha256, modelled, events, held } = entry
+      if (held !== undefined) return { state: 'held', releaseId, sha256, reasons: [...held] }
       return { state: 'released', releaseId, sha256, modelled, events }
     },
   }

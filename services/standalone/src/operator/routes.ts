@@ -12,6 +12,12 @@ import {
   type PlacesAnswer,
   PlacesRequest,
   PlumblineError,
+  type ReleaseAnswer,
+  ReleaseRequest,
+  type ReleasesAnswer,
+  ReleasesRequest,
+  type RestoreAnswer,
+  RestoreRequest,
   type SettleAnswer,
   SettleRequest,
   type TrainAnswer,
@@ -28,6 +34,9 @@ export interface Operator {
   settle(request: SettleRequest): Promise<SettleAnswer>
   history(request: HistoryRequest): Promise<HistoryAnswer>
   train(request: TrainRequest): Promise<TrainAnswer>
+  releases(request: ReleasesRequest): Promise<ReleasesAnswer>
+  release(request: ReleaseRequest): Promise<ReleaseAnswer>
+  restore(request: RestoreRequest): Promise<RestoreAnswer>
   erase(request: EraseRequest): Promise<EraseAnswer>
 }
 
@@ -44,6 +53,11 @@ export const REFUSALS: Readonly<Record<string, { readonly status: number; readon
   REQUEST_INVALID: { status: 400, remedy: 'Use the command line of the same version as the instance.' },
   TENANT_RESERVED: { status: 400, remedy: 'Give another name with --tenant, or leave it out.' },
   IDEMPOTENCY_KEY_REUSED: { status: 422, remedy: 'Run the command again: its requests get new keys.' },
+  RELEASE_UNKNOWN: { status: 404, remedy: 'See plumbline release list for the releases of the tenant.' },
+  RELEASE_IN_FORCE: { status: 409, remedy: 'Nothing is to be done.' },
+  RELEASE_HELD: { status: 409, remedy: 'Read why it was held back; use plumbline release promote where you know better.' },
+  RELEASE_GONE: { status: 410, remedy: 'Choose another release, or train a new one with plumbline train.' },
+  RELEASE_UNSUPPORTED: { status: 409, remedy: 'Choose a release that this build made, or train a new one with plumbline train.' },
   TENANT_UNKNOWN: { status: 404, remedy: 'Check --tenant; only tenants that sent events can be asked for.' },
 }
 
@@ -82,7 +96,7 @@ const linesOf = (body: Buffer): Uint8Array[] => {
 }
 
 /**
- * POST /v1/operator/{feed,places,settle,history,train,erase}: what sets arrival times, starts work or deletes. Asks for the key of this
+ * POST /v1/operator/{feed,places,settle,history,train,releases,release,restore,erase}: what sets arrival times, starts work or deletes. Asks for the key of this
  * start and for a caller on this machine; a sender's token is not enough.
  */
 export const operatorRoutes =
@@ -114,5 +128,8 @@ export const operatorRoutes =
     app.post('/v1/operator/settle', async (request) => operator.settle(parse(SettleRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/history', async (request) => operator.history(parse(HistoryRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/train', async (request) => operator.train(parse(TrainRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/releases', async (request) => operator.releases(parse(ReleasesRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/release', async (request) => operator.release(parse(ReleaseRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/restore', async (request) => operator.restore(parse(RestoreRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/erase', async (request) => operator.erase(parse(EraseRequest, json(bodyOf(request.body)))))
   }
