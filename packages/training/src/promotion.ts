@@ -29,8 +29,8 @@ export const WORSE = {
 
 /** A share of rows that is none says no more than that it is small. */
 const LEAST_EXCEEDANCE = 0.05
-/** Rows from which on one in a thousand can be told. */
-const ROWS_FOR_3 = 5000
+/** Rows from which on one in a hundred and one in a thousand can be told: odd events come in sessions, so chance is wide. */
+const ROWS_FOR = { hundred: 3000, thousand: 10_000 } as const
 
 const offBy = (exceedance: number): number => {
   const at = Math.max(LEAST_EXCEEDANCE, exceedance)
@@ -48,10 +48,12 @@ export const worseThan = (candidate: ShadowScore, before: ShadowScore, rows: num
     words.push(`it finds ${share(candidate.detection)} of synthetic deviations, the one in force ${share(before.detection)}`)
   if (before.loss > 0 && candidate.loss > WORSE.loss * before.loss)
     words.push(`it reconstructs new rows ${(candidate.loss / before.loss).toFixed(2)} times as badly`)
-  const levels = [['one in a hundred', candidate.exceedance2, before.exceedance2] as const]
-  if (rows >= ROWS_FOR_3) levels.push(['one in a thousand' as 'one in a hundred', candidate.exceedance3, before.exceedance3])
-  for (const [name, now, then] of levels)
-    if (miscalibrated(now, then))
+  const levels = [
+    ['one in a hundred', candidate.exceedance2, before.exceedance2, ROWS_FOR.hundred],
+    ['one in a thousand', candidate.exceedance3, before.exceedance3, ROWS_FOR.thousand],
+  ] as const
+  for (const [name, now, then, least] of levels)
+    if (rows >= least && miscalibrated(now, then))
       words.push(`what it calls ${name} happens ${now.toFixed(2)} times as often, with the one in force ${then.toFixed(2)} times`)
   if (candidate.groupsPerDay > WORSE.groups * before.groupsPerDay + WORSE.groupsMore)
     words.push(`it would raise ${candidate.groupsPerDay.toFixed(1)} alerts a day, the one in force ${before.groupsPerDay.toFixed(1)}`)

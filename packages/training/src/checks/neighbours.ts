@@ -1,9 +1,9 @@
 import { type Dataset, rowCount, selectRows, spreadOver } from './dataset.ts'
 
 /** Rows that are looked at, and rows of them whose surroundings are looked at: spread evenly, and far from the middle. */
-const SAMPLE = 10_000
-const EVEN = 300
-const FAR = 500
+const SAMPLE = 6000
+const EVEN = 150
+const FAR = 250
 /** The far ones are spread over this share of the sample, the farthest. */
 const FARTHEST = 0.1
 /** Values are cut to so many spreads from the middle, so that one absurd column is not all of the distance. */
