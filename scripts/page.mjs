@@ -18,6 +18,9 @@ const newest = (path) => {
 
 const outdated = () => newest(BUILT) <= Math.max(...[join(CONSOLE, 'web'), BUILDER, join(CONSOLE, 'package.json')].map(newest))
 
+/** Whether `plumbline` with these arguments shows the page: options of `plumbline` itself may come first. */
+export const showsPage = (args) => ['up', 'front'].includes(args.find((arg) => !arg.startsWith('-')))
+
 /** Builds the page when needed. Returns an exit code; 0 when there is nothing to do. */
 export const buildPage = (ready, { force = false } = {}) => {
   if (!existsSync(BUILDER) || (!force && !outdated())) return 0

@@ -5,7 +5,7 @@ import { availableParallelism, constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BootstrapError, bootstrap, guarded, ROOT } from './bootstrap.mjs'
-import { buildPage } from './page.mjs'
+import { buildPage, showsPage } from './page.mjs'
 import { findTests } from './tests.mjs'
 
 const at = (...parts) => join(ROOT, ...parts)
@@ -18,8 +18,8 @@ const QUIET = ['--disable-warning=ExperimentalWarning']
 const exec = (ready, command, args, options = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'inherit', env: ready.env, cwd: ROOT, ...options })
-    // A terminal's Ctrl-C reaches the child by itself; sending it again would mean "now", not "soon".
-    const pass = (signal) => (signal === 'SIGINT' && process.stdin.isTTY === true ? undefined : child.kill(signal))
+    // A terminal's Ctrl-C reaches the child by itself, and soon after or before it comes from here: children take both for one.
+    const pass = (signal) => child.kill(signal)
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
     for (const signal of signals) process.on(signal, pass)
     child.on('error', reject)
@@ -64,7 +64,7 @@ const TARGETS = {
   start: (ready, args) => each([() => buildPage(ready), () => node(ready, ['services/cli/src/main.ts', 'up', ...args])]),
   plumbline: (ready, args) =>
     each([
-      () => (args[0] === 'up' ? buildPage(ready) : 0),
+      () => (showsPage(args) ? buildPage(ready) : 0),
       () => node(ready, [at('services/cli/src/main.ts'), ...args], { cwd: process.cwd() }),
     ]),
   test: (ready, args) => {
@@ -77,6 +77,7 @@ const TARGETS = {
     return withKafka(ready, (env) => node(ready, [...runner, ...flags, ...files], { env }))
   },
   'test:faults': (ready, args) => script(ready, 'test/faults/run.ts', args),
+  cluster: (ready, args) => script(ready, 'test/try-cluster/run.ts', args),
   bench: (ready, args) => script(ready, 'bench/main.ts', args),
   build: (ready) => buildPage(ready, { force: true }),
   types: (ready, args) => exec(ready, bin('tsc'), ['-p', 'tsconfig.json', ...args]),

@@ -28,7 +28,7 @@ export async function staticRoutes(app: FastifyInstance, webDir: string): Promis
       reply
         .code(503)
         .type('text/plain; charset=utf-8')
-        .send('The page has not been built. Run: node services/console/scripts/build-web.mjs\n'),
+        .send('The page has not been built. Run: node services/console/scripts/build-web.mjs, and start this process again\n'),
     )
     return
   }

@@ -1,49 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { KAFKA_VERSION, NoBroker, POM, type RunningBroker } from './broker.ts'
+import { KAFKA_VERSION, type RunningBroker } from './broker.ts'
+import { checkJava, fetchJars, JARS, java } from './java.ts'
 
-/** Apache Kafka from its Maven artifacts on the machine's Java: one KRaft node on loopback, its data in a temporary folder. */
+/** Apache Kafka from its Maven artifacts on the machine's Java: one KRaft node on loopback, its data in a temporary folder or in one that stays. */
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const JARS = join(ROOT, '.tools', `kafka-${KAFKA_VERSION}`)
-const OLDEST_JAVA = 17
 const START_TRIES = 3
 const START_MS = 90_000
 const STOP_MS = 15_000
-
-const java = (): string => (process.env['JAVA_HOME'] === undefined ? 'java' : join(process.env['JAVA_HOME'], 'bin', 'java'))
-
-const checkJava = (): void => {
-  const { stderr, error } = spawnSync(java(), ['-version'], { encoding: 'utf8' })
-  const major = Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0)
-  if (error !== undefined || major === 0) throw new NoBroker(`no Java ${OLDEST_JAVA} or newer on this machine`)
-  if (major < OLDEST_JAVA) throw new NoBroker(`Java ${major} is here, Kafka ${KAFKA_VERSION} needs ${OLDEST_JAVA} or newer`)
-}
-
-/** Fetches the jars once, into a staging folder that is renamed when it is whole: several runs may do this at the same time. */
-const fetchJars = (): void => {
-  if (existsSync(JARS)) return
-  mkdirSync(join(ROOT, '.tools'), { recursive: true })
-  const staging = mkdtempSync(join(ROOT, '.tools', 'staging-kafka-'))
-  const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${staging}`]
-  const { status, error, stdout } = spawnSync('mvn', ['-q', '-B', '-f', POM, ...goal], { encoding: 'utf8', timeout: 300_000 })
-  if (status === 0 && existsSync(join(staging, `kafka_2.13-${KAFKA_VERSION}.jar`))) {
-    try {
-      renameSync(staging, JARS)
-      return
-    } catch (cause) {
-      if (!existsSync(JARS)) throw cause
-    }
-  }
-  rmSync(staging, { recursive: true, force: true })
-  if (existsSync(JARS)) return
-  if (error !== undefined) throw new NoBroker(`Maven (mvn) is needed once to fetch Kafka ${KAFKA_VERSION}: ${error.message}`)
-  throw new NoBroker(`Maven could not fetch Kafka ${KAFKA_VERSION}: ${stdout.trim().split('\n')[0] ?? ''}`)
-}
 
 /** Ports that were free a moment ago. */
 const freePorts = async (count: number): Promise<number[]> => {
@@ -63,6 +30,8 @@ const freePorts = async (count: number): Promise<number[]> => {
 
 /** What a broker has besides its one listener without TLS and login, for tests of those. */
 export interface BrokerExtras {
+  /** A folder that outlives the broker, and its port the first time; both stay. Default: a temporary folder and a free port. */
+  readonly home?: { readonly dir: string; readonly port: number }
   /** Listeners by name, each with its security protocol; each gets a port of its own. */
   readonly listeners: Readonly<Record<string, 'PLAINTEXT' | 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT'>>
   /** Settings, given a folder that goes with the broker. */
@@ -78,6 +47,8 @@ export interface BrokerExtras {
 export interface ExtraBroker extends RunningBroker {
   /** Addresses by listener. */
   readonly listeners: Readonly<Record<string, string>>
+  /** Resolves when it has ended for whatever reason. After a restart: the former one. */
+  readonly exited: Promise<void>
   kill(): Promise<void>
   /** Starts it again, after it was killed, on the same folder and ports. */
   restart(): Promise<void>
@@ -173,17 +144,41 @@ const end = async (child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
   clearTimeout(timer)
 }
 
+interface Place {
+  readonly dir: string
+  readonly config: string
+  readonly listeners: Addresses
+}
+
+/** A folder that is ready for a broker, with its addresses: those of before, where it was there before. */
+const placeFor = async (extras: BrokerExtras): Promise<Place> => {
+  const { home } = extras
+  const dir = home?.dir ?? mkdtempSync(join(tmpdir(), 'plumbline-kafka-'))
+  const config = join(dir, 'server.properties')
+  const known = join(dir, 'listeners.json')
+  const there = existsSync(known)
+  const listeners = there ? (JSON.parse(readFileSync(known, 'utf8')) as Addresses) : await newListeners(extras)
+  const advertised = { ...listeners }
+  for (const name of Object.keys(listeners)) advertised[name] = (await extras.advertise?.(name, listeners[name]!)) ?? listeners[name]!
+  // What was not finished is made again.
+  if (!there) rmSync(join(dir, 'logs'), { recursive: true, force: true })
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  writeFileSync(config, settings(listeners, advertised, dir, extras), { mode: 0o600 })
+  if (!there) format(config, extras.formatArgs)
+  if (!there && home !== undefined) writeFileSync(known, JSON.stringify(listeners))
+  return { dir, config, listeners }
+}
+
+const newListeners = async ({ home, listeners }: BrokerExtras): Promise<Addresses> => {
+  const names = ['PLAINTEXT', 'CONTROLLER', ...Object.keys(listeners)]
+  const free = await freePorts(names.length)
+  const ports = home === undefined ? free : [home.port, ...free.slice(1)]
+  return Object.fromEntries(names.map((name, i) => [name, `127.0.0.1:${ports[i]}`]))
+}
+
 /** A broker in a folder of its own, or what it said instead of starting. */
 const attempt = async (extras: BrokerExtras): Promise<ExtraBroker | string> => {
-  const dir = mkdtempSync(join(tmpdir(), 'plumbline-kafka-'))
-  const names = ['PLAINTEXT', 'CONTROLLER', ...Object.keys(extras.listeners)]
-  const free = await freePorts(names.length)
-  const listeners = Object.fromEntries(names.map((name, i) => [name, `127.0.0.1:${free[i]}`]))
-  const advertised = { ...listeners }
-  for (const name of names) advertised[name] = (await extras.advertise?.(name, listeners[name]!)) ?? listeners[name]!
-  const config = join(dir, 'server.properties')
-  writeFileSync(config, settings(listeners, advertised, dir, extras), { mode: 0o600 })
-  format(config, extras.formatArgs)
+  const { dir, config, listeners } = await placeFor(extras)
   let output = ''
   let child: ChildProcess
   const start = (): Promise<boolean> => {
@@ -194,7 +189,7 @@ const attempt = async (extras: BrokerExtras): Promise<ExtraBroker | string> => {
   }
   const stop = async (): Promise<void> => {
     await end(child, 'SIGTERM')
-    rmSync(dir, { recursive: true, force: true })
+    if (extras.home === undefined) rmSync(dir, { recursive: true, force: true })
   }
   if (!(await start())) {
     await stop()
@@ -203,6 +198,7 @@ const attempt = async (extras: BrokerExtras): Promise<ExtraBroker | string> => {
   return {
     brokers: [listeners['PLAINTEXT']!],
     listeners,
+    exited: new Promise((resolve) => child.once('exit', () => resolve())),
     how: `Apache Kafka ${KAFKA_VERSION} from its Maven artifacts`,
     stop,
     kill: () => end(child, 'SIGKILL'),
@@ -217,7 +213,7 @@ export const startApacheKafka = async (extras: BrokerExtras = NO_EXTRAS): Promis
   checkJava()
   fetchJars()
   let output = ''
-  for (let i = 0; i < START_TRIES; i++) {
+  for (let i = 0; i < (extras.home === undefined ? START_TRIES : 1); i++) {
     const result = await attempt(extras)
     if (typeof result !== 'string') return result
     output = result
