@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { load, shape } from '../lib/machine.ts'
 import { RESULTS } from '../lib/paths.ts'
 import { type Bar, type Measured, plain, type Table } from '../lib/result.ts'
+import { adversary } from './adversary.ts'
 import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
 import { numbers } from './numbers.ts'
@@ -28,6 +29,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   cloudtrail,
   adbench,
   numbers,
+  adversary,
 }
 
 /** A part as it is kept beside the results: a run of some parts shows the others as they were last measured. */
