@@ -80,6 +80,7 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
   let read = 0
   let dirty = false
   let savedAt = clock()
+  let lookedAt = Number.NEGATIVE_INFINITY
   let wake: (() => void) | null = null
   let loop: Promise<void> = Promise.resolve()
   let unsubscribe = (): void => {}
@@ -179,14 +180,13 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
 
   const lagRows = (): number => (state?.scored ?? []).reduce((sum, after, lane) => sum + log.outbox.lag('scored', after, lane).rows, 0)
 
-  const isRead =
-    ({ scored }: State) =>
-    (shard: number): boolean => {
-      const lane = shard % scored.length
-      return log.outbox.head('scored', lane) <= scored[lane]!
-    }
+  /** Asked for now: what this process has heard of may be older than what is known of the shards. */
+  const readLanes = async ({ scored }: State): Promise<(shard: number) => boolean> => {
+    const ends = await Promise.all(scored.map((_, lane) => log.outbox.end('scored', lane)))
+    return (shard) => scored[shard % scored.length]! >= ends[shard % scored.length]!
+  }
 
-  const cycle = async (): Promise<{ readonly any: boolean; readonly incidents: readonly Incident[] }> => {
+  const cycle = async (closing: boolean): Promise<{ readonly any: boolean; readonly incidents: readonly Incident[] }> => {
     state ??= load()
     const at = state
     try {
@@ -194,7 +194,9 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
       onPoint('correlator:read')
       await readAlerts(at)
       dirty ||= any
-      const incidents = at.core.close(at.watermark.now(isRead(at)) - LATENESS_MS)
+      if (!closing) return { any, incidents: [] }
+      lookedAt = clock()
+      const incidents = at.core.close(at.watermark.now(await readLanes(at)) - LATENESS_MS)
       if (incidents.length > 0 || (dirty && clock() - savedAt >= saveMs)) await save(at, incidents)
       error = null
       return { any, incidents }
@@ -231,7 +233,7 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
   const run = async (): Promise<void> => {
     for (let failures = 0; running; ) {
       try {
-        const { any } = await inTurn(cycle)
+        const { any } = await inTurn(() => cycle(clock() - lookedAt >= LOOK_MS))
         failures = 0
         if (running) await (any && lagRows() >= SMALL_ROWS ? undefined : any ? sleep(GATHER_MS) : pause(LOOK_MS))
       } catch (cause) {
@@ -259,11 +261,11 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
       const at = state
       if (at !== null && dirty) await inTurn(() => save(at, [])).catch(fail)
     },
-    step: () => inTurn(async () => (await cycle()).incidents),
+    step: () => inTurn(async () => (await cycle(true)).incidents),
     forget: (tenant, identity) =>
       inTurn(async () => {
         // What is written of it by now is read first, so that it does not come up again.
-        await cycle()
+        await cycle(true)
         state ??= load()
         state.core.forget(tenant, identity)
         await save(state, [])
