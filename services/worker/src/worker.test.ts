@@ -214,6 +214,40 @@ test('a failure to process costs no take-over, and a release that is not there y
   assert.deepEqual([await outcome(log, 1), acquired], [{ sum: 100, offsets: upTo(100) }, 1])
 })
 
+test('a replay that fails is begun anew from a take-over: the log may have taken its state, and no chunk is computed on top of itself', async (t) => {
+  const log = await opened(t)
+  await append(log, 0, 400)
+  const first = createWorker({ log, processor: createCounter().processor, shards: [0], onRecords: log.onRecords })
+  first.start()
+  await first.drained()
+  await first.stop()
+  // Position of the state that the log has taken since the last take-over.
+  let taken = 0
+  let failures = 0
+  const begun: { at: number; on: number }[] = []
+  const replaying: ShardLog = {
+    ...log,
+    async acquire(shard) {
+      taken = 0
+      return { nextOffset: 0, replayTo: (await log.acquire(shard)).nextOffset, meta: new Map() }
+    },
+    replay({ nextOffset, deadLetters }) {
+      begun.push({ at: deadLetters[0]!.offset, on: taken })
+      taken = nextOffset
+      if (taken > 100 && failures++ === 0) throw new Error('after the state was taken')
+    },
+  }
+  const worker = createWorker({ log: replaying, processor: createCounter().processor, shards: [0], chunkRecords: 60 })
+  t.after(() => worker.stop())
+  worker.start()
+  await worker.drained()
+  assert.ok(failures > 1 && taken === 400)
+  assert.deepEqual(
+    begun.filter(({ at, on }) => at !== on),
+    [],
+  )
+})
+
 test('what a take-over asks to be replayed is computed once more, however long it takes, and put out by nobody', async (t) => {
   const log = await opened(t)
   const REPLAYED = 400

@@ -93,7 +93,13 @@ export const createWorker = (options: WorkerOptions): Worker => {
 
   /** Its outputs are stored already: only the state is taken. */
   const replay = (state: ShardState, commit: ChunkCommit): null => {
-    log.replay?.(commit)
+    try {
+      log.replay?.(commit)
+    } catch (error) {
+      // The log may have taken the state all the same: computed on top of that, the chunk would be learned twice.
+      fail([state], error, 'ownership')
+      return null
+    }
     processor.settle(state.shard)
     settleShard(state, commit)
     turn.add(state.shard)
