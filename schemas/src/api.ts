@@ -280,6 +280,10 @@ export const StatusView = z.strictObject({
       releaseId: z.string(),
       trained: z.boolean(),
       alertsFrom: z.number().meta({ description: 'Score from which an event is reported for its score alone.' }),
+      held: z
+        .string()
+        .nullable()
+        .meta({ description: 'The newest release, when it was held back because it was worse or its rows failed a check.' }),
     })
     .array()
     .max(STATUS_TENANTS)

@@ -62,7 +62,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
       identities: 128,
       recorderLag: 0,
       tenants: 0,
-      model: [{ tenant: 'default', releaseId: 'r1', trained: true, alertsFrom: 66 }],
+      model: [{ tenant: 'default', releaseId: 'r1', trained: true, alertsFrom: 66, held: null }],
       counts: [{ tenant: 'default', alerts: 17, held: 1, historic: 0, deadLetters: 0, identities: 12 }],
       demo: options.demo !== undefined,
       sinks: [],

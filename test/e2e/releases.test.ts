@@ -108,7 +108,7 @@ test('the first model has nothing to be held against; the next one is held again
   assert.equal(inForce(), 'default-r3')
   const { shadow, checks } = releases.appraisal(second.sha256)!
   assert.equal(shadow?.inForce, 'default-r2')
-  assert.ok(shadow.rows > 400 && shadow.candidate.detection > 0 && shadow.before.detection > 0)
+  assert.ok(shadow.rows > 250 && shadow.candidate.detection > 0 && shadow.before.detection > 0)
   assert.notEqual(checks.verdict, 'failed')
   await recorder.drained()
   const [row] = await reader.rows<{ body: string }>(`SELECT body FROM ${reader.database}.releases WHERE release_id = 'default-r3'`)

@@ -1,7 +1,7 @@
 export { MIN_TRAINING_ROWS, trainAutoencoder, type TrainedAutoencoder, type TrainOptions, type TrainReport } from './autoencoder.ts'
 export { chooseBackend, type Backend } from './backend.ts'
 export { calibrate, MIN_CALIBRATION_SCORES } from './calibrate.ts'
-export { laterModelDue, MODEL_GROWTH, type Reach } from './schedule.ts'
+export { LATEST_DAYS, laterModelDue, MODEL_GROWTH, type Reach } from './schedule.ts'
 export { generateSigningKey, loadSigningKey, signRelease, type SigningKey } from './sign.ts'
 export { trainAllInWorkers, trainInWorker } from './train-in-worker.ts'
 export { alignTable, readTable, type Table } from './table.ts'

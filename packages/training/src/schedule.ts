@@ -8,6 +8,9 @@ export const MODEL_GROWTH = 2
 /** After a day a model is replaced when there is this much more: daily in the first week, which is unlike every week after it. */
 export const DAILY_GROWTH = 1.15
 
+/** A model is never older than this many days of event time, however far apart trainings are asked for. */
+export const LATEST_DAYS = 30
+
 export interface Reach {
   /** Events of the tenant so far. */
   readonly events: number
@@ -24,4 +27,4 @@ export const laterModelDue = (last: Reach, now: Reach, retrainEveryDays: number,
   now.events > last.events &&
   (now.events >= (growth ?? MODEL_GROWTH) * last.events ||
     (growth === undefined && now.toTime >= last.toTime + DAY_MS && now.events >= DAILY_GROWTH * last.events) ||
-    now.toTime >= last.toTime + retrainEveryDays * DAY_MS)
+    now.toTime >= last.toTime + Math.min(LATEST_DAYS, retrainEveryDays) * DAY_MS)

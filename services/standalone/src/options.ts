@@ -72,7 +72,7 @@ export const learningOptions = {
     unit: 'events',
   }),
   retrainEveryDays: z.number().min(1).default(DEFAULT_DETECTION_CONFIG.retrainEveryDays).meta({
-    description: 'Event time between a tenant’s later trainings.',
+    description: 'Event time between a tenant’s later trainings; 30 at most.',
     unit: 'days',
   }),
   trainingRows: z.number().int().min(5000).max(1_000_000).default(200_000).meta({

@@ -4,7 +4,7 @@ import { type DeploymentLog, pinnedConfig } from '@plumbline/detector'
 import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
-import { createReleaseStore, createTrainer, type ReleaseStore, signingKeyIn, type TenantPace } from '@plumbline/trainer'
+import { createReleaseStore, createTrainer, heldBackOf, type ReleaseStore, signingKeyIn, type TenantPace } from '@plumbline/trainer'
 import { audit } from './audit.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { startDelivery } from './delivery.ts'
@@ -157,6 +157,13 @@ export const storePart = (context: Context, make: (onUp: () => void) => Storage)
   stopTimeoutMs: STORE_STOP_MS,
 })
 
+const releasesDetail = (releases: ReleaseStore): string => {
+  const held = releases.tenants().filter((tenant) => heldBackOf(releases.list(tenant)) !== undefined).length
+  return held === 0
+    ? 'up to date'
+    : `the newest model of ${held} ${held === 1 ? 'tenant' : 'tenants'} was held back; plumbline release list says why`
+}
+
 /** `paceOf`: where a tenant's trainings are due at other times than the configured ones. */
 export const trainerPart = (context: Context, paceOf: (tenant: string) => Partial<TenantPace> = () => ({})): Part => ({
   name: 'trainer',
@@ -164,10 +171,11 @@ export const trainerPart = (context: Context, paceOf: (tenant: string) => Partia
     const { config, clock, logger, metrics } = context
     const detection = present(context.detection, 'The detector')
     const storage = present(context.storage, 'The store')
+    const releases = present(context.releases, 'The log')
     const { trainAfterEvents, retrainEveryDays, trainingRows: maxRows } = config
     const trainer = createTrainer({
       log: logOf(context),
-      releases: present(context.releases, 'The log'),
+      releases,
       signingKey: signingKeyIn(context.signingKeyFile()),
       config: detection.config,
       tenants: detection.tenants,
@@ -183,6 +191,8 @@ export const trainerPart = (context: Context, paceOf: (tenant: string) => Partia
       metrics,
     })
     context.trainer = trainer
+    // What is in force goes on, so that it makes nothing unready; but nobody must think that it is of today.
+    context.health.register('releases', () => ({ ok: true, detail: releasesDetail(releases) }))
     await trainer.start()
   },
   stop: () => context.trainer?.stop(),

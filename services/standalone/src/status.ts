@@ -1,7 +1,7 @@
 import type { BudgetDay } from '@plumbline/adapters/siem'
 import type { StatusSource, Tenants } from '@plumbline/console'
 import { STATUS_TENANTS, type StatusView } from '@plumbline/schemas'
-import type { TenantProgress } from '@plumbline/trainer'
+import { heldBackOf, type TenantProgress } from '@plumbline/trainer'
 import { createDetectorCounts } from '@plumbline/worker'
 import type { Context } from './context.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
@@ -59,6 +59,7 @@ export const createStatus = (parts: Context): StatusTracker => {
   let known: readonly TenantProgress[] = []
   let today: ReadonlyMap<string, Today> = new Map()
   let inStore: readonly InStore[] = []
+  let heldBack: ReadonlyMap<string, string> = new Map()
 
   const count = createDetectorCounts(metrics)
 
@@ -74,8 +75,14 @@ export const createStatus = (parts: Context): StatusTracker => {
   /** Events a second over the last few. */
   const rate = (): number => (scored.length < 2 ? 0 : Math.max(0, (scored.at(-1)! - scored[0]!) / ((scored.length - 1) * (TICK_MS / 1000))))
 
+  const heldOf = (name: string): [string, string][] => {
+    const held = heldBackOf(parts.releases?.list(name) ?? [])
+    return held === undefined ? [] : [[name, held.id]]
+  }
+
   const meet = (detection: Detection): void => {
     known = detection.tenants()
+    heldBack = new Map(busiest(known).flatMap(({ name }) => heldOf(name)))
     today = todayOf(parts.forwarder?.status().days ?? [], Date.now())
   }
 
@@ -130,7 +137,10 @@ export const createStatus = (parts: Context): StatusTracker => {
 
   const modelOf = (name: string): StatusView['model'] => {
     const release = parts.detection?.releaseOf(name) ?? null
-    return release === null ? [] : [{ tenant: name, releaseId: release.id, trained: release.trained, alertsFrom: release.alertsFrom }]
+    if (release === null) return []
+    return [
+      { tenant: name, releaseId: release.id, trained: release.trained, alertsFrom: release.alertsFrom, held: heldBack.get(name) ?? null },
+    ]
   }
 
   const countsOf = (name: string): StatusView['counts'][number] => {

@@ -90,9 +90,9 @@ const part = (h: History, from: number, to: number): History => ({
   toTime: h.times[to - 1] ?? 0,
 })
 
-/** Share of the rows that a candidate is judged by, and how many at most. */
-const HELD_OUT = 0.15
-const MOST_HELD_OUT = 20_000
+/** Share of the rows that a candidate is judged by, and how many at most: it is not trained on them, so they are few. */
+const HELD_OUT = 0.1
+const MOST_HELD_OUT = 10_000
 
 /** What trains, and the newest rows, all of them later, that what was trained is judged by. */
 export const splitHistory = (history: History): { readonly training: History; readonly heldOut: History } => {

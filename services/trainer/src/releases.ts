@@ -26,6 +26,12 @@ export interface ReleaseEntry {
 /** The release that the ledger's newest announced entry put in force. */
 export const inForceOf = (entries: readonly ReleaseEntry[]): ReleaseEntry | undefined => entries.findLast(({ held }) => held === undefined)
 
+/** The newest release when it was held back: what is in force is then older than it could be. */
+export const heldBackOf = (entries: readonly ReleaseEntry[]): ReleaseEntry | undefined => {
+  const last = entries.at(-1)
+  return last?.held === undefined ? undefined : last
+}
+
 export const nextSequence = (entries: readonly ReleaseEntry[]): number => (entries.at(-1)?.sequence ?? 0) + 1
 
 /** Everything of a release that is stored. */

@@ -69,3 +69,20 @@ test('the end of a history is learned too, once', () => {
   assert.equal(unlearned([made(5000, true, DAY)], PACE, 5001), 'model')
   assert.equal(unlearned([made(5001, true, DAY)], PACE, 5001), 'none')
 })
+
+test('nothing in force is older than 30 days of event time, however far apart trainings are asked for', () => {
+  const rarely = { ...PACE, retrainEveryDays: 365, modelGrowth: Infinity }
+  const model = [made(5000, true, 10 * DAY)]
+  assert.equal(due(model, rarely, at(5001, 40 * DAY - 1)), 'none')
+  assert.equal(due(model, rarely, at(5001, 40 * DAY)), 'model')
+  const statistics = [made(1000, false, 10 * DAY)]
+  assert.equal(due(statistics, rarely, at(1001, 40 * DAY - 1)), 'none')
+  assert.equal(due(statistics, rarely, at(1001, 40 * DAY)), 'statistics')
+  assert.equal(due(statistics, rarely, at(1000, 40 * DAY)), 'none')
+})
+
+test('a model that was held back counts as a training: the next one comes when it is due, not at once', () => {
+  const held = [made(5000, true, 10 * DAY), { ...made(10_000, true, 12 * DAY), held: ['worse'] }]
+  assert.equal(due(held, PACE, at(10_001, 12 * DAY)), 'none')
+  assert.equal(due(held, PACE, at(10_001, 19 * DAY)), 'model')
+})

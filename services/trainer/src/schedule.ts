@@ -1,10 +1,11 @@
-import { laterModelDue, MODEL_GROWTH } from '@plumbline/training'
+import { LATEST_DAYS, laterModelDue, MODEL_GROWTH } from '@plumbline/training'
 import type { ReleaseEntry } from './releases.ts'
 
 /** Events of a tenant at which peers and everyone are first known; then at each doubling, until the first model. */
 const FIRST_STATISTICS = 500
 /** After a training that found too few usable rows, the next try comes when there are this many times the events. */
 const TRY_AGAIN = 1.25
+const DAY_MS = 86_400_000
 
 export interface Pace {
   readonly trainAfterEvents: number
@@ -16,7 +17,7 @@ export interface Pace {
 
 export interface Progress {
   readonly events: number
-  /** Newest event time, ms since epoch; only asked for once there is a model. */
+  /** Newest event time, ms since epoch; only asked for once there is a release. */
   readonly lastTime: () => number
 }
 
@@ -42,13 +43,17 @@ const learned = (releases: readonly ReleaseEntry[]): { readonly toTime: number; 
   events: releases.at(-1)?.events ?? 0,
 })
 
+/** What a tenant with too few events for a model does changes too. */
+const isStale = (last: ReturnType<typeof learned>, progress: Progress): boolean =>
+  last.toTime > 0 && progress.events > last.events && progress.lastTime() >= last.toTime + LATEST_DAYS * DAY_MS
+
 /** What a tenant's recorded history asks for now (contracts C8). */
 export const due = (releases: readonly ReleaseEntry[], pace: Pace, progress: Progress): Due => {
   if (releases.some(({ modelled }) => modelled)) {
     const now = { events: progress.events, toTime: progress.lastTime() }
     return laterModelDue(learned(releases), now, pace.retrainEveryDays, pace.modelGrowth) ? 'model' : 'none'
   }
-  if (progress.events < nextAt(releases, pace)) return 'none'
+  if (progress.events < nextAt(releases, pace)) return isStale(learned(releases), progress) ? 'statistics' : 'none'
   return progress.events >= pace.trainAfterEvents ? 'model' : 'statistics'
 }
 

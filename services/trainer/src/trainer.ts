@@ -103,7 +103,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
 
   const dueOf = async (tenant: TenantProgress, force: boolean): Promise<Due> => {
     const known = releases.list(tenant.name)
-    const time = known.some(({ modelled }) => modelled) ? await lastTimes.of(tenant, force) : 0
+    const time = known.length > 0 ? await lastTimes.of(tenant, force) : 0
     const lastTime = Math.max(time, leads.get(tenant.name)?.time ?? 0)
     return due(known, options.paceOf(tenant.name), { events: tenant.events, lastTime: () => lastTime })
   }
@@ -134,7 +134,9 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     result: JobResult,
     orderedBy: string | undefined,
   ): Promise<ReleaseEntry> => {
-    const { id, sha256, bytes, modelled, toTime, appraisal } = result
+    const { id, sha256, bytes, modelled, appraisal } = result
+    // Statistics are of slots: they are as new as the newest event even where no row could be used.
+    const toTime = Math.max(result.toTime, modelled ? 0 : await lastTimes.of(tenant, true))
     const held = appraisal === null ? [] : reasonsAgainst(appraisal)
     const entry: ReleaseEntry = {
       sequence,

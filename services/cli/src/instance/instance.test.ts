@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { connect } from '@plumbline/adapters/clickhouse'
 import { proposePolicy } from '@plumbline/adapters/policy'
 import { DAY, generate, HOUR } from '@plumbline/generator'
 import { createLogger, findInstance } from '@plumbline/runtime'
-import { EraseAnswer, type FeedHeader, Policy, TrainAnswer } from '@plumbline/schemas'
+import { EraseAnswer, type FeedHeader, Policy, ReleasesAnswer, TrainAnswer } from '@plumbline/schemas'
 import { loadStandaloneConfig, type Standalone, startStandalone } from '@plumbline/standalone'
 import { backfill } from '../backfill/backfill.ts'
 import { type Spool, spool } from '../backfill/spool.ts'
@@ -134,6 +137,41 @@ test('training on demand releases; a tenant nobody knows is named', async () => 
   await assert.rejects(train('nobody'), { code: 'TENANT_UNKNOWN', message: /nobody/ })
 })
 
+test('releases: listed, told in a bill of materials, compared with a table, and gone back from', { timeout: 120_000 }, async () => {
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url))
+  const run = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)(process.execPath, [main, ...args, '--data-dir', dataDir], { maxBuffer: 1 << 28 })).stdout
+  const listed = async () =>
+    ReleasesAnswer.parse({
+      releases: (JSON.parse(await run('release', 'list', '--tenant', 'acme', '--json')) as { releases: unknown }).releases,
+    }).releases
+  const before = await listed()
+  const present = before.at(-1)!
+  assert.deepEqual([present.state, present.modelled], ['in_force', true])
+  const bom = JSON.parse(await run('release', 'bom', present.id, '--tenant', 'acme')) as {
+    metadata: { component: { hashes: { content: string }[] } }
+  }
+  assert.equal(bom.metadata.component.hashes[0]?.content, present.sha256)
+  const rows = join(dataDir, 'rows.ndjson')
+  writeFileSync(
+    rows,
+    await run(
+      'query',
+      '--format',
+      'JSONEachRow',
+      "SELECT identity, event_time, features FROM scored_events WHERE tenant = 'acme' AND release != 'release-0'",
+    ),
+  )
+  const checked = await run('dataset', 'check', rows, '--release', present.id, '--tenant', 'acme')
+  assert.match(checked, /rows of 64 columns passed/)
+  assert.doesNotMatch(checked, /skipped {2}drift/)
+  const words = await run('release', 'rollback', '--tenant', 'acme')
+  const [origin, now] = [before.at(-2)!, (await listed()).at(-1)!]
+  assert.ok(words.startsWith(`Release ${origin.id} of tenant acme is in force again, as ${now.id}.`), words)
+  assert.deepEqual([now.state, now.restores, now.orderedBy], ['in_force', origin.id, 'operator'])
+  assert.match(await run('release', 'list', '--tenant', 'acme'), new RegExp(`${now.id} +IN FORCE .*restores ${origin.id}`))
+})
+
 test('an identity is erased: its events and its page are gone, those of others stay', { timeout: 60_000 }, async () => {
   const [who, other] = [...new Set(life.map(({ identity }) => identity.id))] as [string, string]
   const countOf = async (id: string): Promise<number> => {
@@ -169,7 +207,7 @@ test('who learned, replayed and trained is in the audit log', async () => {
   await reader.close()
   const ofAcme = entries.filter(({ tenant }) => tenant === 'acme')
   const byOperator = ofAcme.filter(({ actor }) => actor === 'operator').map(({ action }) => action)
-  assert.deepEqual(byOperator, ['backfill', 'backfill', 'backfill.end', 'train', 'release'], 'interrupted once; the second run ended')
+  assert.deepEqual(byOperator, ['backfill', 'backfill', 'backfill.end', 'train', 'release', 'release.restored'], 'interrupted once; the second run ended')
   assert.ok(
     ofAcme.some(({ actor, action }) => actor === 'trainer' && action === 'release'),
     'what was due is from the trainer',

@@ -128,6 +128,17 @@ function Figures() {
 const untrainedWords = (names: readonly string[]): string =>
   `No model trained yet for ${names.length === 1 ? names[0] : `${names.length} tenants`}: statistics alone score`
 
+const heldWords = (names: readonly string[]): string =>
+  `The newest model of ${names.length === 1 ? names[0] : `${names.length} tenants`} was held back, the one before goes on`
+
+/** What is to be said of the models in force; nothing while they are as they should be. */
+const modelWords = (models: readonly { readonly tenant: string; readonly trained: boolean; readonly held: string | null }[]): string => {
+  const untrained = models.filter((model) => !model.trained).map((model) => model.tenant)
+  if (untrained.length > 0) return untrainedWords(untrained)
+  const held = models.filter((model) => model.held !== null).map((model) => model.tenant)
+  return held.length > 0 ? heldWords(held) : ''
+}
+
 function Phase() {
   const now = status.value
   const lost = everConnected.value && !connected.value
@@ -135,13 +146,12 @@ function Phase() {
   const progress = lost ? null : (now?.progress ?? null)
   const { tenant } = filter.value
   const models = (now?.model ?? []).filter((model) => tenant === '' || model.tenant === tenant)
-  const untrained = models.filter((model) => !model.trained).map((model) => model.tenant)
   return (
     <div class={lost ? 'phase phase-lost' : 'phase'} role="status">
       <span class={`dot ${lost ? 'dot-lost' : now?.ready === true ? 'dot-ready' : 'dot-busy'}`} />
       <span class="phase-text">{text}</span>
       {progress !== null && <span class="phase-percent">{Math.floor(progress * 100)} %</span>}
-      <span class="phase-model">{untrained.length > 0 && !lost ? untrainedWords(untrained) : ''}</span>
+      <span class="phase-model">{lost ? '' : modelWords(models)}</span>
       <progress class={progress === null ? 'phase-bar phase-bar-idle' : 'phase-bar'} max={1} value={progress ?? 0} aria-label="Progress" />
     </div>
   )
