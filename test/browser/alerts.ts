@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Alert, AlertFacts, AlertText, Severity } from '@plumbline/schemas'
+import type { Alert, AlertFacts, AlertText, Severity, Incident } from '@plumbline/schemas'
 
 interface Golden {
   readonly facts: AlertFacts
@@ -111,3 +111,27 @@ export function hostileAlert(text: string, index: number, now: number): Alert {
     evidence: [{ topic: 'plumbline.events', shard: 9, offset: 5000 + index }],
   }
 }
+
+/** An incident all of whose names are the given text. */
+export const hostileIncident = (text: string, i: number, now: number): Incident => ({
+  v: 1,
+  id: `hostile-incident-${i}`,
+  revision: 1,
+  activity: 'create',
+  tenant: text,
+  kind: 'common_cause',
+  severity: 'high',
+  cause: { kind: 'tool', value: text, share: 1 },
+  also: [],
+  identities: [{ id: text, kind: 'agent', events: 1, score: 70, firstSeen: now, lastSeen: now }],
+  identityCount: 3,
+  alerts: [`hostile-${i}`],
+  alertCount: 1,
+  events: 1,
+  evidence: [],
+  firstSeen: now,
+  lastSeen: now,
+  late: false,
+  techniques: [],
+  text: { headline: text, why: text, firstStep: text },
+})

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { Alert, DemoTryRequest } from '@plumbline/schemas'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
-import { XSS_CORPUS, hostileAlert, realisticAlerts } from './alerts.ts'
+import { XSS_CORPUS, hostileAlert, hostileIncident, realisticAlerts } from './alerts.ts'
 import { type Bench, TOKEN, benchProblem, ordinaryDays, startBench } from './bench.ts'
 import { chromiumProblem, launch } from './chromium.ts'
 
@@ -197,6 +197,10 @@ test('an alert shows within a second of its commit; the list holds still under t
 test('text of events and policies never becomes markup, code or a request (B17)', { skip }, async () => {
   const hostile = XSS_CORPUS.map((text, i) => hostileAlert(text, i, now))
   for (const alert of hostile) bench.console.publish(alert, 'held')
+  await seed.incidents(
+    bench.store,
+    XSS_CORPUS.map((text, i) => hostileIncident(text, i, now)),
+  )
   await seed.deadLetters(
     bench.store,
     XSS_CORPUS.map((text, i) => ({
@@ -222,7 +226,13 @@ test('text of events and policies never becomes markup, code or a request (B17)'
     await go(page, `#/identity/hostile/${encodeURIComponent(text)}`)
     await page.waitForSelector('.shares li')
   }
-  for (const hash of ['#/identities', '#/dead-letters', `#/alerts/${encodeURIComponent(XSS_CORPUS[0] ?? '')}`, '#/alerts/%E0%A4%A']) {
+  for (const hash of [
+    '#/identities',
+    '#/incidents',
+    '#/dead-letters',
+    `#/alerts/${encodeURIComponent(XSS_CORPUS[0] ?? '')}`,
+    '#/alerts/%E0%A4%A',
+  ]) {
     await go(page, hash)
     await page.waitForSelector('.events tbody tr, .problem, .letters li')
   }

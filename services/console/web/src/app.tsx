@@ -6,6 +6,7 @@ import { AlertDetailView } from './views/alert-detail.tsx'
 import { AlertList } from './views/alert-list.tsx'
 import { DeadLetters } from './views/dead-letters.tsx'
 import { Identities } from './views/identities.tsx'
+import { Incidents } from './views/incidents.tsx'
 import { IdentityDetail } from './views/identity-detail.tsx'
 import { TokenGate } from './views/token-gate.tsx'
 import { TopBar } from './views/top-bar.tsx'
@@ -20,10 +21,17 @@ function Side() {
       return <IdentityDetail key={`${at.tenant} ${at.id}`} tenant={at.tenant} id={at.id} />
     case 'identities':
       return <Identities />
+    case 'incidents':
+      return <Incidents />
     case 'dead-letters':
       return <DeadLetters />
     default:
-      return <Empty title="Choose an alert">Its reasons, what is normal for the identity, and the events behind it show here.</Empty>
+      return (
+        <Empty title="Choose an alert">
+          Its reasons, what is normal for the identity, and the events behind it show here. What goes over several identities is under{' '}
+          <a href="#/incidents">Incidents</a>.
+        </Empty>
+      )
   }
 }
 

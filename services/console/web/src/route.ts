@@ -5,6 +5,7 @@ export type Route =
   | { readonly view: 'alert'; readonly id: string }
   | { readonly view: 'identity'; readonly tenant: string; readonly id: string }
   | { readonly view: 'identities' }
+  | { readonly view: 'incidents' }
   | { readonly view: 'dead-letters' }
 
 function read(): Route {
@@ -20,6 +21,7 @@ function read(): Route {
   if (view === 'identity' && decoded[0] !== undefined && decoded[1] !== undefined)
     return { view: 'identity', tenant: decoded[0], id: decoded[1] }
   if (view === 'identities') return { view: 'identities' }
+  if (view === 'incidents') return { view: 'incidents' }
   if (view === 'dead-letters') return { view: 'dead-letters' }
   return { view: 'home' }
 }

@@ -29,9 +29,16 @@ const NAMES: Readonly<Record<Incident['cause']['kind'], string>> = {
   model: 'model',
   release: 'release',
 }
-const named = ({ kind, value }: Incident['cause']): string => `${NAMES[kind]} ${value}`
-const list = (items: readonly string[]): string =>
-  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+const MOST_CHARS = 80
+/** Names are data: a long one must not push out the rest of the sentence. */
+const short = (name: string): string => (name.length <= MOST_CHARS ? name : `${name.slice(0, MOST_CHARS - 1)}…`)
+const named = ({ kind, value }: Incident['cause']): string => `${NAMES[kind]} ${short(value)}`
+/** The first few of them by name. */
+const MOST_NAMED = 5
+const list = (items: readonly string[]): string => {
+  const shown = items.length > MOST_NAMED ? [...items.slice(0, MOST_NAMED - 1), `${items.length - MOST_NAMED + 1} others`] : items
+  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`
+}
 const people = (count: number): string => `${count} ${count === 1 ? 'identity' : 'identities'}`
 
 const span = (ms: number): string => {
@@ -41,23 +48,26 @@ const span = (ms: number): string => {
 
 export const flowText = ({ steps }: Chain, cause: Incident['cause'], untold: boolean): Text => {
   const [untrusted, sensitive, write] = steps
-  const source = untrusted.object === '' ? '' : ` (${untrusted.object})`
-  const what = sensitive.object === '' ? '' : ` (${sensitive.object})`
-  const joined = cause.kind === 'root' ? 'one task' : `what ${cause.value} gave out`
+  const of = (object: string): string => (object === '' ? '' : ` (${short(object)})`)
+  const [reader, insider, sender, place] = [untrusted.identity, sensitive.identity, write.identity, write.object].map(short)
+  const joined = cause.kind === 'root' ? 'one task' : `what ${short(cause.value)} gave out`
+  const unasked = untold ? 'The request did not name the destination' : 'Nobody here sent data to that destination before'
   return {
-    headline: `In ${joined}, ${untrusted.identity} read text from outside${source}, ${sensitive.identity} read sensitive data${what}, and ${write.identity} sent data to ${write.object}.`,
-    why: `No single step is alarming; together they are what a planted instruction does when agents hand work on. ${
-      untold ? 'The request did not name the destination' : 'Nobody here sent data to that destination before'
-    }, and it took ${span(write.time - untrusted.time)} from the first step to the last.`,
-    firstStep: `Stop the task and block ${write.object}; then look at what ${untrusted.identity} read.`,
+    headline: `In ${joined}, ${reader} read text from outside${of(untrusted.object)}, ${insider} read sensitive data${of(sensitive.object)}, and ${sender} sent data to ${place}.`,
+    why: `No single step is alarming; together they are what a planted instruction does when agents hand work on. ${unasked}, and it took ${span(write.time - untrusted.time)} from the first step to the last.`,
+    firstStep: `Stop the task and block ${place}; then look at what ${reader} read.`,
   }
 }
 
-export const sourceText = (source: string, owner: string, guests: readonly string[]): Text => ({
-  headline: `${list(guests)} ${guests.length === 1 ? 'was' : 'were'} used from ${source}, which only ${owner} used until now.`,
-  why: `A source that belongs to one identity and suddenly speaks for another one is what it looks like when somebody has its credential.`,
-  firstStep: `Ask whether ${owner} may act as ${list(guests)}; if nobody knows of it, renew ${guests.length === 1 ? 'its credential' : 'their credentials'}.`,
-})
+export const sourceText = (source: string, owner: string, guests: readonly string[]): Text => {
+  const names = list(guests.map(short))
+  const [were, credentials] = guests.length === 1 ? ['was', 'its credential'] : ['were', 'their credentials']
+  return {
+    headline: `${names} ${were} used from ${source}, which only ${short(owner)} used until now.`,
+    why: 'A source that belongs to one identity and suddenly speaks for another one is what it looks like when somebody has its credential.',
+    firstStep: `Ask whether ${short(owner)} may act as ${names}; if nobody knows of it, renew ${credentials}.`,
+  }
+}
 
 export const crowdText = ({ cause, also }: Causes, crowd: Crowd, spanMs: number): Text => {
   const others = also.map(named)
