@@ -16,7 +16,7 @@ export interface ShadowComparison {
 export const WORSE = {
   /** So much less of the synthetic deviations is found; and so much more by the root of the rows, because few rows scatter. */
   detection: 0.03,
-  detectionScatter: 1.5,
+  detectionScatter: 3,
   /** The net fits so many times worse. */
   loss: 1.15,
   /** Off the calibration by more than this factor (contracts C11), and by so many times more than the one in force. */

@@ -64,7 +64,10 @@ test('history: interrupted between requests, resumed, then known', async () => {
   const answer = rest.tenants['acme']
   assert.equal(answer?.identities.length, 12)
   const words = backfillWords(rest, history, 1000)
-  assert.match(words, new RegExp(`^${life.length.toLocaleString('en')} events of 1 file from .* \\(8 days\\), 500 of them by earlier runs`))
+  assert.match(
+    words,
+    new RegExp(`^${life.length.toLocaleString('en')} events of 1 file from .* \\([78] days\\), 500 of them by earlier runs`),
+  )
   assert.match(words, /12 identities: \d+ known well/)
   const again = await learn(history)
   assert.deepEqual([again.events, again.before], [0, life.length])
@@ -207,7 +210,11 @@ test('who learned, replayed and trained is in the audit log', async () => {
   await reader.close()
   const ofAcme = entries.filter(({ tenant }) => tenant === 'acme')
   const byOperator = ofAcme.filter(({ actor }) => actor === 'operator').map(({ action }) => action)
-  assert.deepEqual(byOperator, ['backfill', 'backfill', 'backfill.end', 'train', 'release', 'release.restored'], 'interrupted once; the second run ended')
+  assert.deepEqual(
+    byOperator,
+    ['backfill', 'backfill', 'backfill.end', 'train', 'release', 'release.restored'],
+    'interrupted once; the second run ended',
+  )
   assert.ok(
     ofAcme.some(({ actor, action }) => actor === 'trainer' && action === 'release'),
     'what was due is from the trainer',
