@@ -116,7 +116,7 @@ export const features = (w: Work, dailyDriftBudget: number, learning: boolean): 
   originFeatures(w, group)
   amountFeatures(w, group)
   hourFeatures(w, group)
-  contextFeatures(w)
+  contextFeatures(w, group)
   return null
 }
 
@@ -130,9 +130,13 @@ export const currentGroup = (): GroupStats => group
 const ODD_TAIL = 2.5
 const ODD_WEIGHT = 0.1
 const oddWeight = (w: Work): number => ODD_WEIGHT / Math.max(1, w.unusualAfter / 256)
-/** Before there is a model, or while the identity is young, nearly everything is odd and must be learned to be known. */
+/**
+ * Before there is a model, or while the identity is young, nearly everything is odd and must be learned to be known; but
+ * what sensitive data its peers never touch is told by them.
+ */
 const ODD_MATURITY = 0.5
-const isOdd = (w: Work): boolean => w.modelled && w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL
+const isOdd = (w: Work): boolean =>
+  w.modelled && ((w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL) || (w.foreign && w.sensitivity >= 2))
 
 /** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */
 const after = (w: Work, s: Stages): null => {

@@ -18,7 +18,7 @@ import { Detector } from './detector.ts'
 import type { ChunkCommit, LogRecord, SlotSource } from './ports.ts'
 import { type ScoredRow, scoredRows } from './replay/row-binary.ts'
 import { packRelease, sha256Hex } from './release/pack.ts'
-import { NO_GROUP, packGroup } from './state/groups.ts'
+import { NO_GROUP, packGroup, quad } from './state/groups.ts'
 import { H, WINDOW_VALUES } from './state/layout.ts'
 import { CATALOGUE_HASH, configHash, DETECTOR_VERSION } from './version.ts'
 
@@ -233,11 +233,23 @@ export interface Release {
   readonly bytes: Uint8Array
 }
 
+const busy = (() => {
+  const much = Float32Array.from(quad(12_345, 50_000, 20))
+  return { actions: much, classes: much, destinations: much, transitions: much, networks: much }
+})()
+const othersThan = (peers: { readonly members: number } | undefined) =>
+  peers === undefined ? {} : { members: peers.members, events: 50_000 }
+
 /**
  * A release that takes next to nothing as usual: oddities count for more than before the first release.
- * Without a net unless `withNet`.
+ * Without a net unless `withNet`. With `peers`, its group has so many members who do much, but nothing that a test does.
  */
-export const strictRelease = (config: DetectionConfig, withNet = false, header: Partial<ReleaseHeader> = {}): Release => {
+export const strictRelease = (
+  config: DetectionConfig,
+  withNet = false,
+  header: Partial<ReleaseHeader> = {},
+  peers?: { readonly declared: number; readonly members: number },
+): Release => {
   const none = new Float32Array(0)
   const tables = { actions: none, classes: none, destinations: none, transitions: none, networks: none }
   const level = new Float32Array(2 * FEATURE_COUNT).fill(1).fill(0.5, FEATURE_COUNT)
@@ -262,9 +274,11 @@ export const strictRelease = (config: DetectionConfig, withNet = false, header: 
     },
     {
       ...packGroup('all', { ...NO_GROUP, tables }),
-      ...(header.peerGroups === undefined ? {} : packGroup('g0', { ...NO_GROUP, tables })),
+      ...(header.peerGroups === undefined
+        ? {}
+        : packGroup('g0', { ...NO_GROUP, ...othersThan(peers), tables: peers === undefined ? tables : busy })),
       typical,
-      declared: none,
+      declared: peers === undefined ? none : Float32Array.of(peers.declared & 0xffff, peers.declared >>> 16, 0),
       joint: Float32Array.of(0, 1, 1, 0.5, withNet ? 1 : 0),
       calibration,
       evidence,

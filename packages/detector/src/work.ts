@@ -85,6 +85,13 @@ export class Work {
   /** Sum of the event-level surprises before session context is added, nats. */
   eventSurprise = 0
   travelKmh = 0
+  /** The act is foreign to its peers and rare for itself; and how many of its session are, with it. */
+  foreign = false
+  /** Enough peers for that to be told. */
+  peersKnown = false
+  foreignAfter = 0
+  /** What unusually large sends add up to over days, nats; 0 where this is none. */
+  rampNats = 0
   /** Between the sightings of two countries; set where there are two. */
   travelGapMs = 0
   /** First-time action, class and destination of this event. */

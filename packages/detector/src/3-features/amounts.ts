@@ -3,6 +3,7 @@ import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { bucketPosition, lowerTail, upperTail } from '../state/histogram.ts'
 import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, W } from '../state/layout.ts'
+import { LARGE_SEND, rampNats } from '../state/ramp.ts'
 import { studentNats, windowSurprise, windowValue } from '../state/windows.ts'
 import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
@@ -78,6 +79,7 @@ const size = (w: Work, group: GroupStats, which: number, value: number): number 
 /** An event from before the current hour came too late to be counted with its like: windows say nothing of it. */
 const noWindowFeatures = (w: Work): void => {
   for (const i of WINDOWED) w.features[i] = 0
+  w.rampNats = 0
   w.firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
   w.newInHour = false
 }
@@ -117,15 +119,19 @@ const inBitmap = (w: Work): boolean => {
 
 /** Today against the slow anchor: what grows a little every day shows here long after the windows have got used to it. */
 const drift = (w: Work, bytesOut: number): void => {
-  const f32 = w.seg.f32
+  const { u32, f32 } = w.seg
   const at = (w.base + ANCHOR) >> 2
   const days = f32[at + (A.days >> 2)]!
   const x = w.features
   x[DRIFT_RATE] = 0
-  x[DRIFT_BYTES] = 0
+  w.rampNats = bytesOut > 0 && x[BYTES_OUT]! >= LARGE_SEND ? rampNats(u32, f32, at, w.hourOfWeek % 24) : 0
+  x[DRIFT_BYTES] = Math.min(20, w.rampNats)
   if (days < 5) return
   x[DRIFT_RATE] = beyondAnchor(windowValue(w, W.eventsDay) + 1, f32[at]!, f32[at + 1]!, days)
-  if (bytesOut > 0) x[DRIFT_BYTES] = beyondAnchor(windowValue(w, W.bytesOutDay) + bytesOut, f32[at + 2]!, f32[at + 3]!, days)
+  if (bytesOut > 0) {
+    const today = beyondAnchor(windowValue(w, W.bytesOutDay) + bytesOut, f32[at + 2]!, f32[at + 3]!, days)
+    x[DRIFT_BYTES] = Math.max(x[DRIFT_BYTES]!, today)
+  }
 }
 
 const beyondAnchor = (value: number, mean: number, variance: number, days: number): number => {

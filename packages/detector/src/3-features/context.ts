@@ -1,4 +1,5 @@
 import { N } from '../record.ts'
+import type { GroupStats } from '../state/groups.ts'
 import { A, ANCHOR, COUNTRY_AT, H, SE } from '../state/layout.ts'
 import { studentNats } from '../state/windows.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
@@ -7,6 +8,8 @@ import type { Work } from '../work.ts'
 import { distanceKm } from '../state/countries.ts'
 import { indexOf } from '../state/index-of.ts'
 
+const ACTION = indexOf('action_own')
+const CLASS = indexOf('class_own')
 const TRAVEL = indexOf('travel_speed')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
 const SESSION_LENGTH = indexOf('session_length')
@@ -27,7 +30,7 @@ const DENIAL_MEMORY_S = 1800
 export const maturityOf = (w: Work): number => maturityFrom(w.seg.f32[(w.base + H.learned) >> 2]!, w.seg.f32[(w.base + H.activeDays) >> 2]!)
 
 /** What came before in the session and what the text of this event looked like. */
-export const contextFeatures = (w: Work): void => {
+export const contextFeatures = (w: Work, group: GroupStats): void => {
   const { features: x, seg, event } = w
   const { u8, u16, u32, f32 } = seg
   const s = w.sessionAt
@@ -36,6 +39,9 @@ export const contextFeatures = (w: Work): void => {
   x[SESSION_UNTRUSTED] = !fresh && u32[(s + SE.untrustedAtS) >> 2] !== 0 ? 1 : 0
   w.flowStep = flowAfter(w, fresh ? 0 : u8[s + SE.flow]!)
   x[SESSION_FLOW] = w.flowStep
+  w.peersKnown = group.members >= MANY_PEERS && group !== w.tenant.everyone
+  w.foreign = w.peersKnown && isForeign(w)
+  w.foreignAfter = (fresh ? 0 : u16[(s + SE.foreign) >> 1]!) + (w.foreign ? 1 : 0)
   x[SESSION_FIRSTS] = Math.min(20, (fresh ? 0 : u8[s + SE.firsts]!) + w.firsts)
   x[SESSION_SURPRISE] = events === 0 ? 0 : Math.min(20, f32[(s + SE.surprise) >> 2]! / events)
   x[SESSION_LENGTH] = sessionLength(w, events + 1)
@@ -51,6 +57,16 @@ export const contextFeatures = (w: Work): void => {
   x[DENIED_THEN_ALLOWED] = deniedBefore(w) ? 1 : 0
   travel(w)
 }
+
+/** Peers who can tell together what is not done among them. */
+const MANY_PEERS = 8
+/** Nats from which on hardly any of them does it, and from which on the identity itself hardly ever did. */
+const HARDLY_ANYBODY = 7
+const HARDLY_EVER = 2.5
+
+/** An act, or a class of resources, that is none of the peers' business and not the identity's own either. */
+const isForeign = ({ features: x }: Work): boolean =>
+  Math.max(x[ACTION]!, x[CLASS]!) >= HARDLY_EVER && Math.max(x[ACTION + 1]!, x[CLASS + 1]!) >= HARDLY_ANYBODY
 
 /**
  * Steps of the exfiltration flow that are complete with this event: 1 text from outside was read, 2 then something

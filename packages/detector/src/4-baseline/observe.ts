@@ -1,6 +1,7 @@
 import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
+import { LARGE_SEND, markLargeSend } from '../state/ramp.ts'
 import { fingerprint } from '../state/tables.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
@@ -61,6 +62,7 @@ const observeWindows = (w: Work): void => {
   addTo(w, W.eventsHour, 1)
   addTo(w, W.eventsDay, 1)
   if (out > 0) {
+    if (w.features[BYTES_OUT]! >= LARGE_SEND) markLargeSend(w.seg.u32, (w.base + ANCHOR) >> 2, w.hourOfWeek % 24)
     addTo(w, W.bytesOutMinute, out)
     addTo(w, W.bytesOutHour, out)
     addTo(w, W.bytesOutDay, out)
@@ -90,6 +92,7 @@ const observeWindows = (w: Work): void => {
   }
 }
 
+const BYTES_OUT = indexOf('bytes_out_own')
 const VERSION_CHANGED = indexOf('version_changed')
 
 /** When the identity was first seen under a version: what follows soon after is told as following a change. */
@@ -137,6 +140,7 @@ const observeSession = (w: Work): void => {
   u8[s + SE.firsts] = Math.min(255, u8[s + SE.firsts]! + w.firsts)
   u16[(s + SE.events) >> 1] = Math.min(65_535, u16[(s + SE.events) >> 1]! + 1)
   u16[(s + SE.unusual) >> 1] = w.unusualAfter
+  u16[(s + SE.foreign) >> 1] = Math.min(65_535, w.foreignAfter)
   u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
   u32[(s + SE.lastAction) >> 2] = w.action
   f32[(s + SE.surprise) >> 2]! += w.eventSurprise

@@ -51,10 +51,12 @@ const isHabit = (i: number): boolean => FEATURES[i]!.source !== 'event' || FEATU
 
 /** What rules look at beside the features. */
 const FACTS: Partial<Readonly<Record<ReasonFamily, Partial<Work>>>> = {
-  sensitive_access: { newClass: false },
-  new_destination: { newDestination: false },
-  new_behaviour: { newAction: false },
-  toxic_flow: { flowStep: 0 },
+  sensitive_access: { newClass: false, foreign: false },
+  new_destination: { newDestination: false, foreign: false },
+  new_behaviour: { newAction: false, foreign: false },
+  toxic_flow: { flowStep: 0, foreignAfter: 0 },
   travel: { travelKmh: 0 },
+  probing: { foreign: false },
+  drift: { rampNats: 0 },
   policy: { deniedBy: null },
 }

@@ -1,9 +1,11 @@
-import { REASON_FAMILIES, type ReasonFamily } from '@plumbline/schemas'
+import { IDENTITY_KINDS, REASON_FAMILIES, type ReasonFamily } from '@plumbline/schemas'
 import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
-import { FLOWS, H } from '../state/layout.ts'
+import { FLOWS, H, W } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
+import { windowValue } from '../state/windows.ts'
 import type { Work } from '../work.ts'
+import { flowIsForeign, foreignRule } from './foreign.ts'
 
 const FLOW = indexOf('session_flow')
 const UNTOLD = indexOf('destination_untold')
@@ -16,6 +18,9 @@ const RATE_MINUTE = indexOf('rate_minute')
 const RATE_HOUR = indexOf('rate_hour')
 const BYTES_OUT = indexOf('bytes_out_own')
 const DESTINATION = indexOf('destination_own')
+const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
+const HOUR = indexOf('hour_own')
+const SOURCE = indexOf('source_own')
 
 /** An identity must be known this well before "it never did that" carries weight on its own. */
 const KNOWN = 0.55
@@ -34,6 +39,7 @@ const RULE_TAIL = {
   rate: 1.5,
   volume: 1.5,
   travel: 1.5,
+  drift: 1.5,
 } as const
 /** The minima hold where the budget asks for 1e-5; where it asks for more, or a larger fleet has ten times the events, rules need as much more. */
 const USUAL_THRESHOLD = 5
@@ -54,11 +60,9 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   if (w.event.outcome === 0) {
     if (
       x[FLOW] === 3 &&
-      speaks(w, 'toxic_flow') &&
       w.newDestination &&
-      w.maturity >= KNOWN &&
       toldOtherwise(w) &&
-      (flowIsNew(w, group) || flowIsOdd(w))
+      (flowIsForeign(w) || (speaks(w, 'toxic_flow') && w.maturity >= KNOWN && (flowIsNew(w, group) || flowIsOdd(w))))
     )
       return 'toxic_flow'
     if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2 && speaks(w, 'probing')) return 'probing'
@@ -68,19 +72,27 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
       speaks(w, 'sensitive_access') &&
       w.maturity >= KNOWN &&
       x[SENSITIVE_FIRST]! >= 2.5 &&
-      peersRarely(w, group)
+      peersRarely(w, group) &&
+      (!w.peersKnown || w.foreignAfter >= 2)
     )
       return 'sensitive_access'
   }
+  const foreign = foreignRule(w)
+  if (foreign !== null) return foreign
   if (rateExplodes(w) && speaks(w, 'rate')) return 'rate'
-  if (movesOut(w) && speaks(w, 'volume')) return 'volume'
-  if (w.travelKmh >= IMPOSSIBLE_KMH && w.maturity >= KNOWN && x[COUNTRY]! >= 4 && speaks(w, 'travel')) return 'travel'
+  if ((movesOut(w) && speaks(w, 'volume')) || movesOutAtNight(w)) return 'volume'
+  if (w.rampNats >= RAMP_NATS && speaks(w, 'drift')) return 'drift'
+  if (w.travelKmh >= IMPOSSIBLE_KMH && x[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))) return 'travel'
+  if (worksAtNight(w)) return 'off_hours'
   return null
 }
 
 /** Events a minute or an hour far beyond all that this identity ever did: for constant robots the only sign there is. */
 const RATE_NATS = 6
 const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
+
+/** Unusually large sends that go on over days, once in e^8 days of an identity by chance. */
+const RAMP_NATS = 8
 
 /** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
 const LEAST_BYTES = 25_000_000
@@ -91,6 +103,31 @@ const movesOut = (w: Work): boolean =>
   w.event.number[N.bytesOut]! >= LEAST_BYTES &&
   w.features[BYTES_OUT]! >= 6 &&
   w.features[DESTINATION]! >= 5
+
+/**
+ * Much in an hour, in pieces that need not be large, to a place outside that it hardly uses, at an hour when it is not active:
+ * each is life, together they are a few in ten thousand identities a day.
+ */
+const movesOutAtNight = (w: Work): boolean =>
+  w.isExternal &&
+  w.maturity >= HALF_KNOWN &&
+  w.features[HOUR]! >= 3.5 &&
+  w.features[BYTES_OUT_HOUR]! >= 3 &&
+  w.features[DESTINATION]! >= 2.5 &&
+  windowValue(w, W.bytesOutHour) + w.event.number[N.bytesOut]! >= LEAST_BYTES
+/** Where several habits must be left at once, each may be less well known. */
+const HALF_KNOWN = 0.4
+
+/**
+ * A person well known goes on working, more than it does in an hour, when it is not active: agents and services are started by
+ * others. In a large company somebody does every night.
+ */
+const worksAtNight = (w: Work): boolean =>
+  w.event.kind === USER && w.maturity >= KNOWN && w.features[RATE_HOUR]! >= 1 && w.features[HOUR]! >= 3 + (w.tenant.release?.fleet ?? 0)
+const USER = IDENTITY_KINDS.indexOf('user')
+
+/** Neither the network nor the country was ever its own. */
+const fromNowhere = (w: Work): boolean => w.maturity >= HALF_KNOWN && w.features[SOURCE]! >= 6
 
 /**
  * Who ends such flows at new destinations as a matter of course is not told by one more. Where provenance is known, the

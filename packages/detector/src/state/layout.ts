@@ -36,7 +36,7 @@ export const H = {
   risk: 112, // f32
   riskAtS: 116, // u32 seconds
   activeDays: 120, // f32 days with events
-  surpriseMean: 124, // f32 typical sum of surprise of this identity
+  // 124: 4 bytes that nothing uses
 } as const
 
 export const SLOT_FLAGS = { frozen: 1, erased: 2 } as const
@@ -77,15 +77,15 @@ export const A = {
   sessionMean: 20,
   sessionVariance: 24,
   sessions: 28,
-  surpriseVariance: 32,
+  largeUsual: 32, // f32 hours a day in which something unusually large is sent, see ramp.ts
   /** u32, a bit per hour of the current day in which something was learned; joins the profile when the day is over. */
   hoursToday: 36,
   lastDeniedClass: 40, // u32 fingerprint
   lastDeniedAtS: 44, // u32
   deniedRun: 48, // f32
   lastSourceSet: 52, // u32 bitmap of networks this hour
-  quarantine: 56, // f32 withheld events, decayed
-  quarantineSinceS: 60, // u32
+  ramp: 56, // f32 such hours beyond the usual, summed over days
+  largeHours: 60, // u32, a bit per hour of the current day
 } as const
 
 export const HOURS = 448 // 168 × u8, days with activity in that hour of the week
@@ -136,6 +136,7 @@ export const SE = {
   sensitiveAtS: 32, // u32
   sensitiveClass: 36, // u32 fingerprint
   unusual: 40, // u16 fading count of events unusual by themselves, 1/256
+  foreign: 42, // u16 acts so far that are foreign to the peers and rare for the identity
   bytesOut: 44, // f32
   untrustedLabel: 48, // 16 bytes, start of the class name of the text read, for the words of an alert
 } as const

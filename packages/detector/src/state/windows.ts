@@ -1,3 +1,4 @@
+import { foldRamp } from './ramp.ts'
 import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import type { Segment } from './slots.ts'
@@ -56,8 +57,10 @@ export const advance = (w: Work, dailyDriftBudget: number, learning: boolean): v
   u32[(w.base + ANCHOR + A.lastSourceSet) >> 2] = 0
   const day = Math.floor(w.timeMs / DAY_MS)
   if (day <= u32[ids + 2]!) return
-  if (!learning) drop(w, W_DAY, WINDOW_METRICS)
-  else if (u32[ids + 2] !== 0) {
+  if (!learning) {
+    drop(w, W_DAY, WINDOW_METRICS)
+    u32[(w.base + ANCHOR + A.largeHours) >> 2] = 0
+  } else if (u32[ids + 2] !== 0) {
     foldHours(w, u32[ids + 2]!)
     anchor(w)
     fold(w, 2, W_DAY, WINDOW_METRICS, MEMORY_DAYS, dailyDriftBudget)
@@ -104,6 +107,7 @@ export const startAnew = (seg: Segment, base: number, timeMs: number): void => {
   for (let metric = 0; metric < WINDOW_METRICS; metric++) seg.f32[(base + WINDOW_VALUES + metric * 16) >> 2] = 0
   seg.u8.fill(0, base + HOUR_BITMAP, base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
   seg.u32[(base + ANCHOR + A.lastSourceSet) >> 2] = 0
+  seg.u32[(base + ANCHOR + A.largeHours) >> 2] = 0
   seg.u32[(base + ANCHOR + A.lastDeniedClass) >> 2] = 0
   seg.u32[(base + COUNTRY_AT) >> 2] = 0
   seg.u32[(base + VERSION) >> 2] = 0
@@ -145,9 +149,10 @@ const fold = (w: Work, length: number, from: number, to: number, memory: number,
 
 /** The slow memory of whole days, against which a ramp below every daily threshold still shows. */
 const anchor = (w: Work): void => {
-  const f32 = w.seg.f32
+  const { u32, f32 } = w.seg
   const at = (w.base + ANCHOR) >> 2
   const days = f32[at + (A.days >> 2)]!
+  foldRamp(u32, f32, at)
   const alpha = 1 / Math.min(days + 1, ANCHOR_DAYS)
   const metrics = [W.eventsDay, W.bytesOutDay]
   for (let i = 0; i < 2; i++) {

@@ -1,0 +1,40 @@
+import { IDENTITY_KINDS, type ReasonFamily } from '@plumbline/schemas'
+import { VERSION_AT } from '../state/layout.ts'
+import { indexOf } from '../state/index-of.ts'
+import type { Work } from '../work.ts'
+
+const DESTINATION = indexOf('destination_own')
+const VERSION_CHANGED = indexOf('version_changed')
+const USER = IDENTITY_KINDS.indexOf('user')
+
+/** Acts of a session that are foreign to all peers and to the identity itself: one is a slip or a favour, three are a turn. */
+const ACTS = 3
+/** More are needed for each ten times the usual events a day, as somebody in a large company takes on another's work every day. */
+const ACTS_PER_FLEET = 2
+/** People do so more than agents, whose tools are given to them; what they then touch need not be sensitive. */
+const ACTS_OF_PEOPLE = 8
+/** For so long after a change of its version new tools of an agent are what the change brought. */
+const CHANGE_S = 86_400
+/** Nats from which on the identity hardly uses the destination. */
+const HARDLY_USED = 5
+
+/**
+ * Goes on with what none of its peers ever does. Needs no long history of the identity: peers tell what its kind does.
+ * @returns the family that names it, or null
+ */
+export const foreignRule = (w: Work): ReasonFamily | null => {
+  if (!w.foreign) return null
+  const fleet = w.tenant.release?.fleet ?? 0
+  if (w.sensitivity >= 3 && w.foreignAfter >= ACTS + ACTS_PER_FLEET * fleet) return w.event.outcome === 2 ? 'probing' : 'sensitive_access'
+  if (w.foreignAfter < ACTS + (w.event.kind === USER ? ACTS_OF_PEOPLE * fleet : 0) || changedLately(w)) return null
+  if (w.event.outcome === 2) return 'probing'
+  return w.isExternal && w.features[DESTINATION]! >= HARDLY_USED ? 'new_destination' : 'new_behaviour'
+}
+
+const changedLately = (w: Work): boolean => {
+  const at = w.seg.u32[(w.base + VERSION_AT) >> 2]!
+  return w.features[VERSION_CHANGED] === 1 || (at !== 0 && Math.floor(w.timeMs / 1000) - at <= CHANGE_S)
+}
+
+/** Such an act ends the flow from an untrusted read to a place outside, or several led to it. */
+export const flowIsForeign = (w: Work): boolean => w.foreign || w.foreignAfter >= 2

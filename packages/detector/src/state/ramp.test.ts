@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { A } from './layout.ts'
+import { foldRamp, markLargeSend, rampNats } from './ramp.ts'
+
+/** Days of so many hours with a large send each; returns the sum that the last one of each day saw. */
+const live = (days: readonly number[]): { readonly nats: number[]; readonly f32: Float32Array } => {
+  const buffer = new ArrayBuffer(64)
+  const u32 = new Uint32Array(buffer)
+  const f32 = new Float32Array(buffer)
+  const nats = days.map((hours) => {
+    let last = 0
+    for (let h = 0; h < hours; h++) {
+      last = rampNats(u32, f32, 0, h)
+      markLargeSend(u32, 0, h)
+    }
+    foldRamp(u32, f32, 0)
+    f32[A.days >> 2]! += 1
+    return last
+  })
+  return { nats, f32 }
+}
+const quiet = (n: number): number[] => Array.from({ length: n }, (_, i) => (i % 4 === 0 ? 1 : 0))
+
+test('a few large sends a day, day after day, add up within five days', () => {
+  const { nats } = live([...quiet(10), 3, 3, 3, 3, 3])
+  assert.ok(nats[10]! < 3 && nats[14]! >= 8, nats.join(' '))
+})
+
+test('one day of large sends does not, and quiet days take it back', () => {
+  const { nats } = live([...quiet(10), 24, ...quiet(10), 3])
+  assert.ok(Math.max(...nats) < 4, nats.join(' '))
+})
+
+test('who always sends large things is used to it, and who began to is in the end', () => {
+  assert.ok(Math.max(...live(Array<number>(60).fill(3)).nats) < 4)
+  const { nats } = live([...quiet(10), ...Array<number>(60).fill(3)])
+  assert.ok(Math.max(...nats) >= 8 && Math.max(...nats.slice(-30)) < 8, nats.join(' '))
+})
+
+test('nobody is told of growth before their fifth day, and no day counts for more than four hours', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 24 }), { minLength: 1, maxLength: 40 }), (days) => {
+      const { nats, f32 } = live(days)
+      for (const [i, n] of nats.entries()) assert.ok(n >= 0 && n <= Math.max(0, 4 * (i - 3)) && n <= 18)
+      assert.ok(f32[A.largeUsual >> 2]! >= 0 && f32[A.largeUsual >> 2]! <= 4)
+    }),
+    { seed: 5 },
+  )
+})
