@@ -24,6 +24,8 @@ interface DayLedger {
   held: number
   /** Reason families of which a critical alert has passed this day. */
   kinds: string[]
+  /** Groups delivered per reason family. Absent in what earlier builds stored. */
+  families?: Record<string, number>
   /** Groups delivered that count against the ceiling; at most the budget of them. */
   deliveredIds: string[]
   /** The worst of what was held, worst first; at most HELD_LISTED. */
@@ -51,6 +53,10 @@ const DAYS_KEPT = 9
 const DAY_MS = 86_400_000
 /** Low and medium may use up this much of a day's budget; the rest waits for high ones that come later in the day. */
 const COMMON_SHARE = 0.75
+/** One reason family may use up this much: a hundred identities that do the same thing on one day leave room for other news. */
+const FAMILY_SHARE = 0.5
+/** So few are not divided. */
+const UNDIVIDED = 5
 
 /**
  * The ceiling on new alert groups per tenant and UTC day of event time (contracts C11). Decides from the order of alerts
@@ -81,7 +87,7 @@ export class AlertBudget {
       return 'delivered'
     }
     const followsHeld = heldBefore || (alert.revision > 1 && ledger.held > ledger.worst.length)
-    if (!followsHeld && ledger.delivered < this.#room(alert)) {
+    if (!followsHeld && ledger.delivered < this.#room(alert) && (ledger.families?.[alert.family] ?? 0) < this.#roomOfFamily(alert)) {
       count(ledger, alert, false)
       return 'delivered'
     }
@@ -122,6 +128,11 @@ export class AlertBudget {
     return alert.severity === 'high' || alert.severity === 'critical' ? all : Math.ceil(all * COMMON_SHARE)
   }
 
+  #roomOfFamily(alert: BudgetedAlert): number {
+    const all = Math.max(0, this.#perDay(alert.facts.tenant))
+    return Math.max(Math.min(all, UNDIVIDED), Math.ceil(all * FAMILY_SHARE))
+  }
+
   #release(ledger: DayLedger, id: string): void {
     ledger.worst = ledger.worst.filter((h) => h.id !== id)
     ledger.held--
@@ -150,6 +161,7 @@ const CRITICAL_IDS = 1000
 
 const count = (ledger: DayLedger, alert: BudgetedAlert, critical: boolean): void => {
   ledger.delivered++
+  ledger.families = { ...ledger.families, [alert.family]: (ledger.families?.[alert.family] ?? 0) + 1 }
   if (critical) ledger.critical++
   if (!critical || ledger.critical <= CRITICAL_IDS) ledger.deliveredIds.push(alert.id)
 }

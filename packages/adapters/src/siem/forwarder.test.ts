@@ -30,8 +30,11 @@ const collecting = (name = 'collect', before: (alerts: readonly Alert[]) => void
   return { sink, got }
 }
 
+/** News of three kinds by turns. */
+const ofFamily = (n: number, alert: Alert): Alert => ({ ...alert, family: (['volume', 'rate', 'source'] as const)[n % 3]! })
+
 test('the budget is a ceiling per tenant and day; what is held is ranked and counted', async () => {
-  const alerts = Array.from({ length: 30 }, (_, n) => alertFor(n, { tenant: n % 2 === 0 ? 'a' : 'b', score: 50 + n, severity: 'high' }))
+  const alerts = Array.from({ length: 30 }, (_, n) => ofFamily(n >> 1, alertFor(n, { tenant: n % 2 === 0 ? 'a' : 'b', score: 50 + n, severity: 'high' })))
   const { sink, got } = collecting()
   const forwarder = await createForwarder({ source: sourceOf(alerts), sinks: [sink], store: memoryStore(), budgetPerDay: 4 })
   await forwarder.drain()
@@ -54,9 +57,19 @@ test('the budget is a ceiling per tenant and day; what is held is ranked and cou
 
 test('low and medium leave a quarter of the day to high ones that come later', () => {
   const budget = new AlertBudget(() => 8)
-  const common = Array.from({ length: 10 }, (_, n) => budget.decide(alertFor(n, { severity: 'medium' })))
+  const common = Array.from({ length: 10 }, (_, n) => budget.decide(ofFamily(n, alertFor(n, { severity: 'medium' }))))
   assert.equal(common.filter((d) => d === 'delivered').length, 6)
   assert.equal(budget.decide(alertFor(20, { severity: 'high' })), 'delivered')
+})
+
+test('one kind of news takes at most half of a day, however many do the same thing', () => {
+  const budget = new AlertBudget(() => 20)
+  const flood = Array.from({ length: 100 }, (_, n) => budget.decide(alertFor(n, { severity: 'high', critical: true })))
+  assert.equal(flood.filter((d) => d === 'delivered').length, 10)
+  const other = budget.decide({ ...alertFor(200, { severity: 'high' }), family: 'travel' })
+  assert.equal(other, 'delivered')
+  const { families: _, ...stored } = Object.values(budget.state().days)[0]!
+  assert.equal(new AlertBudget(() => 8, { days: { 'a\n0': stored } }).decide(alertFor(201, { severity: 'high' })), 'delivered')
 })
 
 test('the first critical of a kind is never held, historic never forwarded, revisions follow their first', () => {
@@ -154,7 +167,7 @@ test('a failing sink is tried again and loses nothing, and holds up no other', a
 })
 
 test('killed at any save, the next run delivers the rest: nothing lost, same decisions', async () => {
-  const alerts = Array.from({ length: 23 }, (_, n) => alertFor(n))
+  const alerts = Array.from({ length: 23 }, (_, n) => ofFamily(n, alertFor(n)))
   for (let killAt = 0; killAt < 8; killAt++) {
     const store = memoryStore()
     let saves = 0

@@ -124,7 +124,7 @@ const drift = (w: Work, bytesOut: number): void => {
   const days = f32[at + (A.days >> 2)]!
   const x = w.features
   x[DRIFT_RATE] = 0
-  w.rampNats = bytesOut > 0 && x[BYTES_OUT]! >= LARGE_SEND ? rampNats(u32, f32, at, w.hourOfWeek % 24) : 0
+  w.rampNats = bytesOut > 0 && x[BYTES_OUT]! >= LARGE_SEND ? rampNats(u32, f32, at, w.timeMs) : 0
   x[DRIFT_BYTES] = Math.min(20, w.rampNats)
   if (days < 5) return
   x[DRIFT_RATE] = beyondAnchor(windowValue(w, W.eventsDay) + 1, f32[at]!, f32[at + 1]!, days)

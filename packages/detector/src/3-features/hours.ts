@@ -23,8 +23,9 @@ const ELSE_SUM = ELSE[0] + 2 * (ELSE[1] + ELSE[2])
 const PEERS_WORTH = 0.3
 
 const nats = (p: number): number => {
+  if (p >= 1) return 0
   const v = -ln(p)
-  return v > 20 ? 20 : v < 0 ? 0 : v
+  return v > 20 ? 20 : v
 }
 
 /**
@@ -37,27 +38,41 @@ export const hourFeatures = (w: Work, group: GroupStats): void => {
   const h = w.hourOfWeek
   const peer = group.hours[h]! * 168
   const total = seg.f32[(base + HOURS_TOTAL) >> 2]!
-  x[HOUR_OWN] = nats(total === 0 ? peer : (around(w, h) + PEERS_WORTH * peer) / (total * shareAround(w, h) + PEERS_WORTH))
+  x[HOUR_OWN] = total === 0 ? nats(peer) : ownNats(w, h, peer, total * shareAround(w, h) + PEERS_WORTH)
   x[HOUR_PEER] = nats(peer)
   x[HOUR_SIN] = sine(h % 24)
   x[HOUR_SIN + 1] = sine(((h % 24) + 6) % 24)
 }
 
-/** Weighed days with activity around the hour. */
-const around = (w: Work, h: number): number => {
-  const u8 = w.seg.u8
+/** Weighed days with activity around the hour against those expected; what this weekday has is mostly enough to tell that it is usual. */
+const ownNats = (w: Work, h: number, peer: number, expected: number): number => {
+  const { u8 } = w.seg
   const at = w.base + HOURS
   const hour = h % 24
-  const first = h >= 120 ? 120 : 0
+  // Only the first and last hours of a week reach around its end.
+  const inside = hour >= 2 && hour < 22
+  let mass = PEERS_WORTH * peer + (inside ? sumNear(u8, at + h) : sumAcross(u8, at, h, NEAR))
+  if (mass >= expected) return 0
   const last = h >= 120 ? 168 : 120
-  let mass = 0
-  for (let day = first; day < last; day += 24) {
-    const weights = day === h - hour ? NEAR : ELSE
-    mass += weights[0] * u8[at + day + hour]!
-    for (let by = 1; by <= 2; by++) mass += weights[by]! * (u8[at + ((day + hour + by) % 168)]! + u8[at + ((day + hour + 168 - by) % 168)]!)
-  }
-  return mass
+  for (let i = h >= 120 ? 120 + hour : hour; i < last; i += 24)
+    if (i !== h) mass += inside ? sumElse(u8, at + i) : sumAcross(u8, at, i, ELSE)
+  return nats(mass / expected)
 }
+
+const sumNear = (u8: Uint8Array, i: number): number => u8[i]! + NEAR[1] * (u8[i - 1]! + u8[i + 1]!) + NEAR[2] * (u8[i - 2]! + u8[i + 2]!)
+const sumElse = (u8: Uint8Array, i: number): number =>
+  ELSE[0] * u8[i]! + ELSE[1] * (u8[i - 1]! + u8[i + 1]!) + ELSE[2] * (u8[i - 2]! + u8[i + 2]!)
+const sumAcross = (u8: Uint8Array, at: number, i: number, weights: readonly [number, number, number]): number => {
+  const of = (by: number): number => u8[at + ((i + by + 168) % 168)]!
+  return weights[0] * u8[at + i]! + weights[1] * (of(-1) + of(1)) + weights[2] * (of(-2) + of(2))
+}
+
+/** Of the days beyond whole weeks, so many (0 to 6) from so a weekday on, how many lie on a weekend: at weekday × 7 + days. */
+const WEEKEND_DAYS = Uint8Array.from({ length: 49 }, (_, i) => {
+  let n = 0
+  for (let day = 0; day < i % 7; day++) if ((Math.floor(i / 7) + day) % 7 >= 5) n++
+  return n
+})
 
 /** Share of all the identity's active hours that would lie around this one if all hours since its first were alike. */
 const shareAround = (w: Work, h: number): number => {
@@ -65,15 +80,12 @@ const shareAround = (w: Work, h: number): number => {
   const days = w.seg.u32[((w.base + WINDOWS) >> 2) + 2]! - firstDay
   if (days <= 0) return 0
   const weekday = Math.floor(h / 24)
-  const weekend = weekday >= 5
   const weeks = Math.floor(days / 7)
-  let same = weeks
-  let alike = weeks * (weekend ? 2 : 5)
+  const rest = days - 7 * weeks
   // 1970-01-01 was a Thursday, day 3 of a week that begins on Monday.
-  for (let day = firstDay + 7 * weeks; day < firstDay + days; day++) {
-    const which = (day + 3) % 7
-    if (which === weekday) same++
-    if (which >= 5 === weekend) alike++
-  }
+  const start = (firstDay + 3) % 7
+  const onWeekend = WEEKEND_DAYS[start * 7 + rest]!
+  const same = weeks + ((weekday - start + 7) % 7 < rest ? 1 : 0)
+  const alike = weekday >= 5 ? 2 * weeks + onWeekend : 5 * weeks + rest - onWeekend
   return (same * NEAR_SUM + (alike - same) * ELSE_SUM) / (24 * days)
 }

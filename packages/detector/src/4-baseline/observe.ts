@@ -62,7 +62,7 @@ const observeWindows = (w: Work): void => {
   addTo(w, W.eventsHour, 1)
   addTo(w, W.eventsDay, 1)
   if (out > 0) {
-    if (w.features[BYTES_OUT]! >= LARGE_SEND) markLargeSend(w.seg.u32, (w.base + ANCHOR) >> 2, w.hourOfWeek % 24)
+    if (w.features[BYTES_OUT]! >= LARGE_SEND) markLargeSend(w.seg.u32, (w.base + ANCHOR) >> 2, w.timeMs)
     addTo(w, W.bytesOutMinute, out)
     addTo(w, W.bytesOutHour, out)
     addTo(w, W.bytesOutDay, out)

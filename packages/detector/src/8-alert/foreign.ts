@@ -12,7 +12,8 @@ const ACTS = 3
 /** More are needed for each ten times the usual events a day, as somebody in a large company takes on another's work every day. */
 const ACTS_PER_FLEET = 2
 /** People do so more than agents, whose tools are given to them; what they then touch need not be sensitive. */
-const ACTS_OF_PEOPLE = 8
+const ACTS_OF_PEOPLE = 5
+const MORE_OF_PEOPLE_PER_FLEET = 6
 /** For so long after a change of its version new tools of an agent are what the change brought. */
 const CHANGE_S = 86_400
 /** Nats from which on the identity hardly uses the destination. */
@@ -26,10 +27,15 @@ export const foreignRule = (w: Work): ReasonFamily | null => {
   if (!w.foreign) return null
   const fleet = w.tenant.release?.fleet ?? 0
   if (w.sensitivity >= 3 && w.foreignAfter >= ACTS + ACTS_PER_FLEET * fleet) return w.event.outcome === 2 ? 'probing' : 'sensitive_access'
-  if (w.foreignAfter < ACTS + (w.event.kind === USER ? ACTS_OF_PEOPLE * fleet : 0) || changedLately(w)) return null
+  const acts = w.event.kind === USER ? ACTS_OF_PEOPLE + MORE_OF_PEOPLE_PER_FLEET * fleet : ACTS
+  if (w.foreignAfter < acts || changedLately(w)) return null
   if (w.event.outcome === 2) return 'probing'
-  return w.isExternal && w.features[DESTINATION]! >= HARDLY_USED ? 'new_destination' : 'new_behaviour'
+  return sendsToStranger(w) ? 'new_destination' : 'new_behaviour'
 }
+
+/** A place that neither the identity nor anybody else uses. */
+const sendsToStranger = (w: Work): boolean =>
+  w.destination !== 0 && w.features[DESTINATION]! >= HARDLY_USED && w.tenant.everyone.destinations.count(w.destination) === 0
 
 const changedLately = (w: Work): boolean => {
   const at = w.seg.u32[(w.base + VERSION_AT) >> 2]!

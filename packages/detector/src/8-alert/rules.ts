@@ -40,6 +40,7 @@ const RULE_TAIL = {
   volume: 1.5,
   travel: 1.5,
   drift: 1.5,
+  drift_of_odd: 2.3,
 } as const
 /** The minima hold where the budget asks for 1e-5; where it asks for more, or a larger fleet has ten times the events, rules need as much more. */
 const USUAL_THRESHOLD = 5
@@ -81,7 +82,7 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   if (foreign !== null) return foreign
   if (rateExplodes(w) && speaks(w, 'rate')) return 'rate'
   if ((movesOut(w) && speaks(w, 'volume')) || movesOutAtNight(w)) return 'volume'
-  if (w.rampNats >= RAMP_NATS && speaks(w, 'drift')) return 'drift'
+  if (goesOnSending(w)) return 'drift'
   if (w.travelKmh >= IMPOSSIBLE_KMH && x[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))) return 'travel'
   if (worksAtNight(w)) return 'off_hours'
   return null
@@ -91,8 +92,9 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
 const RATE_NATS = 6
 const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
 
-/** Unusually large sends that go on over days, once in e^8 days of an identity by chance. */
-const RAMP_NATS = 8
+/** Unusually large sends that go on over days, once in e^8 days of an identity by chance; fewer where each is odd in itself. */
+const goesOnSending = (w: Work): boolean =>
+  (w.rampNats >= 8 && speaks(w, 'drift')) || (w.rampNats >= 5 && speaks(w, 'drift_of_odd'))
 
 /** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
 const LEAST_BYTES = 25_000_000

@@ -77,15 +77,15 @@ export const A = {
   sessionMean: 20,
   sessionVariance: 24,
   sessions: 28,
-  largeUsual: 32, // f32 hours a day in which something unusually large is sent, see ramp.ts
+  largeUsual: 32, // f32 unusually large sends a day, see ramp.ts
   /** u32, a bit per hour of the current day in which something was learned; joins the profile when the day is over. */
   hoursToday: 36,
   lastDeniedClass: 40, // u32 fingerprint
   lastDeniedAtS: 44, // u32
   deniedRun: 48, // f32
   lastSourceSet: 52, // u32 bitmap of networks this hour
-  ramp: 56, // f32 such hours beyond the usual, summed over days
-  largeHours: 60, // u32, a bit per hour of the current day
+  ramp: 56, // f32 those beyond the usual, summed over days
+  largeToday: 60, // u32, those of the current day and when the last was
 } as const
 
 export const HOURS = 448 // 168 × u8, days with activity in that hour of the week

@@ -4,16 +4,16 @@ import fc from 'fast-check'
 import { A } from './layout.ts'
 import { foldRamp, markLargeSend, rampNats } from './ramp.ts'
 
-/** Days of so many hours with a large send each; returns the sum that the last one of each day saw. */
+/** Days of so many large sends, an hour apart; returns the sum that the last one of each day saw. */
 const live = (days: readonly number[]): { readonly nats: number[]; readonly f32: Float32Array } => {
   const buffer = new ArrayBuffer(64)
   const u32 = new Uint32Array(buffer)
   const f32 = new Float32Array(buffer)
-  const nats = days.map((hours) => {
+  const nats = days.map((sends) => {
     let last = 0
-    for (let h = 0; h < hours; h++) {
-      last = rampNats(u32, f32, 0, h)
-      markLargeSend(u32, 0, h)
+    for (let h = 0; h < sends; h++) {
+      last = rampNats(u32, f32, 0, h * 3_600_000)
+      markLargeSend(u32, 0, h * 3_600_000)
     }
     foldRamp(u32, f32, 0)
     f32[A.days >> 2]! += 1
@@ -28,6 +28,14 @@ test('a few large sends a day, day after day, add up within five days', () => {
   assert.ok(nats[10]! < 3 && nats[14]! >= 8, nats.join(' '))
 })
 
+test('a large send in many pieces is one', () => {
+  const u32 = new Uint32Array(16)
+  const f32 = new Float32Array(u32.buffer)
+  f32[A.days >> 2] = 10
+  for (let i = 0; i < 40; i++) markLargeSend(u32, 0, 3_600_000 + i * 10_000)
+  assert.ok(rampNats(u32, f32, 0, 3_600_000 + 400_000) < 1)
+})
+
 test('one day of large sends does not, and quiet days take it back', () => {
   const { nats } = live([...quiet(10), 24, ...quiet(10), 3])
   assert.ok(Math.max(...nats) < 4, nats.join(' '))
@@ -39,7 +47,7 @@ test('who always sends large things is used to it, and who began to is in the en
   assert.ok(Math.max(...nats) >= 8 && Math.max(...nats.slice(-30)) < 8, nats.join(' '))
 })
 
-test('nobody is told of growth before their fifth day, and no day counts for more than four hours', () => {
+test('nobody is told of growth before their fifth day, and no day counts for more than four', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 24 }), { minLength: 1, maxLength: 40 }), (days) => {
       const { nats, f32 } = live(days)

@@ -1,16 +1,16 @@
 import { A } from './layout.ts'
 
 /**
- * Growth in steps too small for any day's threshold: hours in which something unusually large was sent, counted per day
- * against how many such hours the identity usually has, and summed over days while there are more (Page 1954, CUSUM). One
+ * Growth in steps too small for any day's threshold: unusually large sends, counted per day (those within ten minutes once)
+ * against how many the identity usually has, and summed over days while there are more (Page 1954, CUSUM). One
  * large day adds little, a week of them much; quiet days take it back.
  */
 
 /** Nats of the size of one event from which on it was unusually large to send. */
 export const LARGE_SEND = 4
-/** Hours of a day that count at most: no single day can tell of growth. */
-const MOST_HOURS = 4
-/** Hours a day beyond the usual that are let pass. */
+/** Sends of a day that count at most: no single day can tell of growth. */
+const MOST_SENDS = 4
+/** Sends a day beyond the usual that are let pass. */
 const SLACK = 0.75
 /** Days known before there is a usual number. */
 const KNOWN_DAYS = 4
@@ -20,37 +20,38 @@ const MEMORY_DAYS = 30
 /** At this sum it has been told for days: what is now is the usual from here on, and the sum begins anew. */
 const RESTART = 14
 
-const bitsIn = (x: number): number => {
-  let n = 0
-  for (let left = x >>> 0; left !== 0; left &= left - 1) n++
-  return n
-}
+/** The day's count stands in the low byte, above it the ten minutes of the last one, from 1. */
+const COUNT = 0xff
+const slotOf = (timeMs: number): number => 1 + Math.floor((timeMs % 86_400_000) / 600_000)
+const countWith = (kept: number, timeMs: number): number =>
+  kept >>> 8 === slotOf(timeMs) ? kept & COUNT : Math.min(MOST_SENDS, (kept & COUNT) + 1)
 
 /** @param at index of the anchor in words */
-export const markLargeSend = (u32: Uint32Array, at: number, hourOfDay: number): void => {
-  u32[at + (A.largeHours >> 2)]! |= 1 << hourOfDay
+export const markLargeSend = (u32: Uint32Array, at: number, timeMs: number): void => {
+  const i = at + (A.largeToday >> 2)
+  u32[i] = countWith(u32[i]!, timeMs) | (slotOf(timeMs) << 8)
 }
 
-/** The sum of days up to now if something large is sent in this hour: in nats, for such sums exceed h about e^−h of the time. */
-export const rampNats = (u32: Uint32Array, f32: Float32Array, at: number, hourOfDay: number): number => {
+/** The sum of days up to now if something large is sent now: in nats, for such sums exceed h about e^−h of the time. */
+export const rampNats = (u32: Uint32Array, f32: Float32Array, at: number, timeMs: number): number => {
   if (f32[at + (A.days >> 2)]! < KNOWN_DAYS) return 0
-  const today = Math.min(MOST_HOURS, bitsIn(u32[at + (A.largeHours >> 2)]! | (1 << hourOfDay)))
+  const today = countWith(u32[at + (A.largeToday >> 2)]!, timeMs)
   return Math.max(0, f32[at + (A.ramp >> 2)]! + today - f32[at + (A.largeUsual >> 2)]! - SLACK)
 }
 
 /** Takes in a finished day that had events. Call before its days are counted up. */
 export const foldRamp = (u32: Uint32Array, f32: Float32Array, at: number): void => {
   const days = f32[at + (A.days >> 2)]!
-  const hours = Math.min(MOST_HOURS, bitsIn(u32[at + (A.largeHours >> 2)]!))
+  const sends = u32[at + (A.largeToday >> 2)]! & COUNT
   const usualAt = at + (A.largeUsual >> 2)
   const sumAt = at + (A.ramp >> 2)
-  u32[at + (A.largeHours >> 2)] = 0
+  u32[at + (A.largeToday >> 2)] = 0
   const usual = f32[usualAt]!
-  const step = (hours - usual) / Math.min(days + 1, MEMORY_DAYS)
+  const step = (sends - usual) / Math.min(days + 1, MEMORY_DAYS)
   f32[usualAt] = usual + (days < KNOWN_DAYS ? step : Math.min(MOST_STEP, step))
   if (days < KNOWN_DAYS) return
-  const sum = Math.max(0, f32[sumAt]! + hours - usual - SLACK)
+  const sum = Math.max(0, f32[sumAt]! + sends - usual - SLACK)
   const over = sum >= RESTART
   f32[sumAt] = over ? 0 : sum
-  if (over) f32[usualAt] = hours
+  if (over) f32[usualAt] = sends
 }

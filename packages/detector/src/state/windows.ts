@@ -59,7 +59,7 @@ export const advance = (w: Work, dailyDriftBudget: number, learning: boolean): v
   if (day <= u32[ids + 2]!) return
   if (!learning) {
     drop(w, W_DAY, WINDOW_METRICS)
-    u32[(w.base + ANCHOR + A.largeHours) >> 2] = 0
+    u32[(w.base + ANCHOR + A.largeToday) >> 2] = 0
   } else if (u32[ids + 2] !== 0) {
     foldHours(w, u32[ids + 2]!)
     anchor(w)
@@ -107,7 +107,7 @@ export const startAnew = (seg: Segment, base: number, timeMs: number): void => {
   for (let metric = 0; metric < WINDOW_METRICS; metric++) seg.f32[(base + WINDOW_VALUES + metric * 16) >> 2] = 0
   seg.u8.fill(0, base + HOUR_BITMAP, base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
   seg.u32[(base + ANCHOR + A.lastSourceSet) >> 2] = 0
-  seg.u32[(base + ANCHOR + A.largeHours) >> 2] = 0
+  seg.u32[(base + ANCHOR + A.largeToday) >> 2] = 0
   seg.u32[(base + ANCHOR + A.lastDeniedClass) >> 2] = 0
   seg.u32[(base + COUNTRY_AT) >> 2] = 0
   seg.u32[(base + VERSION) >> 2] = 0
