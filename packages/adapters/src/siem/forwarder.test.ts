@@ -34,7 +34,9 @@ const collecting = (name = 'collect', before: (alerts: readonly Alert[]) => void
 const ofFamily = (n: number, alert: Alert): Alert => ({ ...alert, family: (['volume', 'rate', 'source'] as const)[n % 3]! })
 
 test('the budget is a ceiling per tenant and day; what is held is ranked and counted', async () => {
-  const alerts = Array.from({ length: 30 }, (_, n) => ofFamily(n >> 1, alertFor(n, { tenant: n % 2 === 0 ? 'a' : 'b', score: 50 + n, severity: 'high' })))
+  const alerts = Array.from({ length: 30 }, (_, n) =>
+    ofFamily(n >> 1, alertFor(n, { tenant: n % 2 === 0 ? 'a' : 'b', score: 50 + n, severity: 'high' })),
+  )
   const { sink, got } = collecting()
   const forwarder = await createForwarder({ source: sourceOf(alerts), sinks: [sink], store: memoryStore(), budgetPerDay: 4 })
   await forwarder.drain()

@@ -37,10 +37,14 @@ export const foreignRule = (w: Work): ReasonFamily | null => {
 const sendsToStranger = (w: Work): boolean =>
   w.destination !== 0 && w.features[DESTINATION]! >= HARDLY_USED && w.tenant.everyone.destinations.count(w.destination) === 0
 
-const changedLately = (w: Work): boolean => {
+/** A part of its version is new to it within a day. */
+export const changedLately = (w: Work): boolean => {
   const at = w.seg.u32[(w.base + VERSION_AT) >> 2]!
   return w.features[VERSION_CHANGED] === 1 || (at !== 0 && Math.floor(w.timeMs / 1000) - at <= CHANGE_S)
 }
 
-/** Such an act ends the flow from an untrusted read to a place outside, or several led to it. */
-export const flowIsForeign = (w: Work): boolean => w.foreign || w.foreignAfter >= 2
+/**
+ * Such an act ends the flow from an untrusted read to a place outside, or several led to it. People are not steered by what
+ * they read as agents are, and take on others' work.
+ */
+export const flowIsForeign = (w: Work): boolean => w.event.kind !== USER && (w.foreign || w.foreignAfter >= 2)

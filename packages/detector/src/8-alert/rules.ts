@@ -5,7 +5,7 @@ import { FLOWS, H, W } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
 import { windowValue } from '../state/windows.ts'
 import type { Work } from '../work.ts'
-import { flowIsForeign, foreignRule } from './foreign.ts'
+import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
 
 const FLOW = indexOf('session_flow')
 const UNTOLD = indexOf('destination_untold')
@@ -93,8 +93,7 @@ const RATE_NATS = 6
 const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
 
 /** Unusually large sends that go on over days, once in e^8 days of an identity by chance; fewer where each is odd in itself. */
-const goesOnSending = (w: Work): boolean =>
-  (w.rampNats >= 8 && speaks(w, 'drift')) || (w.rampNats >= 5 && speaks(w, 'drift_of_odd'))
+const goesOnSending = (w: Work): boolean => (w.rampNats >= 8 && speaks(w, 'drift')) || (w.rampNats >= 5 && speaks(w, 'drift_of_odd'))
 
 /** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
 const LEAST_BYTES = 25_000_000
@@ -150,7 +149,9 @@ const flowIsNew = (w: Work, group: GroupStats): boolean => {
 }
 /** Among flows that are usual for it, one whose steps are not: odd calls just before, or an act it hardly ever ends with. */
 const flowIsOdd = (w: Work): boolean =>
-  w.tailLog10 >= ODD_TAIL && (w.unusualAfter >= 3 * 256 || Math.max(w.features[ACTION]!, w.features[CLASS]!) >= RARE_ACT)
+  w.tailLog10 >= ODD_TAIL &&
+  !changedLately(w) &&
+  (w.unusualAfter >= 3 * 256 || Math.max(w.features[ACTION]!, w.features[CLASS]!) >= RARE_ACT)
 const ODD_TAIL = 2.7
 const RARE_ACT = 6
 const USUAL_FLOWS = 2.5
