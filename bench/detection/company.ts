@@ -1,4 +1,4 @@
-import { canonicalEvent } from '@plumbline/detector'
+import { canonicalEvent, type ChunkCommit } from '@plumbline/detector'
 import {
   ACCEPTED_HIJACK_REASONS,
   ACCEPTED_REASONS,
@@ -24,6 +24,8 @@ export interface CompanyOptions {
   /** Receives every scored row of the judged days with its label. */
   readonly onRow?: (row: ScoredRow, label: Label | null) => void
   readonly judgeFromMs: number
+  /** Receives every chunk as it is committed. */
+  readonly onCommit?: (commit: ChunkCommit) => void
 }
 
 export interface CaseResult {
@@ -69,7 +71,12 @@ const countTail = (tails: TailCounts, tailLog10: number): void => {
  * `trainAfterEvents`, then at four times the events or weekly; then the judged days. Alerts are joined to cases as packages/generator/attacks.md says.
  */
 export const runCompany = async (options: CompanyOptions): Promise<CompanyResult> => {
-  const instance = new Instance({ config: options.config, masterKey: new Uint8Array(16), residentSlots: 16_384 })
+  const instance = new Instance({
+    config: options.config,
+    masterKey: new Uint8Array(16),
+    residentSlots: 16_384,
+    onCommit: options.onCommit,
+  })
   const labels = new Map<number, Label>()
   const cases = new Map<string, CaseResult>()
   const history: Float32Array[] = []

@@ -8,6 +8,7 @@ import { type Bar, type Measured, plain, type Table } from '../lib/result.ts'
 import { adversary } from './adversary.ts'
 import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
+import { incidents } from './incidents.ts'
 import { numbers } from './numbers.ts'
 import { paramsPath, unseenCompany } from './unseen.ts'
 
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   adbench,
   numbers,
   adversary,
+  incidents,
 }
 
 /** A part as it is kept beside the results: a run of some parts shows the others as they were last measured. */

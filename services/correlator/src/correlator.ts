@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeploymentLog } from '@plumbline/detector'
 import { alertIn, type Incident, OutboxTrimmed, PlumblineError } from '@plumbline/schemas'
@@ -73,6 +74,8 @@ interface State {
  */
 export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorService => {
   const { log, limits = {}, clock = () => performance.now(), onIncidents, onError, onGap, onPoint = () => {}, saveMs = 30_000 } = options
+  /** An older state that is put back must not find the keys of what was stored after it. */
+  const run = randomUUID()
   let state: State | null = null
   let running = false
   let error: string | null = null
@@ -154,7 +157,7 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
   /** The same request again and again until it is known to be stored, under a key that makes it one. */
   const save = async (at: State, incidents: readonly Incident[]): Promise<void> => {
     const values = { [STATE]: packed(at) }
-    const idempotency = { tenant: '', key: `${CONSUMER}:${at.saves + 1}`, answer: new Uint8Array(0), nowMs: Date.now() }
+    const idempotency = { tenant: '', key: `${CONSUMER}:${run}:${at.saves + 1}`, answer: new Uint8Array(0), nowMs: Date.now() }
     onPoint('correlator:storing')
     for (let tries = 0; ; tries++) {
       try {
@@ -230,7 +233,7 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
       wake = end
     })
 
-  const run = async (): Promise<void> => {
+  const work = async (): Promise<void> => {
     for (let failures = 0; running; ) {
       try {
         const { any } = await inTurn(() => cycle(clock() - lookedAt >= LOOK_MS))
@@ -251,7 +254,7 @@ export const createCorrelator = (options: CorrelatorServiceOptions): CorrelatorS
       unsubscribe = log.outbox.onEntries((topics) => {
         if (error === null && (topics.includes('scored') || topics.includes('alerts'))) wake?.()
       })
-      loop = run()
+      loop = work()
     },
     async stop() {
       running = false
