@@ -9,7 +9,7 @@ export { type LaneGroupOptions, type ShardGroup, type ShardGroupOptions, createL
 export { type KafkaLog, type KafkaLogOptions, openKafkaLog } from './log.ts'
 export { type DeploymentLag, type LagOptions, readLag, type ShardLag } from './lag.ts'
 export { type MasterKeyConfig, MASTER_KEY_FIELDS, checkMasterKeyConfig, masterKeyOf } from './master-key.ts'
-export type { TakeOver } from './owner.ts'
+export type { TakeOver } from './owner-options.ts'
 export type { ConnectProducer, KafkaPoint } from './shard.ts'
 export { type TopicReport, inspectTopics } from './topic-check.ts'
 export { type SlotPlace, type StateSlotsOptions, readStateSlots } from './state-slots.ts'
