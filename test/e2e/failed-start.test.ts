@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { kafkaBroker } from '../support/kafka/broker.ts'
@@ -43,6 +43,9 @@ const fileWith = (name: string, text: string): string => {
 test('a worker or a front that cannot start ends by itself, with the code of the cause', { skip }, async () => {
   const front = { CLICKHOUSE_URL: rig.url('reader'), PLUMBLINE_DATA_DIR: join(rig.dir, 'front') }
   const otherKey = { PLUMBLINE_MASTER_KEY: randomBytes(32).toString('hex') }
+  // As `npm start` leaves it.
+  const instance = join(rig.dir, 'instance')
+  mkdirSync(join(instance, 'log'), { recursive: true })
   const cases = [
     ['worker', otherKey, 2, 'MASTER_KEY_WRONG'],
     ['worker', { PLUMBLINE_SHARDS: '2' }, 2, 'SHARDS_FIXED'],
@@ -51,6 +54,7 @@ test('a worker or a front that cannot start ends by itself, with the code of the
     ['worker', { PLUMBLINE_KAFKA_PREFIX: uniquePrefix('nobody') }, 1, 'TOPIC_MISSING'],
     ['worker', { PLUMBLINE_KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }, 3, 'KAFKA_UNREACHABLE'],
     ['front', { ...front, ...otherKey }, 2, 'MASTER_KEY_WRONG'],
+    ['front', { ...front, PLUMBLINE_DATA_DIR: instance }, 2, 'DATA_DIR_OF_INSTANCE'],
     ['front', { ...front, PLUMBLINE_KAFKA_PREFIX: uniquePrefix('nobody') }, 1, 'TOPIC_MISSING'],
     ['recorder', { CLICKHOUSE_URL: rig.url('recorder'), PLUMBLINE_KAFKA_PREFIX: uniquePrefix('nobody') }, 1, 'DEPLOYMENT_MISSING'],
   ] as const

@@ -63,7 +63,17 @@ test('another number of shards, another key or half of the options is refused wi
     [{ PLUMBLINE_MASTER_KEY: randomBytes(32).toString('hex') }, 2, /MASTER_KEY_WRONG/],
     [{ PLUMBLINE_MASTER_KEY: '' }, 2, /masterKeyFile is required/],
     [{ CLICKHOUSE_URL: '' }, 2, /clickhouseUrl.*is required with kafkaBrokers/],
-    [{ CLICKHOUSE_URL: 'http://127.0.0.1:9' }, 3, /STORE_UNAVAILABLE/],
+    [
+      { CLICKHOUSE_URL: 'http://127.0.0.1:9' },
+      3,
+      /The topics are made and checked already.* run plumbline migrate again\. \[STORE_UNAVAILABLE\]/,
+    ],
+    [
+      { CLICKHOUSE_URL: 'localhost:8123' },
+      2,
+      /CLICKHOUSE_URL: must look like http:\/\/user:password@host:8123\/plumbline[^]*CONFIG_INVALID/,
+    ],
+    [{ PLUMBLINE_MASTER_KEY: '', PLUMBLINE_MASTER_KEY_FILE: '/nowhere/master.key' }, 2, /openssl rand -hex 32.*\[MASTER_KEY_FILE\]/],
     [{ PLUMBLINE_KAFKA_BROKERS: '127.0.0.1:9' }, 3, /KAFKA_UNREACHABLE/],
   ] as const
   for (const [env, expected, words] of cases) {

@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createShardGroup, type KafkaDeployment, openKafkaDeployment, openKafkaLog } from '@plumbline/adapters/kafka'
+import { createLaneGroup, createShardGroup, type KafkaDeployment, openKafkaDeployment, openKafkaLog } from '@plumbline/adapters/kafka'
 import type { ChunkCommit } from '@plumbline/detector'
 import { scoredRows } from '@plumbline/detector/replay'
 import { kafkaBroker } from '../support/kafka/broker.ts'
@@ -125,6 +125,11 @@ test('with --later an older state meets all that happened since, at the same pos
   const refused = await plumbline(brokers, prefix, ['restore', '--from', dir, '--to-prefix', toPrefix, '--later'])
   assert.deepEqual([refused.status, /DEPLOYMENT_RUNNING/.test(refused.err)], [3, true], refused.err)
   await group.leave()
+  const lanes = await createLaneGroup(cluster.settings, { prefix, lanes: SHARDS, onAssigned() {}, onRevoked() {}, onFailed() {} })
+  t.after(() => lanes.leave())
+  const recorded = await plumbline(brokers, prefix, ['restore', '--from', dir, '--to-prefix', toPrefix, '--later'])
+  assert.match(recorded.err, /0 workers and 1 recorders of .* are running.*DEPLOYMENT_RUNNING/)
+  await lanes.leave()
   const restored = await plumbline(brokers, prefix, ['restore', '--from', dir, '--to-prefix', toPrefix, '--later'])
   assert.equal(restored.status, 0, restored.err)
   assert.match(restored.out, /600 events to be scored/)

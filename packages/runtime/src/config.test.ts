@@ -151,9 +151,16 @@ test('a tool takes its part of a configuration and leaves the rest alone; its ow
   const Part = z.strictObject({ size: z.number().max(10).default(1).meta({ description: 'Size.' }) })
   const env = { PLUMBLINE_SIZE: '7', PLUMBLINE_OTHER: 'x' }
   assert.throws(() => loadConfig(Part, { env }), /PLUMBLINE_OTHER/)
-  assert.equal(loadConfig(Part, { env, partOf: true }).config.size, 7)
-  assert.throws(() => loadConfig(Part, { env: { ...env, PLUMBLINE_SIZE: '70' }, partOf: true }), /PLUMBLINE_SIZE/)
-  assert.throws(() => loadConfig(Part, { flags: { sise: 3 }, partOf: true }), /did you mean size/)
+  const others = configFields(z.strictObject({ other: z.string(), more: z.strictObject({ deep: z.number() }), size: z.string() }))
+  assert.equal(loadConfig(Part, { env, others }).config.size, 7)
+  assert.throws(() => loadConfig(Part, { env: { ...env, PLUMBLINE_SIZE: '70' }, others }), /PLUMBLINE_SIZE/)
+  assert.throws(() => loadConfig(Part, { flags: { sise: 3 }, others }), /did you mean size/)
+  assert.throws(() => loadConfig(Part, { env: { PLUMBLINE_SIZ: '3' }, others }), /PLUMBLINE_SIZ: .*did you mean PLUMBLINE_SIZE/)
+  inFolder((write) => {
+    assert.equal(loadConfig(Part, { file: write('a.yaml', 'size: 5\nother: x\nmore: { deep: 1 }\n'), others }).config.size, 5)
+    assert.throws(() => loadConfig(Part, { file: write('b.yaml', 'sise: 5\n'), others }), /sise: unknown option; did you mean size/)
+    assert.throws(() => loadConfig(Part, { file: write('c.yaml', 'more: { depp: 1 }\n'), others }), /did you mean more\.deep/)
+  })
 })
 
 test('a value can stand in a file that a variable names; what is wrong with it is told without what it holds', () => {

@@ -16,10 +16,10 @@ export interface ConfigSources {
   /** `PLUMBLINE_…` variables that are not configuration of this process and are left alone. */
   readonly ignoreEnv?: readonly string[]
   /**
-   * Leaves options and variables of other processes alone instead of refusing them: for tools that take the part they need from
-   * the configuration of a service, which checks the whole.
+   * Options of other processes, whose variables and places in the file are left alone: for tools that take the part they need from
+   * the configuration of a service. What none of them knows is a mistake all the same.
    */
-  readonly partOf?: boolean
+  readonly others?: readonly ConfigField[]
 }
 
 export interface LoadedConfig<T> {
@@ -60,9 +60,13 @@ export const loadConfig = <S extends z.ZodObject>(schema: S, sources: ConfigSour
     origins.set(field.path.join('.'), origin)
     setAt(tree, field.path, value)
   }
-  const strangers = sources.partOf === true ? [] : problems
-  readTree(readFile(sources.file, problems), fields, strangers, (field, value) => put(field, value, 'file'))
-  readEnvironment(sources, fields, strangers, (field, value) => put(field, value, 'environment'))
+  const own = new Set(fields.map(({ path }) => path.join('.')))
+  const others = (sources.others ?? []).filter(({ path }) => !own.has(path.join('.')))
+  readTree(readFile(sources.file, problems), [...fields, ...others], problems, (field, value) => {
+    if (!others.includes(field)) put(field, value, 'file')
+  })
+  const ignoreEnv = [...(sources.ignoreEnv ?? []), ...others.map(({ env }) => env)]
+  readEnvironment({ ...sources, ignoreEnv }, fields, problems, (field, value) => put(field, value, 'environment'))
   readFlags(sources.flags ?? {}, fields, problems, (field, value) => put(field, value, 'flag'))
 
   const result = schema.safeParse(withSections(tree, fields), { error: inWords })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -259,6 +259,30 @@ test('doctor finds what this machine has and says how to fix what it has not', (
   assert.equal(of('data folder')?.status, 'ok')
   assert.equal(of('Kafka 127.0.0.1:1')?.status, 'fail')
   for (const finding of findings) assert.equal(finding.fix === undefined, finding.status === 'ok', finding.name)
+})
+
+test('doctor looks at the brokers of a deployment, and query says where its rows are', () => {
+  const env = { PLUMBLINE_KAFKA_BROKERS: '127.0.0.1:1', PLUMBLINE_HTTP_PORT: '0' }
+  const { status, stdout } = runWith(env, 'doctor', '--quick', '--json', '--data-dir', join(dir, 'new'))
+  const { findings } = JSON.parse(stdout) as { findings: { name: string; status: string; found: string }[] }
+  const [found, ...more] = findings.filter(({ name }) => name === 'deployment on Kafka')
+  assert.deepEqual([status, found?.status, more.length], [1, 'fail', 0])
+  assert.match(found?.found ?? '', /^KAFKA_UNREACHABLE: No broker of 127\.0\.0\.1:1 answers/)
+
+  const front = join(dir, 'front-of-kafka')
+  mkdirSync(front, { recursive: true })
+  writeFileSync(join(front, 'front'), 'id\n')
+  for (const args of [
+    ['query', 'SELECT 1'],
+    ['policy', 'propose'],
+  ]) {
+    const asked = run(...args, '--data-dir', front)
+    assert.equal(asked.status, 2, asked.stderr)
+    assert.match(asked.stderr, /front of a deployment on Kafka, whose rows are in its ClickHouse: set CLICKHOUSE_URL, or --clickhouse/)
+  }
+  const address = run('query', '--clickhouse', 'localhost:8123', 'SELECT 1')
+  assert.equal(address.status, 2, address.stderr)
+  assert.match(address.stderr, /looks like http:\/\/user:password@host:8123\/plumbline \[USAGE\]/)
 })
 
 test('doctor reads the configuration as up does: what is wrong is named with its remedy, and the rest is checked', () => {

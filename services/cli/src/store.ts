@@ -25,11 +25,19 @@ const BUSY: Readonly<Record<'owner' | 'reader', string>> = {
   reader: ', and its store is not up yet; try again in a moment',
 }
 
+/** Rows of a deployment on Kafka are in its ClickHouse, not with its front: there is nothing to wait for. */
+const ofFront = (dataDir: string): PlumblineError =>
+  new PlumblineError(
+    'STORE_ELSEWHERE',
+    `${dataDir} is the data folder of the front of a deployment on Kafka, whose rows are in its ClickHouse: set CLICKHOUSE_URL, or --clickhouse, like http://user:password@host:8123/plumbline`,
+  )
+
 /** User, password and database of a ClickHouse URL, taken out of it. */
 const serverAccess = (text: string): StoreAccess => {
-  if (!URL.canParse(text))
-    throw new PlumblineError('USAGE', 'the ClickHouse URL cannot be read; it looks like http://user:password@host:8123')
-  const url = new URL(text)
+  const url = URL.canParse(text) ? new URL(text) : null
+  // Without the scheme, `localhost:8123` is an address too: of the scheme `localhost`.
+  if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '')
+    throw new PlumblineError('USAGE', 'the ClickHouse URL cannot be read; it looks like http://user:password@host:8123/plumbline')
   const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map(decodeURIComponent)
   return {
     url: url.origin,
@@ -42,13 +50,15 @@ const serverAccess = (text: string): StoreAccess => {
 
 /**
  * The store of a deployment, in this order: the server that was named, the running instance of the data folder, or its
- * embedded engine, started for as long as this takes. Throws STORE_NOT_FOUND when there is none.
+ * embedded engine, started for as long as this takes. Errors: STORE_NOT_FOUND when there is none, STORE_ELSEWHERE beside a front,
+ * STORE_BUSY.
  */
 export const openStore = async (flags: StoreFlags, role: 'owner' | 'reader'): Promise<StoreAccess> => {
   const named = flags.clickhouse ?? process.env['CLICKHOUSE_URL'] ?? ''
   if (named !== '') return serverAccess(named)
   const { DATA_LAYOUT, findInstance } = await import('@plumbline/runtime')
   const dataDir = dataDirOf(flags)
+  if (existsSync(join(dataDir, DATA_LAYOUT.front))) throw ofFront(dataDir)
   const running = findInstance(dataDir)
   if (running !== undefined && running.store !== null && role === 'reader') return { ...running.store, close: () => Promise.resolve() }
   if (running !== undefined)

@@ -1,20 +1,18 @@
 import { checkKafkaConfig, KAFKA_FIELDS } from '@plumbline/adapters/kafka'
-import { type ConfigSources, LOG_LEVELS, type LoadedConfig, loadConfig, opsFields } from '@plumbline/runtime'
+import { clickhouseAddress, type ConfigSources, LOG_LEVELS, type LoadedConfig, loadConfig, opsFields } from '@plumbline/runtime'
 import { DEFAULT_DETECTION_CONFIG } from '@plumbline/schemas'
 import { z } from 'zod'
-
-const store = z.url({ protocol: /^https?$/ })
 
 /** Every option of `plumbline recorder`. */
 export const RecorderConfig = z
   .strictObject({
     ...KAFKA_FIELDS,
-    clickhouseUrl: store.meta({
+    clickhouseUrl: clickhouseAddress.meta({
       description: 'ClickHouse server with the tables, with a user that may insert (deploy/clickhouse).',
       env: 'CLICKHOUSE_URL',
       example: 'http://plumbline_recorder:password@host:8123/plumbline',
     }),
-    clickhouseEraseUrl: store.optional().meta({
+    clickhouseEraseUrl: clickhouseAddress.optional().meta({
       description: 'The same server with a user that may delete rows, for removals of tenants and people. Not set: removals wait.',
       env: 'CLICKHOUSE_ERASE_URL',
       interacts: 'One recorder of several removes rows: set it for all of them.',

@@ -1,7 +1,7 @@
 import { checkMigrated, connect, type Store } from '@plumbline/adapters/clickhouse'
-import { createLaneGroup, kafkaSettingsOf, openKafkaOutboxLog } from '@plumbline/adapters/kafka'
+import { clientIdOf, createLaneGroup, kafkaSettingsOf, openKafkaOutboxLog } from '@plumbline/adapters/kafka'
 import { AlertBudget, type BudgetState } from '@plumbline/adapters/siem'
-import type { Part } from '@plumbline/runtime'
+import { createRepeats, type Part } from '@plumbline/runtime'
 import { PlumblineError, TOPICS } from '@plumbline/schemas'
 import type { RecorderContext } from './compose.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
@@ -11,7 +11,7 @@ const present = <T>(part: T | null, name: string): T => {
   return part
 }
 
-const settingsOf = ({ config }: RecorderContext) => kafkaSettingsOf(config, { clientId: 'plumbline-recorder' })
+const settingsOf = ({ config }: RecorderContext) => kafkaSettingsOf(config, { clientId: clientIdOf('recorder') })
 
 /** How often the brokers are asked for the ends of the lanes: while ClickHouse is away nothing else tells how much waits. */
 const ENDS_MS = 5_000
@@ -117,6 +117,7 @@ export const lanesPart = (context: RecorderContext): Part => {
   const stopping = new AbortController()
   let joining: Promise<void> = Promise.resolve()
   let detail = 'waits for ClickHouse'
+  const repeats = createRepeats(context.logger)
 
   const join = async (recorder: Recorder): Promise<void> => {
     const { config, logger, log } = context
@@ -145,7 +146,7 @@ export const lanesPart = (context: RecorderContext): Part => {
           return await join(recorder)
         } catch (error) {
           detail = error instanceof PlumblineError ? `${error.code}: ${error.message}` : String(error)
-          context.logger.warn({ err: error }, 'no lanes are taken yet, tried again; rows wait in Kafka')
+          repeats.warn(error, 'no lanes are taken yet, tried again; rows wait in Kafka')
           await pause(wait, stopping.signal)
         }
       }

@@ -1,4 +1,4 @@
-import { type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
+import { clickhouseAddress, type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
 import { DEFAULT_DETECTION_CONFIG } from '@plumbline/schemas'
 import { z } from 'zod'
 import { alertOptions, checkWebhook, doorOptions, learningOptions, logOptions, storeOptions } from './options.ts'
@@ -7,7 +7,7 @@ import { alertOptions, checkWebhook, doorOptions, learningOptions, logOptions, s
 export const StandaloneConfig = z
   .strictObject({
     ...doorOptions,
-    clickhouseUrl: z.url().optional().meta({
+    clickhouseUrl: clickhouseAddress.optional().meta({
       description: 'ClickHouse server to use instead of the embedded engine.',
       env: 'CLICKHOUSE_URL',
       example: 'http://user:password@host:8123/plumbline',

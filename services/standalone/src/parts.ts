@@ -11,6 +11,7 @@ import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
 import { createPolicyLoader } from './policy.ts'
+import { shardsCheck } from './shards-check.ts'
 import { createSinkWatch, sinksDetail } from './sinks.ts'
 import type { Storage } from './storage.ts'
 import { createVerdicts } from './verdicts.ts'
@@ -72,10 +73,7 @@ export const detectionPart = (
     await verdicts.resume()
     const detection = await make({ log, releases, config: await pinnedConfig(log.kv, wanted), signer })
     loadTenants(context, log, detection)
-    health.register('shards', () => {
-      const stopped = detection.stopped()
-      return stopped.length === 0 ? { ok: true } : { ok: !context.alone, detail: `${stopped.length} shards stopped: ${stopped[0]}` }
-    })
+    health.register('shards', () => shardsCheck(detection.stopped(), context.alone))
     Object.assign(context, { releases, detection, verdicts })
   },
   stop: () => context.detection?.stop(),

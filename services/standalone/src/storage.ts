@@ -1,5 +1,5 @@
 import { checkMigrated, connect, migrate, type Retention, type Store } from '@plumbline/adapters/clickhouse'
-import type { Logger } from '@plumbline/runtime'
+import { createRepeats, type Logger } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { StoreAccess } from '@plumbline/trainer'
 import type { Recording, StartedRecording } from './recording.ts'
@@ -74,6 +74,7 @@ export const createStorage = ({ open, record, logger, onUp }: StorageOptions): S
   let stopping = false
   let wake: (() => void) | null = null
   let detail = 'starting'
+  const repeats = createRepeats(logger)
 
   const use = (role: StoreRole): Store => {
     if (backend === null) throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse is not there yet: ${detail}.`, { retryable: true })
@@ -101,7 +102,7 @@ export const createStorage = ({ open, record, logger, onUp }: StorageOptions): S
         return
       } catch (error) {
         detail = error instanceof Error ? error.message : String(error)
-        logger.warn({ err: error }, 'the store did not start, will be tried again; events are kept meanwhile')
+        repeats.warn(error, 'the store did not start, will be tried again; events are kept meanwhile')
         await pause(wait)
       }
     }

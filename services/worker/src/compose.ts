@@ -1,4 +1,4 @@
-import { type ConnectProducer, type KafkaPoint, kafkaSettingsOf } from '@plumbline/adapters/kafka'
+import { clientIdOf, type ConnectProducer, type KafkaPoint, kafkaSettingsOf } from '@plumbline/adapters/kafka'
 import { createHealth, createLifecycle, createLogger, createMetrics, type Logger, opsPart } from '@plumbline/runtime'
 import type { DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import type { WorkerConfig } from './config.ts'
@@ -52,7 +52,7 @@ export const startWorkerService = async (config: WorkerConfig, hooks: WorkerHook
   const context: Context = {
     config,
     settings: {
-      ...kafkaSettingsOf(config, { clientId: 'plumbline-worker' }),
+      ...kafkaSettingsOf(config, { clientId: clientIdOf('worker') }),
       onLog: ({ level, message, ...fields }) => logger[level === 'error' ? 'warn' : 'debug']({ kafka: fields }, message),
     },
     logger,

@@ -21,7 +21,7 @@ export const plumbline = (
 ): Promise<Ran> =>
   new Promise((resolve) => {
     const env = {
-      ...process.env,
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLUMBLINE_'))),
       PLUMBLINE_KAFKA_BROKERS: brokers.join(','),
       PLUMBLINE_KAFKA_PREFIX: prefix,
       PLUMBLINE_SHARDS: String(SHARDS),

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { ConnectionOptions } from 'node:tls'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
@@ -75,6 +76,9 @@ const saslOf = (sasl: NonNullable<KafkaSettings['sasl']>): SASLOptions => {
   }
   return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await sasl.token().catch(failed) }) }
 }
+
+/** Names a process among others of its kind at the brokers, and so in `plumbline lag`: by its machine (or pod) and its process. */
+export const clientIdOf = (kind: string): string => `plumbline-${kind}.${hostname().replace(/[^A-Za-z0-9._-]/g, '_')}.${process.pid}`
 
 export const createKafka = ({ brokers, clientId = 'plumbline', ssl, sasl, socketFactory, onLog }: KafkaSettings): Kafka =>
   new kafkajs.Kafka({

@@ -1,6 +1,6 @@
 export { type Bases } from './bases.ts'
 export { type Acl, type AclOperation, type AclService, ACL_SERVICES, aclCommands, aclsOf } from './acls.ts'
-export type { KafkaCompression, KafkaSettings } from './client.ts'
+export { clientIdOf, type KafkaCompression, type KafkaSettings } from './client.ts'
 export { INGEST_HEADER } from './codec.ts'
 export { type KafkaConfig, KAFKA_FIELDS, SHARD_FIELDS, checkKafkaConfig, kafkaSettingsOf } from './config.ts'
 export { type KafkaDeployment, type KafkaDeploymentOptions, openKafkaDeployment } from './deployment.ts'

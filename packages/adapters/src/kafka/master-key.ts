@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { readSecretFile } from './secret-file.ts'
 
 const KEY = /^[0-9A-Fa-f]{64}$/
-const MAKE_ONE = 'Make one with: openssl rand -hex 32'
+const MAKE_ONE = 'Make one, once for all processes, with: openssl rand -hex 32'
 
 /** The key of which all hashes of a deployment are made: the same for every process that scores or signs. */
 export const MASTER_KEY_FIELDS = {
@@ -34,7 +34,8 @@ const refusal = (path: string, problem: string): PlumblineError =>
 export const masterKeyOf = ({ masterKey, masterKeyFile }: MasterKeyConfig): Uint8Array => {
   if (masterKey !== undefined) return Buffer.from(masterKey, 'hex')
   if (masterKeyFile === undefined) throw new PlumblineError('MASTER_KEY_MISSING', `Set masterKey or masterKeyFile. ${MAKE_ONE}`)
-  const text = readSecretFile(masterKeyFile, (problem) => refusal(masterKeyFile, problem)).trim()
+  const remedyOf = (problem: string): string => (problem.includes('(ENOENT)') ? `${problem}. ${MAKE_ONE} > ${masterKeyFile}` : problem)
+  const text = readSecretFile(masterKeyFile, (problem) => refusal(masterKeyFile, remedyOf(problem))).trim()
   if (!KEY.test(text)) throw refusal(masterKeyFile, `does not hold 64 hexadecimal digits. ${MAKE_ONE}`)
   return Buffer.from(text, 'hex')
 }

@@ -19,7 +19,10 @@ export const registerDoctor: Register = (program, outputOf) => {
     .option('--config <file>', 'the file that up is given')
     .option('--data-dir <folder>', 'data folder (default: as up would take it)')
     .option('--http-port <n>', 'port of the service (default: as up would take it)', integer(0, 65_535))
-    .option('--kafka <brokers>', 'also check these brokers, host:port separated by commas (default: KAFKA_BROKERS)')
+    .option(
+      '--kafka <brokers>',
+      'also check these brokers, host:port separated by commas (default: PLUMBLINE_KAFKA_BROKERS, with the options beside it, or KAFKA_BROKERS)',
+    )
     .option('--clickhouse <url>', 'also check this server (default: as up would take it)')
     .option('--quick', 'do not start the embedded engine and the training backend')
     .addHelpText(
@@ -36,6 +39,7 @@ export const registerDoctor: Register = (program, outputOf) => {
       const { variablesOfOthers } = await import('../up/variables.ts')
       const { StandaloneConfig } = await import('@plumbline/standalone/config')
       const { dataDir, httpPort } = flags
+      const deployment = flags.kafka === undefined && (process.env['PLUMBLINE_KAFKA_BROKERS'] ?? '') !== ''
       const { config, findings: configuration } = readConfiguration({
         file: flags.config,
         env: process.env,
@@ -46,7 +50,8 @@ export const registerDoctor: Register = (program, outputOf) => {
         configuration,
         dataDir: config.dataDir,
         httpPort: config.httpPort,
-        kafkaBrokers: (flags.kafka ?? process.env['KAFKA_BROKERS'] ?? '').split(',').filter((b) => b !== ''),
+        kafkaBrokers: (flags.kafka ?? (deployment ? '' : (process.env['KAFKA_BROKERS'] ?? ''))).split(',').filter((b) => b !== ''),
+        deployment,
         clickhouseUrl: flags.clickhouse ?? config.clickhouseUrl,
         deep: flags.quick !== true,
       })

@@ -1,5 +1,6 @@
 import type { DeploymentLag, ShardLag } from '@plumbline/adapters/kafka'
 import type { Command } from 'commander'
+import { EXIT } from '../exit.ts'
 import type { ClusterFlags } from '../kafka/config.ts'
 import { clusterOptions } from '../kafka/options.ts'
 import { columns, counted, report } from '../output.ts'
@@ -12,7 +13,7 @@ export const registerLag: Register = (program, outputOf) => {
   clusterOptions(command)
     .addHelpText(
       'after',
-      `\nA position is where a worker goes on. Offsets count markers of transactions too, so fewer events than the lag may wait.${examples('plumbline lag --kafka-brokers kafka-1:9092', 'plumbline lag --json --config worker.yaml')}`,
+      `\nA position is where a worker goes on. Offsets count markers of transactions too, so fewer events than the lag may wait.\nExit code 1 when events wait in a shard that nobody holds.${examples('plumbline lag --kafka-brokers kafka-1:9092', 'plumbline lag --json --config worker.yaml')}`,
     )
     .action(async (flags: ClusterFlags, self: Command) => {
       const { openCluster } = await import('../kafka/config.ts')
@@ -22,6 +23,7 @@ export const registerLag: Register = (program, outputOf) => {
       const total = lag.shards.reduce((sum, shard) => sum + shard.lag, 0)
       const unowned = lag.shards.filter(({ owner }) => owner === null).length
       await report(outputOf(self), { ...lag, total, unowned }, wordsOf(lag, total, unowned))
+      if (lag.shards.some((shard) => shard.owner === null && shard.lag > 0)) process.exitCode = EXIT.failure
     })
 }
 

@@ -22,7 +22,7 @@ export const registerRestore: Register = (program, outputOf) => {
     .requiredOption('--to-prefix <name>', 'first part of the names of the new topics')
     .option(
       '--later',
-      'take only what was learned from the backup, and score anew all that its own topics hold since; front and workers are stopped',
+      'take only what was learned from the backup, and score anew all that its own topics hold since; front, workers and recorders are stopped',
     )
   clusterOptions(command)
     .addHelpText(

@@ -1,3 +1,4 @@
+import { checkDeployment } from './deployment.ts'
 import { checkClickHouse, checkEngine, checkKafka, checkLog, checkTraining } from './parts.ts'
 import { checkClock, checkDataDir, checkDisk, checkFiles, checkMemory, checkNode, checkPort } from './machine.ts'
 
@@ -16,6 +17,8 @@ export interface DoctorOptions {
   readonly dataDir: string
   readonly httpPort: number
   readonly kafkaBrokers: readonly string[]
+  /** The environment is that of a deployment on Kafka: its brokers and topics are looked at as its processes do. */
+  readonly deployment: boolean
   readonly clickhouseUrl: string | undefined
   /** Also starts the embedded engine and the training backend, a second or two. */
   readonly deep: boolean
@@ -36,6 +39,7 @@ const CHECKS: readonly Check[] = [
   checkTraining,
   checkClickHouse,
   checkKafka,
+  checkDeployment,
 ]
 
 /** Runs every check; one that breaks is itself a finding and does not stop the others. */

@@ -8,7 +8,9 @@ import {
   SHARD_FIELDS,
 } from '@plumbline/adapters/kafka'
 import { loadConfig } from '@plumbline/runtime'
+import { FOREIGN_VARIABLES } from '@plumbline/standalone/config'
 import { z } from 'zod'
+import { allOptions } from '../processes.ts'
 
 const ClusterConfig = z.strictObject({ ...KAFKA_FIELDS, ...SHARD_FIELDS, ...MASTER_KEY_FIELDS }).superRefine(checkKafkaConfig)
 
@@ -29,9 +31,18 @@ export interface Cluster {
   masterKey(): Uint8Array
 }
 
-/** From the file and the environment of a service of the deployment; what of these is not about Kafka is left alone. */
+/**
+ * From the file and the environment of a service of the deployment; what of these is not about Kafka is left alone. What no process
+ * knows is refused: a misspelt prefix would make of this another deployment. Error: CONFIG_INVALID.
+ */
 export const openCluster = ({ config: file, kafkaBrokers, kafkaPrefix, shards }: ClusterFlags): Cluster => {
-  const { config } = loadConfig(ClusterConfig, { file, env: process.env, flags: { kafkaBrokers, kafkaPrefix, shards }, partOf: true })
+  const { config } = loadConfig(ClusterConfig, {
+    file,
+    env: process.env,
+    flags: { kafkaBrokers, kafkaPrefix, shards },
+    others: allOptions(),
+    ignoreEnv: FOREIGN_VARIABLES,
+  })
   return {
     settings: kafkaSettingsOf(config, { clientId: 'plumbline-cli' }),
     prefix: config.kafkaPrefix,

@@ -1,5 +1,5 @@
 import { checkKafkaConfig, checkMasterKeyConfig, KAFKA_FIELDS, MASTER_KEY_FIELDS, SHARD_FIELDS } from '@plumbline/adapters/kafka'
-import { type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
+import { clickhouseAddress, type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
 import { FOREIGN_VARIABLES, storeOptions } from '@plumbline/standalone/config'
 import { z } from 'zod'
 
@@ -10,7 +10,7 @@ export const MigrateConfig = z
       description: 'Folder of an instance whose embedded store is brought up to date.',
       interacts: 'Only without kafkaBrokers and clickhouseUrl.',
     }),
-    clickhouseUrl: z.url().optional().meta({
+    clickhouseUrl: clickhouseAddress.optional().meta({
       description: 'ClickHouse server with the tables, with a user that may create and alter them.',
       env: 'CLICKHOUSE_URL',
       example: 'http://owner:password@host:8123/plumbline',

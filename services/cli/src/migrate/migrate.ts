@@ -39,6 +39,12 @@ const wordsOf = (done: readonly string[], kinds: string, dryRun: boolean): strin
   return `${kinds}: ${dryRun ? 'would make' : 'made'} ${done.join(', ')}`
 }
 
+const unanswered = (url: string, topicsMade: boolean): PlumblineError => {
+  const rest = topicsMade ? ' The topics are made and checked already; what is left are the tables.' : ''
+  const remedy = 'Check CLICKHOUSE_URL (or --clickhouse), the server and the way to it, and run plumbline migrate again.'
+  return new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${url} does not answer.${rest} ${remedy}`, { retryable: true })
+}
+
 /** Brings the store up to this version, and with Kafka the topics and what every process of the deployment must agree on. */
 export const migrate = async (command: Command, output: Output): Promise<void> => {
   const { config: file, clickhouse, dryRun = false } = command.opts<Flags>()
@@ -52,8 +58,7 @@ export const migrate = async (command: Command, output: Output): Promise<void> =
   const access = await openStore({ dataDir, ...(clickhouseUrl === undefined ? {} : { clickhouse: clickhouseUrl }) }, 'owner')
   const store = connect(access)
   try {
-    if (!(await store.ping()))
-      throw new PlumblineError('STORE_UNAVAILABLE', `ClickHouse at ${access.url} does not answer`, { retryable: true })
+    if (!(await store.ping())) throw unanswered(access.url, cluster !== null && !dryRun)
     // An instance of one process sets its own retention when it starts.
     const retention = cluster === null ? undefined : retentionOf(config)
     const done = await tables(store, dryRun, retention)

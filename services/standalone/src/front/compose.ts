@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { KafkaSettings } from '@plumbline/adapters/kafka'
+import { DATA_LAYOUT } from '@plumbline/runtime'
+import { PlumblineError } from '@plumbline/schemas'
 import { createContext } from '../context.ts'
 import { httpPart } from '../http.ts'
 import { correlatorPart, deliveryPart, policyPart, trainerPart } from '../parts.ts'
@@ -11,12 +15,22 @@ export interface FrontHooks extends ServiceHooks {
   readonly kafka?: Partial<KafkaSettings>
 }
 
+/** The folder of an instance of one process has a token, a key and findings of its own, and is not to become a front's. */
+const checkFolder = (dataDir: string): void => {
+  if (!existsSync(join(dataDir, DATA_LAYOUT.log)) || existsSync(join(dataDir, DATA_LAYOUT.front))) return
+  throw new PlumblineError(
+    'DATA_DIR_OF_INSTANCE',
+    `${resolve(dataDir)} is the data folder of plumbline up (or npm start), with its log. The front needs a folder of its own: set --data-dir or PLUMBLINE_DATA_DIR.`,
+  )
+}
+
 /**
  * The door, the page, delivery, training and the policy file of a deployment on Kafka, with workers and recorders elsewhere.
  * Resolves when events are taken in; ClickHouse may come later. Errors: PART_START_FAILED with the cause: HTTP_PORT_TAKEN, and what
- * the log says (see openKafkaDeployment); whatever had started is stopped again before.
+ * the log says (see openKafkaDeployment); DATA_DIR_OF_INSTANCE; whatever had started is stopped again before.
  */
 export const startFront = async (config: FrontConfig, hooks: FrontHooks = {}): Promise<Service> => {
+  checkFolder(config.dataDir)
   const { token, logger } = prepareService(config, 'plumbline-front', hooks)
   const context = createContext({
     config,

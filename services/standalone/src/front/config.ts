@@ -1,5 +1,5 @@
 import { checkKafkaConfig, checkMasterKeyConfig, KAFKA_FIELDS, MASTER_KEY_FIELDS, SHARD_FIELDS } from '@plumbline/adapters/kafka'
-import { type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
+import { clickhouseAddress, type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
 import { z } from 'zod'
 import { FOREIGN_VARIABLES } from '../config.ts'
 import { alertOptions, checkWebhook, doorOptions, learningOptions, logOptions } from '../options.ts'
@@ -14,7 +14,7 @@ export const FrontConfig = z
     ...KAFKA_FIELDS,
     ...SHARD_FIELDS,
     ...MASTER_KEY_FIELDS,
-    clickhouseUrl: z.url().meta({
+    clickhouseUrl: clickhouseAddress.meta({
       description: 'ClickHouse server that the recorders fill, with a user that may read.',
       env: 'CLICKHOUSE_URL',
       example: 'http://user:password@host:8123/plumbline',

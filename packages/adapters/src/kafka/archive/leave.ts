@@ -9,11 +9,11 @@ import { openKafkaValues } from '../values.ts'
 
 /** Errors: DEPLOYMENT_RUNNING, and those of `readLag`. */
 export const refuseWhileWorking = async (settings: KafkaSettings, prefix: string): Promise<void> => {
-  const { members, group } = await readLag(settings, { prefix })
-  if (members === 0) return
+  const { members, recorders } = await readLag(settings, { prefix })
+  if (members + recorders === 0) return
   throw new PlumblineError(
     'DEPLOYMENT_RUNNING',
-    `${members} workers are in the group ${group}. Stop the front and all workers first; a worker that was killed leaves after its session of 10 s.`,
+    `${members} workers and ${recorders} recorders of ${prefix} are running. Stop the front, all workers and all recorders first; one that was killed leaves after its session of 10 s.`,
     { retryable: true },
   )
 }
