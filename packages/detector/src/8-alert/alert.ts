@@ -149,7 +149,9 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   // The capsule holds the state the score was made from: taken before the group below changes it.
   const slot = packSlot(w.seg, w.base)
   const pattern = safeKey(family, safeObject(w, family))
-  const adoptAfterMs = byRule || NEVER_ADOPTED.includes(family) || isFrozen(w) ? Number.POSITIVE_INFINITY : ctx.adoptAfterMs
+  // Work that no peer does is told by rule and may become one's own; whatever else a rule raised may not.
+  const never = (byRule && family !== 'new_behaviour') || NEVER_ADOPTED.includes(family) || isFrozen(w)
+  const adoptAfterMs = never ? Number.POSITIVE_INFINITY : ctx.adoptAfterMs
   const state = joinGroup(w, family, severity, ctx.groupWindowMs, adoptAfterMs, pattern, (at) => closeGroup(w, w.seg, at, ctx))
   if (state?.adopting === true) w.flags = (w.flags & ~SCORED_FLAGS.withheld) | SCORED_FLAGS.adopting
   const position: Position = { topic: ctx.topic, shard: w.shard, offset: w.offset }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Act, DAY, MINUTE, Rig, START, strictRelease, work } from '../rig.testkit.ts'
+import { type Act, DAY, HOUR, MINUTE, Rig, START, strictRelease, work } from '../rig.testkit.ts'
 import { DECLARED_GROUP } from '../state/layout.ts'
 
 /** Two weeks of ordinary work in a declared group whose other members do none of what follows; only rules alert. */
@@ -51,6 +51,20 @@ test('in a large company people take on work of others, sensitive data excepted'
   assert.deepEqual(foreign(known(20, 200_000), 8, people), [])
   assert.deepEqual(foreign(known(20, 200_000), 3), ['new_behaviour'], 'agents do not')
   assert.deepEqual(foreign(known(20, 200_000), 5, { ...people, sensitivity: 3 }), ['sensitive_access'])
+})
+
+test('new work of a person is one kind of news, and becomes its own when it goes on for a week', () => {
+  const rig = known()
+  const acts = { kind: 'user', action: 'mail.send', class: 'mail' } as const
+  assert.deepEqual(foreign(rig, 8, { ...acts, destination: 'far.example' }), ['new_behaviour'])
+  for (let day = 1; day < 10; day++)
+    for (let i = 0; i < 8; i++) rig.act({ at: AT + day * DAY - HOUR + i * MINUTE, session: `d${day}`, peerGroup: 'team', ...acts })
+  assert.equal(
+    rig.alerts.some((a) => a.adopting === true),
+    true,
+  )
+  const last = rig.alerts.at(-1)!
+  assert.ok(last.lastSeen < AT + 9 * DAY, 'it is told no longer')
 })
 
 test('what a new version brings is what the change brought, unless it is sensitive', () => {

@@ -27,10 +27,12 @@ export const foreignRule = (w: Work): ReasonFamily | null => {
   if (!w.foreign) return null
   const fleet = w.tenant.release?.fleet ?? 0
   if (w.sensitivity >= 3 && w.foreignAfter >= ACTS + ACTS_PER_FLEET * fleet) return w.event.outcome === 2 ? 'probing' : 'sensitive_access'
-  const acts = w.event.kind === USER ? ACTS_OF_PEOPLE + MORE_OF_PEOPLE_PER_FLEET * fleet : ACTS
+  const isUser = w.event.kind === USER
+  const acts = isUser ? ACTS_OF_PEOPLE + MORE_OF_PEOPLE_PER_FLEET * fleet : ACTS
   if (w.foreignAfter < acts || changedLately(w)) return null
   if (w.event.outcome === 2) return 'probing'
-  return sendsToStranger(w) ? 'new_destination' : 'new_behaviour'
+  // With another's work come its many destinations: they are one piece of news.
+  return !isUser && sendsToStranger(w) ? 'new_destination' : 'new_behaviour'
 }
 
 /** A place that neither the identity nor anybody else uses. */
