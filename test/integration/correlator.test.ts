@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inflateRawSync } from 'node:zlib'
 import { type TestContext, test } from 'node:test'
 import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { type CorrelatorPoint, createCorrelator } from '../../services/correlator/src/index.ts'
@@ -94,4 +95,23 @@ test('C13 a correlator that dies at any point goes on without losing or doubling
   const keys = incidents.map(({ id, revision }) => `${id}/${revision}`)
   assert.equal(new Set(keys).size, keys.length)
   assert.deepEqual(await named(log), expected)
+})
+
+test('what the correlator keeps of an identity is gone once it is forgotten, also what was read of it just now', async (t) => {
+  const log = await openLog(t, 2)
+  const correlator = createCorrelator({ log, clock: () => 0 })
+  const kept = (): string => inflateRawSync(log.kv.get('correlator:state') ?? new Uint8Array(0)).toString()
+  await send(log, STORY.slice(0, CUT + 1))
+  await score(log, 1)
+  while ((await correlator.step()).length > 0);
+  await send(log, STORY.slice(CUT + 1, CUT + 2))
+  await score(log, 1)
+  await correlator.forget('acme', 'agent-10')
+  assert.deepEqual([/agent-9\b/.test(kept()), /agent-10\b/.test(kept())], [true, false])
+  await send(log, STORY.slice(CUT + 2))
+  await score(log, 1)
+  while ((await correlator.step()).length > 0);
+  assert.ok(!(await incidentsIn(log)).some(({ kind }) => kind === 'split_flow'), 'a step of the flow is missing now')
+  await correlator.forget('acme')
+  assert.ok(!kept().includes('agent-'))
 })
