@@ -59,7 +59,7 @@ export const contextFeatures = (w: Work, group: GroupStats): void => {
 }
 
 /** Peers who can tell together what is not done among them. */
-const MANY_PEERS = 8
+const MANY_PEERS = 5
 /** Nats from which on hardly any of them does it, and from which on the identity itself hardly ever did. */
 const HARDLY_ANYBODY = 7
 const HARDLY_EVER = 2.5
