@@ -46,7 +46,7 @@ const casesOf = (incident: Incident, { labels }: CompanyResult): readonly string
   return [...new Set(found.map((label) => label.case))]
 }
 
-export const runIncidents = async (options: GenerateOptions): Promise<Run> => {
+const runIncidents = async (options: GenerateOptions): Promise<Run> => {
   const correlator = new Correlator()
   const reader = new RowReader()
   const incidents = new Map<string, Incident>()
