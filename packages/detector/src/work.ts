@@ -87,8 +87,6 @@ export class Work {
   travelKmh = 0
   /** The act is foreign to its peers and rare for itself; and how many of its session are, with it. */
   foreign = false
-  /** Enough peers for that to be told. */
-  peersKnown = false
   foreignAfter = 0
   /** What unusually large sends add up to over days, nats; 0 where this is none. */
   rampNats = 0

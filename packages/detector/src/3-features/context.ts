@@ -1,6 +1,7 @@
 import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { A, ANCHOR, COUNTRY_AT, H, SE } from '../state/layout.ts'
+import { peersKnown } from '../state/peers-known.ts'
 import { studentNats } from '../state/windows.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import { maturityFrom } from './maturity.ts'
@@ -39,8 +40,7 @@ export const contextFeatures = (w: Work, group: GroupStats): void => {
   x[SESSION_UNTRUSTED] = !fresh && u32[(s + SE.untrustedAtS) >> 2] !== 0 ? 1 : 0
   w.flowStep = flowAfter(w, fresh ? 0 : u8[s + SE.flow]!)
   x[SESSION_FLOW] = w.flowStep
-  w.peersKnown = group.members >= MANY_PEERS && group !== w.tenant.everyone
-  w.foreign = w.peersKnown && isForeign(w)
+  w.foreign = isForeign(w) && peersKnown(w, group)
   w.foreignAfter = (fresh ? 0 : u16[(s + SE.foreign) >> 1]!) + (w.foreign ? 1 : 0)
   x[SESSION_FIRSTS] = Math.min(20, (fresh ? 0 : u8[s + SE.firsts]!) + w.firsts)
   x[SESSION_SURPRISE] = events === 0 ? 0 : Math.min(20, f32[(s + SE.surprise) >> 2]! / events)
@@ -58,8 +58,6 @@ export const contextFeatures = (w: Work, group: GroupStats): void => {
   travel(w)
 }
 
-/** Peers who can tell together what is not done among them. */
-const MANY_PEERS = 5
 /** Nats from which on hardly any of them does it, and from which on the identity itself hardly ever did. */
 const HARDLY_ANYBODY = 7
 const HARDLY_EVER = 2.5

@@ -3,6 +3,7 @@ import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { FLOWS, H, W } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
+import { peersKnown } from '../state/peers-known.ts'
 import { windowValue } from '../state/windows.ts'
 import type { Work } from '../work.ts'
 import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
@@ -74,7 +75,7 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
       w.maturity >= KNOWN &&
       x[SENSITIVE_FIRST]! >= 2.5 &&
       peersRarely(w, group) &&
-      (!w.peersKnown || w.foreignAfter >= 2)
+      (!peersKnown(w, group) || w.foreignAfter >= 2)
     )
       return 'sensitive_access'
   }
