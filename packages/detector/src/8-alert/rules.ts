@@ -93,8 +93,8 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
 const RATE_NATS = 6
 const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
 
-/** Unusually large sends that go on over days, once in e^8 days of an identity by chance; fewer where each is odd in itself. */
-const goesOnSending = (w: Work): boolean => (w.rampNats >= 8 && speaks(w, 'drift')) || (w.rampNats >= 5 && speaks(w, 'drift_of_odd'))
+/** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
+const goesOnSending = (w: Work): boolean => (w.rampNats >= 9 && speaks(w, 'drift')) || (w.rampNats >= 6.5 && speaks(w, 'drift_of_odd'))
 
 /** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
 const LEAST_BYTES = 25_000_000
