@@ -12,7 +12,7 @@ let options: DemoOptions
 
 before(async () => {
   up = await startInstance(dataDir)
-  options = await until('the demo', 90_000, () => up.get<DemoOptions>('/v1/demo/options'))
+  options = await until('the demo', 300_000, () => up.get<DemoOptions>('/v1/demo/options'))
 })
 after(async () => {
   await up.signal('SIGKILL')
