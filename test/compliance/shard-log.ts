@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { AppendRecord, ChunkCommit, EventSink, LogRecord, ShardLog } from '@plumbline/detector'
-import type { Alert, AlertCapsule, DeadLetter } from '@plumbline/schemas'
+import { type Alert, type AlertCapsule, type DeadLetter, SCORED_SCHEMA_VERSION } from '@plumbline/schemas'
 import { alertOf } from '../faults/chain.ts'
 
 /** One log under test. Every test uses its own shard, so that a shared broker is cleared by nobody. */
@@ -43,7 +43,7 @@ const slot = (n: number, fill: number, length = 3_000): { key: Buffer; bytes: Bu
   bytes: Buffer.alloc(length, fill),
 })
 const block = (firstOffset: number, lastOffset: number, fill: number): ChunkCommit['scored'] => ({
-  schemaVersion: 1,
+  schemaVersion: SCORED_SCHEMA_VERSION,
   firstOffset,
   lastOffset,
   rows: lastOffset - firstOffset + 1,
