@@ -79,6 +79,7 @@ const TARGETS = {
   'test:faults': (ready, args) => script(ready, 'test/faults/run.ts', args),
   cluster: (ready, args) => script(ready, 'test/try-cluster/run.ts', args),
   bench: (ready, args) => script(ready, 'bench/main.ts', args),
+  'bench:detection': (ready, args) => script(ready, 'bench/detection/scoreboard.ts', args),
   build: (ready) => buildPage(ready, { force: true }),
   types: (ready, args) => exec(ready, bin('tsc'), ['-p', 'tsconfig.json', ...args]),
   lint: (ready, args) =>

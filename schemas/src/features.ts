@@ -10,6 +10,8 @@ export interface Feature {
   readonly family: ReasonFamily
   /** Counts into the sum of statistical surprise. */
   readonly surprise: boolean
+  /** How many times it counts there: what is new is mostly honest, a target that was planted is not. */
+  readonly weight: number
   readonly doc: string
 }
 
@@ -21,7 +23,8 @@ const f = (
   family: ReasonFamily,
   surprise: boolean,
   doc: string,
-): Feature => ({ name, unit, range, source, family, surprise, doc })
+  weight = 1,
+): Feature => ({ name, unit, range, source, family, surprise, weight, doc })
 
 /**
  * The feature vector, in order. Surprises are minus the natural logarithm of a tail or category probability
@@ -48,7 +51,16 @@ export const FEATURES: readonly Feature[] = [
   f('destination_peer', 'nats', [0, 20], 'peer', 'new_destination', true, 'Rarity of the destination in the peer group.'),
   f('destination_global', 'nats', [0, 20], 'global', 'new_destination', true, 'Rarity of the destination in the tenant.'),
   f('destination_first', 'flag', [0, 1], 'own', 'new_destination', false, 'First use of the destination by this identity.'),
-  f('provenance_own', 'nats', [0, 20], 'own', 'new_destination', true, 'Rarity of where the destination came from (user, tool, new).'),
+  f(
+    'destination_lured',
+    'nats',
+    [0, 20],
+    'own',
+    'new_destination',
+    true,
+    'A destination that nobody here used before and a tool result named, against how often this identity goes to such.',
+    3,
+  ),
   f(
     'destination_untold',
     'flag',
@@ -58,7 +70,7 @@ export const FEATURES: readonly Feature[] = [
     false,
     'Destination not named by the user: from a tool result or from nowhere.',
   ),
-  f('resource_first', 'nats', [0, 20], 'own', 'enumeration', true, 'A resource not seen before, against how often that happens.'),
+  f('resource_first', 'nats', [0, 20], 'own', 'enumeration', true, 'A resource not seen before, against how often that happens.', 0.5),
   f('enumeration_hour', 'nats', [0, 20], 'window', 'enumeration', true, 'Distinct resources in the hour.'),
   f('hour_own', 'nats', [0, 20], 'own', 'off_hours', true, 'Rarity of the hour of the week for this identity.'),
   f('hour_peer', 'nats', [0, 20], 'peer', 'off_hours', true, 'Rarity of the hour of the week in the peer group.'),
@@ -81,7 +93,7 @@ export const FEATURES: readonly Feature[] = [
   f('bytes_in_day', 'nats', [0, 20], 'window', 'volume', false, 'Bytes read in the day.'),
   f('failures_hour', 'nats', [0, 20], 'window', 'probing', true, 'Failures in the hour.'),
   f('denied_hour', 'nats', [0, 20], 'window', 'probing', true, 'Denials in the hour.'),
-  f('firsts_hour', 'nats', [0, 20], 'window', 'new_behaviour', true, 'First-time actions, classes, destinations and sources in the hour.'),
+  f('firsts_hour', 'nats', [0, 20], 'window', 'new_behaviour', false, 'First-time actions, classes, destinations and sources in the hour.'),
   f('sensitive_hour', 'nats', [0, 20], 'window', 'sensitive_access', true, 'Reads of sensitive classes in the hour.'),
   f('external_day', 'nats', [0, 20], 'window', 'new_destination', false, 'Writes to outside destinations in the day.'),
   f('drift_rate', 'nats', [0, 20], 'window', 'drift', true, 'Daily events against the slow anchor.'),
@@ -115,7 +127,16 @@ export const FEATURES: readonly Feature[] = [
   ),
   f('session_surprise', 'nats', [0, 20], 'session', 'new_behaviour', false, 'Mean surprise of the session so far.'),
   f('instruction_likeness', 'ratio', [0, 1], 'event', 'toxic_flow', false, 'How much the text read looks like instructions.'),
-  f('arguments_untold', 'ratio', [0, 1], 'event', 'toxic_flow', false, 'Share of arguments not from the request.'),
+  f(
+    'arguments_own',
+    'nats',
+    [0, 20],
+    'own',
+    'toxic_flow',
+    true,
+    'Rarity of where the arguments came from (how many from the request, from tool results, from nowhere), for this class of resource.',
+    3,
+  ),
   f('version_changed', 'flag', [0, 1], 'own', 'version_change', false, "A part of the identity's version not seen before."),
   f('segment_own', 'nats', [0, 20], 'own', 'lateral_movement', true, 'Rarity of the pair of segments.'),
   f('delegation_own', 'nats', [0, 20], 'own', 'shared_credential', false, 'Rarity of whom the identity acts for.'),

@@ -273,7 +273,7 @@ export const strictRelease = (
       ...header,
     },
     {
-      ...packGroup('all', { ...NO_GROUP, tables }),
+      ...packGroup('all', { ...NO_GROUP, tables, events: header.createdFrom?.events ?? 0 }),
       ...(header.peerGroups === undefined
         ? {}
         : packGroup('g0', { ...NO_GROUP, ...othersThan(peers), tables: peers === undefined ? tables : busy })),

@@ -4,6 +4,12 @@ import type { Hashes, Scanner } from './1-decode/scan.ts'
 import type { Segment } from './state/slots.ts'
 import type { Ruling, TenantState } from './2-identify/tenants.ts'
 
+/** Fingerprint of two things that stand together, and its other half. */
+export interface Pair {
+  lo: number
+  hi: number
+}
+
 /**
  * The working sheet of one event on its way through the stages; one instance is reused for all events, so the path
  * allocates nothing. Each stage writes its own block and reads those above it.
@@ -51,6 +57,14 @@ export class Work {
   transition = 0
   transitionHi = 0
   previousAction = 0
+  /** The class with the origins of the arguments, and with any; whether there are origins. */
+  readonly originsPair: Pair = { lo: 0, hi: 0 }
+  readonly anyOriginsPair: Pair = { lo: 0, hi: 0 }
+  hasOrigins = false
+  /** The class with a lured destination, and with any whose provenance is told; whether it is. */
+  readonly luredPair: Pair = { lo: 0, hi: 0 }
+  readonly toldPair: Pair = { lo: 0, hi: 0 }
+  told = false
   versions = 0
   versionsHi = 0
   segments = 0
@@ -78,8 +92,16 @@ export class Work {
   readonly featureBytes = new Uint8Array(this.features.buffer)
   maturity = 0
   newAction = false
+  /** Learned uses of the action, the class and the destination by this identity, at least as far as its tables tell. */
+  ownActions = 0
+  ownClasses = 0
+  ownDestinations = 0
   newClass = false
   newDestination = false
+  /** Eight bits of the destination, never 0: what a session remembers of it. */
+  place = 1
+  /** The destination is new to all, new in the session, and a tool result named it. */
+  lured = false
   newNetwork = false
   newResource = false
   /** Sum of the event-level surprises before session context is added, nats. */

@@ -19,7 +19,6 @@ const SESSION_FLOW = indexOf('session_flow')
 const SESSION_FIRSTS = indexOf('session_firsts')
 const SESSION_SURPRISE = indexOf('session_surprise')
 const INSTRUCTION = indexOf('instruction_likeness')
-const ARGUMENTS = indexOf('arguments_untold')
 const SENSITIVITY = indexOf('class_sensitivity')
 const MATURITY = indexOf('maturity')
 const EXTERNAL_WRITE = indexOf('external_write')
@@ -46,11 +45,6 @@ export const contextFeatures = (w: Work, group: GroupStats): void => {
   x[SESSION_SURPRISE] = events === 0 ? 0 : Math.min(20, f32[(s + SE.surprise) >> 2]! / events)
   x[SESSION_LENGTH] = sessionLength(w, events + 1)
   x[INSTRUCTION] = event.number[N.instructionLikeness]! >= 0 ? event.number[N.instructionLikeness]! : 0
-  const told = event.number[N.argumentsFromUser]!
-  const fromTool = event.number[N.argumentsFromTool]!
-  const fromNowhere = event.number[N.argumentsNew]!
-  const all = (told >= 0 ? told : 0) + (fromTool >= 0 ? fromTool : 0) + (fromNowhere >= 0 ? fromNowhere : 0)
-  x[ARGUMENTS] = all > 0 ? ((fromTool >= 0 ? fromTool : 0) + (fromNowhere >= 0 ? fromNowhere : 0)) / all : 0
   x[SENSITIVITY] = w.sensitivity / 3
   x[MATURITY] = w.maturity
   x[EXTERNAL_WRITE] = w.isExternal ? 1 : 0

@@ -23,9 +23,10 @@ import {
   VERSIONS,
 } from '../state/layout.ts'
 import { countOf, filterHas, overflowHash } from '../state/tables.ts'
-import { fastLn as ln } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
+import { provenanceFeatures } from './provenance.ts'
+import { SEEN, surprise } from './surprise.ts'
 
 const ACTION_OWN = indexOf('action_own')
 const CLASS_OWN = indexOf('class_own')
@@ -34,7 +35,6 @@ const TRANSITION_OWN = indexOf('transition_own')
 const TRANSITION_PEER = indexOf('transition_peer')
 const DESTINATION_OWN = indexOf('destination_own')
 const DESTINATION_FIRST = indexOf('destination_first')
-const PROVENANCE_OWN = indexOf('provenance_own')
 const DESTINATION_UNTOLD = indexOf('destination_untold')
 const RESOURCE_FIRST = indexOf('resource_first')
 const SOURCE_OWN = indexOf('source_own')
@@ -46,16 +46,6 @@ const SEGMENT_OWN = indexOf('segment_own')
 const DELEGATION_OWN = indexOf('delegation_own')
 const SENSITIVE_FIRST = indexOf('sensitive_first')
 
-/** Largest surprise of one feature, nats. */
-const CAP = 20
-const surprise = (p: number): number => {
-  const nats = -ln(p)
-  return nats > CAP ? CAP : nats < 0 ? 0 : nats
-}
-
-/** A count from which on a name has been seen: one ordinary event, or five that were odd in themselves. */
-const SEEN = 0.45
-
 /** Weight of the group's opinion beside the identity's own types, in events. */
 const KAPPA = 2
 /** What is assumed of a name nobody has used: the share of one of so many unseen ones. */
@@ -63,9 +53,12 @@ const UNSEEN_ACTION = 1 / 64
 const UNSEEN_CLASS = 1 / 32
 const UNSEEN_DESTINATION = 1 / 128
 
-/** Witten–Bell back-off from a group to a coarser prior: (count + types × prior) / (total + types). Witten & Bell 1991. */
-const backOff = (map: CountMap, fp: number, prior: number): number =>
-  (map.count(fp) + (map.types + 1) * prior) / (map.total + map.types + 1)
+/** Witten–Bell back-off from a group to a coarser prior: (count + types × prior) / (total + types). Witten & Bell 1991.
+ * Whoever did it belongs to the group: at least once it was done there, though no table may have kept it. */
+const backOff = (map: CountMap, fp: number, ownCount: number, prior: number): number => {
+  const least = map.total === 0 ? 0 : Math.min(1, ownCount)
+  return (Math.max(map.count(fp), least) + (map.types + 1) * prior) / (map.total + map.types + 1)
+}
 
 /** The same for an identity: types it has used so far stand for how readily it uses new ones. */
 const own = (count: number, total: number, types: number, prior: number): number =>
@@ -79,8 +72,9 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   const learned = f32[h + (H.learned >> 2)]!
 
   const actions = countOf(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi) || pushedOutBefore(w, w.action)
-  const pActionAll = backOff(everyone.actions, w.action, UNSEEN_ACTION)
-  const pActionPeer = backOff(group.actions, w.action, pActionAll)
+  w.ownActions = actions
+  const pActionAll = backOff(everyone.actions, w.action, actions, UNSEEN_ACTION)
+  const pActionPeer = backOff(group.actions, w.action, actions, pActionAll)
   const pAction = own(actions, learned, f32[h + (H.typesAction >> 2)]!, pActionPeer)
   x[ACTION_OWN] = surprise(pAction)
   x[ACTION_OWN + 1] = surprise(pActionPeer)
@@ -88,8 +82,9 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   w.newAction = actions < SEEN
 
   const classes = countOf(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi) || pushedOutBefore(w, w.class_)
-  const pClassAll = backOff(everyone.classes, w.class_, UNSEEN_CLASS)
-  const pClassPeer = backOff(group.classes, w.class_, pClassAll)
+  w.ownClasses = classes
+  const pClassAll = backOff(everyone.classes, w.class_, classes, UNSEEN_CLASS)
+  const pClassPeer = backOff(group.classes, w.class_, classes, pClassAll)
   const pClass = own(classes, learned, f32[h + (H.typesClass >> 2)]!, pClassPeer)
   x[CLASS_OWN] = surprise(pClass)
   x[CLASS_OWN + 1] = surprise(pClassPeer)
@@ -99,6 +94,7 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
 
   transitions(w, group, pAction, pActionPeer)
   destinations(w, group, everyone)
+  provenanceFeatures(w, group, everyone)
 }
 
 /** Events of the whole tenant from which on a release can tell how rare a new identity is. */
@@ -155,19 +151,18 @@ const destinations = (w: Work, group: GroupStats, everyone: GroupStats): void =>
   if (w.destination === 0) {
     x[DESTINATION_OWN] = x[DESTINATION_OWN + 1] = x[DESTINATION_OWN + 2] = 0
     x[DESTINATION_FIRST] = 0
-    x[PROVENANCE_OWN] = 0
     return
   }
   let count = countOf(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi)
   if (count === 0 && filterHas(seg.u8, base + OVERFLOW_FILTER, OVERFLOW_FILTER_BYTES * 8, w.destination, w.destinationHi)) count = 0.5
-  const pAll = backOff(everyone.destinations, w.destination, UNSEEN_DESTINATION)
-  const pPeer = backOff(group.destinations, w.destination, pAll)
+  w.ownDestinations = count
+  const pAll = backOff(everyone.destinations, w.destination, count, UNSEEN_DESTINATION)
+  const pPeer = backOff(group.destinations, w.destination, count, pAll)
   x[DESTINATION_OWN] = surprise(own(count, f32[h + (H.countDestination >> 2)]!, f32[h + (H.typesDestination >> 2)]!, pPeer))
   x[DESTINATION_OWN + 1] = surprise(pPeer)
   x[DESTINATION_OWN + 2] = surprise(pAll)
   w.newDestination = count < SEEN
   x[DESTINATION_FIRST] = w.newDestination ? 1 : 0
-  x[PROVENANCE_OWN] = provenance === 255 ? 0 : categorical(f32, h + (H.provenances >> 2), provenance, 1)
 }
 
 /** Surprise of one of three categories with counts in place; the prior favours the first. */
@@ -190,7 +185,7 @@ export const originFeatures = (w: Work, group: GroupStats): void => {
   x[SOURCE_OWN] = 0
   if (w.network !== 0) {
     const count = countOf(seg, base + NETWORKS, NETWORK_SETS, w.network, w.networkHi)
-    const pPeer = backOff(group.networks, w.network, 0.01)
+    const pPeer = backOff(group.networks, w.network, count, 0.01)
     x[SOURCE_OWN] = surprise(own(count, sources, typesSource, pPeer))
     w.newNetwork = count < SEEN
   }

@@ -1,6 +1,6 @@
 import { N } from '../record.ts'
 import type { Segment } from '../state/slots.ts'
-import type { Work } from '../work.ts'
+import type { Pair, Work } from '../work.ts'
 import { bucketPosition, record } from '../state/histogram.ts'
 import {
   A,
@@ -44,7 +44,7 @@ const FIRST_DAY = 5000
 /** Resources that one half of the filter takes before the halves change places: at most 1 % of first uses are missed (C5). */
 const FILTER_HALF = 40
 /** Bits of the overflow filter, of 1,024, beyond which it would miss more than 1 % of first uses. */
-const MOST_OVERFLOW_BITS = 420
+const MOST_OVERFLOW_BITS = 450
 
 /**
  * Makes the event part of what is normal. Bounded (INV-5): beyond twice the identity's usual day, events of a day count
@@ -66,10 +66,10 @@ const learnNames = (w: Work, weight: number): void => {
   const f32 = seg.f32
   const h = base >> 2
   f32[h + (H.learned >> 2)]! += weight
-  const action = add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight)
+  const action = add(seg, base + ACTIONS, ACTION_SETS, w.action, w.actionHi, weight, w.ownActions)
   if (action >= 0 && w.newAction) f32[h + (H.typesAction >> 2)]! += weight
   if (action > 0) keepPushedOut(w, action)
-  const class_ = add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight)
+  const class_ = add(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi, weight, w.ownClasses)
   if (class_ >= 0 && w.newClass) f32[h + (H.typesClass >> 2)]! += weight
   if (class_ > 0) keepPushedOut(w, class_)
   if (w.transition !== 0) {
@@ -77,8 +77,14 @@ const learnNames = (w: Work, weight: number): void => {
       f32[h + (H.typesTransition >> 2)]! += weight
     f32[h + (H.countTransition >> 2)]! += weight
   }
+  if (w.hasOrigins) {
+    learnPair(w, w.originsPair, weight)
+    learnPair(w, w.anyOriginsPair, weight)
+  }
+  if (w.told) learnPair(w, w.toldPair, weight)
+  if (w.lured) learnPair(w, w.luredPair, weight)
   if (w.destination !== 0) {
-    if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight) >= 0) {
+    if (add(seg, base + DESTINATIONS, DESTINATION_SETS, w.destination, w.destinationHi, weight, w.ownDestinations) >= 0) {
       if (w.newDestination) f32[h + (H.typesDestination >> 2)]! += weight
       rememberDestination(w)
     }
@@ -96,6 +102,10 @@ const learnNames = (w: Work, weight: number): void => {
   if (w.versions !== 0) add(seg, base + VERSIONS, 1, w.versions, 0, weight)
   f32[h + (H.outcomes >> 2) + event.outcome]! += weight
   if (w.newDestination && w.flowStep === 3 && event.provenance !== 0) f32[(base + FLOWS) >> 2]! += weight
+}
+
+const learnPair = (w: Work, pair: Pair, weight: number): void => {
+  add(w.seg, w.base + TRANSITIONS, TRANSITION_SETS, pair.lo, pair.hi, weight)
 }
 
 /** An action or class that made room for another is known still. */

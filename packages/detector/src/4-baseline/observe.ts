@@ -15,8 +15,10 @@ import {
   HOUR_BITMAP,
   HOUR_BITMAP_BYTES,
   LABEL_BYTES,
+  PLACES,
   SE,
   SESSION_BYTES,
+  SESSIONS,
   TAINTED,
   VERSION,
   VERSION_AT,
@@ -143,6 +145,9 @@ const observeSession = (w: Work): void => {
   u16[(s + SE.foreign) >> 1] = Math.min(65_535, w.foreignAfter)
   u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
   u32[(s + SE.lastAction) >> 2] = w.action
+  const place = w.base + PLACES + (s - w.base - SESSIONS) / SESSION_BYTES
+  if (w.destination !== 0) u8[place] = w.place
+  else if (w.sessionIsNew) u8[place] = 0
   f32[(s + SE.surprise) >> 2]! += w.eventSurprise
   if (w.event.number[N.bytesOut]! > 0) f32[(s + SE.bytesOut) >> 2]! += w.event.number[N.bytesOut]!
 }

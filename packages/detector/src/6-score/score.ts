@@ -9,6 +9,7 @@ import { MAX_TAIL_LOG10, tailLog10 } from './calibration.ts'
 const SURPRISE = Int32Array.from(FEATURES.flatMap((f, i) => (f.surprise ? [i] : [])))
 const OWN = Uint8Array.from(FEATURES, (f) => (f.source === 'own' || f.source === 'window' || f.source === 'session' ? 1 : 0))
 
+const WEIGHT = Float64Array.from(FEATURES, (f) => f.weight)
 const MATURITY = FEATURES.findIndex((f) => f.name === 'maturity')
 
 /** Surprise that counts as usual, and the scale of what exceeds it, before a release has measured them: nats. */
@@ -40,7 +41,7 @@ export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Floa
     const excess = value - (usual === null ? UNMEASURED_USUAL : usual[i]!)
     if (excess <= 0) continue
     const nats = usual === null ? log1p(excess / UNMEASURED_SCALE) : beyond(usual, i, value, excess)
-    const weighed = (OWN[i] === 1 ? trust : 1) * nats
+    const weighed = WEIGHT[i]! * (OWN[i] === 1 ? trust : 1) * nats
     c[i] = weighed
     sum += weighed
   }

@@ -36,7 +36,7 @@ export const sensitiveAccess: Teller = (t) => {
 
 const HINTED: Readonly<Record<string, string>> = {
   instruction_likeness: 'the text it read looks like instructions to a model',
-  arguments_untold: 'what it was told to do it with did not come from the request',
+  arguments_own: 'what it did it with came from where such arguments hardly ever come from',
 }
 
 export const toxicFlow: Teller = (t) => {

@@ -96,6 +96,7 @@ export const CLASSES = 1152 // 2 sets
 export const CLASS_SETS = 2
 export const DESTINATIONS = 1280 // 8 sets
 export const DESTINATION_SETS = 8
+/** Pairs: an action after another in a session, a class with the origins of its arguments and with how its destination was told. */
 export const TRANSITIONS = 1792 // 8 sets
 export const TRANSITION_SETS = 8
 export const NETWORKS = 2304 // 2 sets
@@ -185,4 +186,6 @@ export const COUNTRY_AT = 4080 // u32 seconds
 /** The version met last that was new to the identity, and when it first was. */
 export const VERSION = 4084 // u32 fingerprint
 export const VERSION_AT = 4088 // u32 seconds
-export const SLOT_USED = 4092
+/** Per open session eight bits of the destination used last; 0 none. */
+export const PLACES = 4092 // 4 × u8
+export const SLOT_USED = 4096

@@ -80,3 +80,16 @@ test('tables count, give way and fade as lists would', () => {
     { seed: 3, numRuns: 200 },
   )
 })
+
+test('in a full set a newcomer takes no place from what is more frequent, until it has kept coming', () => {
+  const seg = segment()
+  for (let fp = 1; fp <= 8; fp++) add(seg, TABLE, SETS, fp, 0, 3)
+  assert.equal(add(seg, TABLE, SETS, 9, 0, 1, 0), 9, 'it has no place')
+  assert.equal(countOf(seg, TABLE, SETS, 9, 0), 0)
+  let tries = 1
+  while (add(seg, TABLE, SETS, 9, 0, 1, 1) === 9) tries++
+  assert.ok(tries > 2 && tries <= 6, `${tries}`)
+  assert.equal(countOf(seg, TABLE, SETS, 9, 0), 2, 'with what was known of it')
+  const kept = [1, 2, 3, 4, 5, 6, 7, 8].filter((fp) => countOf(seg, TABLE, SETS, fp, 0) >= 2)
+  assert.equal(kept.length, 7)
+})

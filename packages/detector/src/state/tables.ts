@@ -24,8 +24,23 @@ export const countOf = (seg: Segment, table: number, sets: number, fp: number, h
   return at < 0 ? 0 : seg.f32[at]!
 }
 
-/** Adds `weight` to `fp`. In a full set the rarest entry gives way. Returns its fingerprint, 0 where a place was free, -1 where `fp` was there. */
-export const add = (seg: Segment, table: number, sets: number, fp: number, hi: number, weight: number): number => {
+/** What a refused newcomer takes from the rarest entry, as a share of its own weight: who keeps coming gets in. */
+const WEAR = 0.25
+
+/**
+ * Adds `weight` to `fp`. In a full set the rarest entry gives way to what is known to be at least as frequent; else it wears.
+ * Returns the fingerprint that has no place (that of the rarest, or `fp` itself), 0 where a place was free, -1 where `fp` was there.
+ * @param before what is known of `fp` from elsewhere; by default enough for any place
+ */
+export const add = (
+  seg: Segment,
+  table: number,
+  sets: number,
+  fp: number,
+  hi: number,
+  weight: number,
+  before = Number.POSITIVE_INFINITY,
+): number => {
   const { u32, f32 } = seg
   const key = fp >>> 0
   const at = (table + ((hi & (sets - 1)) << 6)) >> 2
@@ -49,9 +64,13 @@ export const add = (seg: Segment, table: number, sets: number, fp: number, hi: n
       rarest = at + i
     }
   }
+  if (before + weight < least) {
+    f32[rarest + 8] = least - WEAR * weight
+    return key
+  }
   const pushedOut = u32[rarest]!
   u32[rarest] = key
-  f32[rarest + 8] = weight
+  f32[rarest + 8] = weight + (before === Number.POSITIVE_INFINITY ? 0 : before)
   return pushedOut
 }
 
