@@ -87,7 +87,7 @@ test('unknown names are refused everywhere, all at once, with the nearest name',
     const problems = problemsOf(() =>
       loadConfig(Schema, {
         file,
-        env: { PLUMBLINE_HTTP_PROT: '1', PLUMBLINE_OTHER: '1' },
+        env: { PLUMBLINE_HTTP_PROT: '1', PLUMBLINE_OTHER: '1', PLUMBLINE_SHARED_DATA: 'of the benches' },
         flags: { dataDri: 'x' },
         ignoreEnv: ['PLUMBLINE_OTHER'],
       }),

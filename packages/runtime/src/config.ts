@@ -43,6 +43,9 @@ export class ConfigError extends PlumblineError {
   }
 }
 
+/** Variables with our prefix that belong to tests, benches and other tools of the workspace; no process is configured by them. */
+const FOREIGN_VARIABLES = ['PLUMBLINE_TFJS_BACKEND', 'PLUMBLINE_SHARED_DATA', 'PLUMBLINE_TEST_FULL', 'PLUMBLINE_BENCH_PARAMS']
+
 type Tree = Record<string, unknown>
 
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -65,7 +68,7 @@ export const loadConfig = <S extends z.ZodObject>(schema: S, sources: ConfigSour
   readTree(readFile(sources.file, problems), [...fields, ...others], problems, (field, value) => {
     if (!others.includes(field)) put(field, value, 'file')
   })
-  const ignoreEnv = [...(sources.ignoreEnv ?? []), ...others.map(({ env }) => env)]
+  const ignoreEnv = [...FOREIGN_VARIABLES, ...(sources.ignoreEnv ?? []), ...others.map(({ env }) => env)]
   readEnvironment({ ...sources, ignoreEnv }, fields, problems, (field, value) => put(field, value, 'environment'))
   readFlags(sources.flags ?? {}, fields, problems, (field, value) => put(field, value, 'flag'))
 

@@ -42,11 +42,8 @@ export const StandaloneConfig = z
   .meta({ id: 'PlumblineStandaloneConfig', title: 'Configuration of plumbline up' })
 export type StandaloneConfig = z.output<typeof StandaloneConfig>
 
-/** Variables with our prefix that belong to other tools of the workspace. */
-export const FOREIGN_VARIABLES = ['PLUMBLINE_TFJS_BACKEND', 'PLUMBLINE_SHARED_DATA']
-
 /** Flags over environment over file over defaults. Throws ConfigError (CONFIG_INVALID) that names every problem. */
 export { storeOptions } from './options.ts'
 
 export const loadStandaloneConfig = (sources: ConfigSources = { env: process.env }): LoadedConfig<StandaloneConfig> =>
-  loadConfig(StandaloneConfig, { ...sources, ignoreEnv: [...FOREIGN_VARIABLES, ...(sources.ignoreEnv ?? [])] })
+  loadConfig(StandaloneConfig, sources)

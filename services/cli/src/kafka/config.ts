@@ -8,7 +8,6 @@ import {
   SHARD_FIELDS,
 } from '@plumbline/adapters/kafka'
 import { loadConfig } from '@plumbline/runtime'
-import { FOREIGN_VARIABLES } from '@plumbline/standalone/config'
 import { z } from 'zod'
 import { allOptions } from '../processes.ts'
 
@@ -41,7 +40,6 @@ export const openCluster = ({ config: file, kafkaBrokers, kafkaPrefix, shards }:
     env: process.env,
     flags: { kafkaBrokers, kafkaPrefix, shards },
     others: allOptions(),
-    ignoreEnv: FOREIGN_VARIABLES,
   })
   return {
     settings: kafkaSettingsOf(config, { clientId: 'plumbline-cli' }),

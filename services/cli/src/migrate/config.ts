@@ -1,6 +1,6 @@
 import { checkKafkaConfig, checkMasterKeyConfig, KAFKA_FIELDS, MASTER_KEY_FIELDS, SHARD_FIELDS } from '@plumbline/adapters/kafka'
 import { clickhouseAddress, type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
-import { FOREIGN_VARIABLES, storeOptions } from '@plumbline/standalone/config'
+import { storeOptions } from '@plumbline/standalone/config'
 import { z } from 'zod'
 
 /** Options of `plumbline migrate`. Those of Kafka are needed together, and only for a deployment on Kafka. */
@@ -43,5 +43,4 @@ export const MigrateConfig = z
   .meta({ id: 'PlumblineMigrateConfig', title: 'Configuration of plumbline migrate' })
 export type MigrateConfig = z.output<typeof MigrateConfig>
 
-export const loadMigrateConfig = (sources: ConfigSources): LoadedConfig<MigrateConfig> =>
-  loadConfig(MigrateConfig, { ...sources, ignoreEnv: [...FOREIGN_VARIABLES, ...(sources.ignoreEnv ?? [])] })
+export const loadMigrateConfig = (sources: ConfigSources): LoadedConfig<MigrateConfig> => loadConfig(MigrateConfig, sources)

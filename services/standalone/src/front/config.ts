@@ -1,7 +1,6 @@
 import { checkKafkaConfig, checkMasterKeyConfig, KAFKA_FIELDS, MASTER_KEY_FIELDS, SHARD_FIELDS } from '@plumbline/adapters/kafka'
 import { clickhouseAddress, type ConfigSources, type LoadedConfig, loadConfig } from '@plumbline/runtime'
 import { z } from 'zod'
-import { FOREIGN_VARIABLES } from '../config.ts'
 import { alertOptions, checkWebhook, doorOptions, learningOptions, logOptions } from '../options.ts'
 
 /** Every option of `plumbline front`; those it shares with `plumbline up`, the workers and the recorder are declared with them. */
@@ -36,4 +35,4 @@ export type FrontConfig = z.output<typeof FrontConfig>
 
 /** Flags over environment over file over defaults. Throws ConfigError (CONFIG_INVALID) that names every problem. */
 export const loadFrontConfig = (sources: ConfigSources = { env: process.env }): LoadedConfig<FrontConfig> =>
-  loadConfig(FrontConfig, { ...sources, ignoreEnv: [...FOREIGN_VARIABLES, ...(sources.ignoreEnv ?? [])] })
+  loadConfig(FrontConfig, sources)
