@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import { connect, type Engine, migrate, type Store, startEngine } from '@plumbline/adapters/clickhouse'
 import { type EmbeddedLog, openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { generate } from '@plumbline/generator'
+import { packRelease, sha256Hex, unpackRelease } from '@plumbline/detector/release'
 import { createLogger, createMetrics } from '@plumbline/runtime'
 import { type ControlRecord, DetectionConfig, FEATURES } from '@plumbline/schemas'
+import { signRelease } from '@plumbline/training'
 import { createRecorder } from '../../services/recorder/src/index.ts'
 import { feed } from '../../services/standalone/src/feed.ts'
 import { createLocalDetection, type LocalDetection } from '../../services/standalone/src/local-detection.ts'
@@ -189,4 +192,39 @@ test('the releases after a roll-back are made of what came since, on the usual s
   const next = await trainer.trainNow(TENANT, 'operator')
   assert.equal(next.sequence, 9)
   assert.equal(releases.appraisal(next.sha256)?.shadow?.inForce, 'default-r8')
+})
+
+test('after an upgrade the model of the version before runs on, and is replaced once enough was scored to hold another against it', async () => {
+  const tenant = 'upgraded'
+  const bring = async (from: number, to: number): Promise<void> => {
+    await feed(life.slice(from, to), { log, tenant, name: `upgraded-${from}`, chunk: 500, clock: () => clock })
+    await detection.drained()
+    await recorder.drained()
+  }
+  await bring(0, 300)
+  const kept = new Uint8Array(gunzipSync(readFileSync(new URL('../contract/fixtures/detector/release-1.0.0.plumrel.gz', import.meta.url))))
+  const { header, section } = unpackRelease(kept)
+  const { sections, ...rest } = header
+  const old = { ...rest, id: 'upgraded-r1', tenant, sequence: 1 }
+  const bytes = packRelease(old, Object.fromEntries(sections.map(({ name }) => [name, section(name)])))
+  const sha256 = sha256Hex(bytes)
+  const envelope = signRelease(bytes, signingKeyIn(join(base, 'signing.key')))
+  const entry = { sequence: 1, id: old.id, sha256, modelled: true, events: 20, toTime: life[0]!.time as number, madeAt: clock }
+  await releases.keep(tenant, entry, { bytes, envelope, appraisal: null })
+  await trainer.stop()
+  trainer = makeTrainer()
+  await trainer.start()
+  await bring(300, 450)
+  const running = (): string | undefined => detection.releaseOf(tenant)?.id
+  await trainer.settle(tenant)
+  assert.equal(running(), old.id, 'growth alone makes nothing due: the rows of the version before are not of this catalogue')
+  await assert.rejects(trainer.trainNow(tenant, 'operator'), { code: 'TRAINING_ROWS', message: /150 usable rows\. The one before stays/ })
+  await trainer.complete(tenant)
+  assert.equal(running(), old.id)
+  await bring(450, 2300)
+  await trainer.settle(tenant)
+  await detection.drained()
+  const made = releases.list(tenant)
+  assert.deepEqual([made.length, made[1]?.modelled, made[1]?.held, running()], [2, true, undefined, 'upgraded-r2'])
+  assert.equal(releases.appraisal(made[1]!.sha256)?.shadow?.inForce, old.id)
 })

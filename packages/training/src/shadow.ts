@@ -1,4 +1,4 @@
-import { jointScore, readyRelease, releaseAutoencoder, sumSurprise, tailLog10, unpackRelease } from '@plumbline/detector'
+import { jointScore, netOf, readyRelease, sumSurprise, tailLog10, unpackRelease } from '@plumbline/detector'
 import { FEATURE_COUNT } from '@plumbline/schemas'
 import { BASES, deviate, FAMILIES, SIZES } from './deviations.ts'
 import { declustered, inSessions } from './release-builder.ts'
@@ -44,7 +44,7 @@ interface Scorer {
 const scorerOf = (bytes: Uint8Array): Scorer => {
   const release = readyRelease(bytes)
   const net = release.autoencoder
-  const parameters = releaseAutoencoder(unpackRelease(bytes))
+  const parameters = netOf(unpackRelease(bytes))
   const contributions = new Float32Array(FEATURE_COUNT)
   return {
     release,

@@ -1,3 +1,4 @@
+import { isFormer } from '@plumbline/detector'
 import { unpackRelease } from '@plumbline/detector/release'
 import { FEATURE_COUNT, FEATURES } from '@plumbline/schemas'
 import { checkDataset, compareReleases, type DatasetReport, selectRows, type ShadowComparison } from '@plumbline/training'
@@ -35,7 +36,8 @@ export const checkTraining = (tenant: string, training: History, inForce: Uint8A
       withheld: new Uint8Array(quiet.at.length),
     },
     {
-      before: before?.has('reference') === true ? before.section('reference') : undefined,
+      // Rows of another catalogue are spread otherwise because they say something else.
+      before: before?.has('reference') === true && !isFormer(before.header.catalogueHash) ? before.section('reference') : undefined,
       leftOut: rowsWhere(training, false).rows,
       knownUntil: before?.header.createdFrom.toTime,
     },

@@ -21,7 +21,7 @@ export interface History {
 
 const NOT_HISTORY = SCORED_FLAGS.late | SCORED_FLAGS.duplicate
 /** Rows scored before any release know no peers and would teach the net that nobody has any. */
-const USABLE = `tenant = {tenant:String} AND release != 'release-0' AND catalogue = ${CATALOGUE_HASH_32} AND bitAnd(flags, ${NOT_HISTORY}) = 0`
+export const USABLE = `tenant = {tenant:String} AND release != 'release-0' AND catalogue = ${CATALOGUE_HASH_32} AND bitAnd(flags, ${NOT_HISTORY}) = 0`
 
 /** RowBinary of (Int64 event time, UInt16 flags that say how it alerted, UInt32 group, UInt32 identity, Array(Float32) features of FEATURE_COUNT). */
 const FLAGS_AT = 8

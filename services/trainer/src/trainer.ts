@@ -1,17 +1,17 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import { CATALOGUE_HASH, type DeploymentLog } from '@plumbline/detector'
-import { unpackRelease } from '@plumbline/detector/release'
+import type { DeploymentLog } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { type DetectionConfig, PlumblineError } from '@plumbline/schemas'
 import type { SigningKey } from '@plumbline/training'
 import { allShards } from './announce.ts'
 import { reasonsAgainst } from './appraisal.ts'
-import { createLastTimes } from './last-times.ts'
+import { createDueNow } from './due-now.ts'
 import { createJobs, type JobResult, type StoreAccess } from './job.ts'
+import { createModelsInForce } from './model-in-force.ts'
 import { createPublisher } from './publish.ts'
-import { inForceOf, nextSequence, type ReleaseEntry, type ReleaseStore } from './releases.ts'
+import { nextSequence, type ReleaseEntry, type ReleaseStore } from './releases.ts'
 import { chooseRelease, reissue, type RestoreRequest } from './restore.ts'
-import { type Due, due, type Pace, unlearned } from './schedule.ts'
+import type { Pace } from './schedule.ts'
 
 /** What the worker knows of a tenant at this moment. */
 export interface TenantProgress {
@@ -85,28 +85,20 @@ export interface Trainer {
 /** Identities whose slots make the statistics of a release; the most recently active. */
 const MAX_SLOTS = 20_000
 const RETRY_MS = 30_000
-const LED_MS = 30_000
 
 export const createTrainer = (options: TrainerOptions): Trainer => {
   const { log, releases, config, clock, onPoint = () => {} } = options
   const abort = new AbortController()
   const aborted = new Promise<void>((resolve) => abort.signal.addEventListener('abort', () => resolve(), { once: true }))
-  const lastTimes = createLastTimes(() => options.store()?.reader ?? null, clock)
+  const models = createModelsInForce(releases)
+  const due = createDueNow({ releases, models, paceOf: options.paceOf, reader: () => options.store()?.reader ?? null, clock })
   const retryAt = new Map<string, number>()
-  const leads = new Map<string, { readonly untilMs: number; readonly time: number }>()
   const jobs = createJobs()
   const { signingKey, metrics } = options
   const publisher = createPublisher({ log, releases, signingKey, clock, metrics, onPoint })
   let current: { tenant: string; withModel: boolean } | null = null
   let queue: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
-
-  const dueOf = async (tenant: TenantProgress, force: boolean): Promise<Due> => {
-    const known = releases.list(tenant.name)
-    const time = known.length > 0 ? await lastTimes.of(tenant, force) : 0
-    const lastTime = Math.max(time, leads.get(tenant.name)?.time ?? 0)
-    return due(known, options.paceOf(tenant.name), { events: tenant.events, lastTime: () => lastTime })
-  }
 
   const slotsOf = async (tenant: string, reader: Store): Promise<readonly Uint8Array[]> => {
     const rows = await reader.rows<{ identity: string }>(
@@ -119,14 +111,6 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     )
   }
 
-  /** The model in force, to hold a new one against; null where there is none that this build can run. */
-  const modelInForce = (tenant: string): Uint8Array | null => {
-    const entry = inForceOf(releases.list(tenant))
-    if (entry === undefined || !entry.modelled) return null
-    const bytes = releases.artifact(entry.id, entry.sha256)
-    return bytes !== undefined && unpackRelease(bytes).header.catalogueHash === CATALOGUE_HASH ? bytes : null
-  }
-
   /** Signs, stores, and puts into use what nothing speaks against; else the release in force stays, and it is said why. */
   const release = async (
     tenant: TenantProgress,
@@ -136,7 +120,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
   ): Promise<ReleaseEntry> => {
     const { id, sha256, bytes, modelled, appraisal } = result
     // Statistics are of slots: they are as new as the newest event even where no row could be used.
-    const toTime = Math.max(result.toTime, modelled ? 0 : await lastTimes.of(tenant, true))
+    const toTime = Math.max(result.toTime, modelled ? 0 : await due.lastTime(tenant))
     const held = appraisal === null ? [] : reasonsAgainst(appraisal)
     const entry: ReleaseEntry = {
       sequence,
@@ -163,6 +147,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       await Promise.race([options.recorded(), aborted])
       if (abort.signal.aborted) return
       const sequence = nextSequence(releases.list(tenant.name))
+      const inForce = withModel ? models.artifact(tenant.name) : null
       const positions = Object.fromEntries(allShards(log.shards).map((shard) => [String(shard), log.head(shard).position]))
       const result = await jobs.run(
         {
@@ -175,10 +160,16 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
           config,
           positions,
           withModel,
-          inForce: withModel ? modelInForce(tenant.name) : null,
+          inForce,
         },
         abort.signal,
       )
+      if (withModel && !result.modelled && models.isFormer(tenant.name))
+        throw new PlumblineError(
+          'TRAINING_ROWS',
+          `Too little was scored since the upgrade for a model of tenant ${tenant.name}: ${result.rows} usable rows. The one before stays in force.`,
+          { retryable: true },
+        )
       onPoint('trainer:trained')
       const { held } = await release(tenant, sequence, result, orderedBy)
       const tookMs = Math.round(performance.now() - begun)
@@ -196,7 +187,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     for (;;) {
       const tenant = options.tenants().find((t) => t.name === name)
       if (tenant === undefined || abort.signal.aborted) return
-      const what = await dueOf(tenant, force)
+      const what = await due.of(tenant, force)
       if (what === 'none') return
       await train(tenant, what === 'model')
     }
@@ -214,9 +205,9 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
       await work(name, true)
       const tenant = options.tenants().find((t) => t.name === name)
       if (tenant === undefined || abort.signal.aborted) return
-      const what = unlearned(releases.list(name), options.paceOf(name), tenant.events)
+      const what = await due.atTheEnd(tenant)
       if (what !== 'none') await train(tenant, what === 'model')
-      leads.delete(name)
+      due.endLead(name)
     })
 
   const trainNow = (name: string, orderedBy: string): Promise<ReleaseEntry> =>
@@ -243,7 +234,7 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
   const look = (): void => {
     if (options.store() === null) return
     for (const { name } of options.tenants()) {
-      if (clock() < Math.max(retryAt.get(name) ?? 0, leads.get(name)?.untilMs ?? 0)) continue
+      if (clock() < (retryAt.get(name) ?? 0) || due.isLed(name)) continue
       retryAt.set(name, Number.POSITIVE_INFINITY)
       void enqueue(name, false).then(
         () => retryAt.delete(name),
@@ -271,20 +262,14 @@ export const createTrainer = (options: TrainerOptions): Trainer => {
     },
     settle: (tenant) => enqueue(tenant, true),
     complete,
-    led(tenant, timeMs) {
-      leads.set(tenant, { untilMs: clock() + LED_MS, time: Math.max(timeMs, leads.get(tenant)?.time ?? 0) })
-    },
+    led: due.led,
     trainNow,
     restore,
-    isDue(tenant, events) {
-      const lastTime = leads.get(tenant)?.time ?? 0
-      return due(releases.list(tenant), options.paceOf(tenant), { events, lastTime: () => lastTime }) !== 'none'
-    },
+    isDue: due.known,
     job: () => current,
-    forget: (tenant) => {
-      lastTimes.forget(tenant)
+    forget(tenant) {
+      due.forget(tenant)
       retryAt.delete(tenant)
-      leads.delete(tenant)
     },
   }
 }

@@ -4,32 +4,39 @@ import { readGroup } from '../state/groups.ts'
 import type { ReadyRelease } from '../2-identify/tenants.ts'
 import { checkCalibration } from '../6-score/calibration.ts'
 import { log10 } from '../math/functions.ts'
-import { CATALOGUE_HASH } from '../version.ts'
-import { releaseAutoencoder, unpackRelease } from './pack.ts'
+import type { AutoencoderParameters } from '../5-autoencoder/layout.ts'
+import { netWithout, runsHere, unknownTo, usualWithout } from './former.ts'
+import { type Release, releaseAutoencoder, unpackRelease } from './pack.ts'
 
 /** Widest net and most groups that one worker accepts from a release. */
 const MAX_GROUPS = 255
 /** A tenant with as many events a day is what the minima of rules are made for. */
 const USUAL_EVENTS_PER_DAY = 20_000
 
+/** The net of a release as it runs here, or null when the release has none. Throws `AUTOENCODER_INVALID`. */
+export const netOf = (release: Release): AutoencoderParameters | null => {
+  const parameters = releaseAutoencoder(release)
+  return parameters === null ? null : netWithout(parameters, unknownTo(release.header.catalogueHash))
+}
+
 /**
- * Makes a release artifact ready for scoring. Throws RELEASE_UNSUPPORTED when it was made for another feature catalogue
- * (this shard then stops: scoring on with other features would be silently wrong), RELEASE_INVALID when its sections do
- * not fit together.
+ * Makes a release artifact ready for scoring. One of the catalogue before runs without the features that it did not have.
+ * Throws RELEASE_UNSUPPORTED when it was made for any other catalogue (this shard then stops: scoring on with other features
+ * would be silently wrong), RELEASE_INVALID when its sections do not fit together.
  */
 export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   const release = unpackRelease(bytes)
   const { header } = release
-  if (header.catalogueHash !== CATALOGUE_HASH) {
+  if (!runsHere(header.catalogueHash)) {
     throw new PlumblineError(
       'RELEASE_UNSUPPORTED',
-      `Release ${header.id} was made for another feature catalogue. Run the build that made it, or train anew.`,
+      `Release ${header.id} was made for a feature catalogue that this version does not know. Run the build that made it, or train anew.`,
     )
   }
-  const parameters = releaseAutoencoder(release)
+  const parameters = netOf(release)
   const autoencoder: Autoencoder | null = parameters === null ? null : createAutoencoder(parameters)
   const joint = release.section('joint')
-  const typical = release.section('typical')
+  const typical = usualWithout(release.section('typical'), unknownTo(header.catalogueHash))
   const declaredSection = release.section('declared')
   if (
     header.peerGroups.length > MAX_GROUPS ||
