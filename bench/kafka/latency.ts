@@ -33,7 +33,7 @@ export const company = () => ({
   peerGroups: false,
 })
 
-/** A bot takes a great deal of payroll to a place nobody ever sent anything to. */
+/** A bot that has read something foreign takes a great deal of payroll to a place that this named and nobody ever sent anything to. */
 const act = (identity: string, session: string): EventInput => ({
   v: 1,
   id: session,
@@ -43,8 +43,11 @@ const act = (identity: string, session: string): EventInput => ({
   action: 'payroll.export',
   resource: { id: `payroll/${session}`, class: 'payroll', sensitivity: 3 },
   destination: `${session}.example.net`,
+  destinationProvenance: 'tool',
+  content: { untrusted: true },
   outcome: 'success',
-  bytesOut: 4_000_000_000,
+  bytesOut: 400_000_000_000,
+  source: { ip: '203.0.113.77', country: 'KP', asn: 64_999, userAgent: 'curl/8.5' },
 })
 
 /** Alerts as they become readable with read_committed, by session. */
@@ -216,7 +219,7 @@ export const latencies = async (
         rowOf(`${BESIDE} beside ${HOT} of one identity at once: acts on the other shards`, hot),
       ],
       notes: [
-        `One worker, ${SHARDS} shards; source, broker, worker and reader share the machine's cores. An act is a bot that takes 4 GB of payroll to a new place, every ${EVERY_MS} ms, each time another one.`,
+        `One worker, ${SHARDS} shards; source, broker, worker and reader share the machine's cores. An act is a bot that takes 400 GB of payroll to a new place that something foreign named, from a country where nobody is, every ${EVERY_MS} ms, each time another one.`,
       ],
     },
   }
