@@ -10,6 +10,7 @@ import * as api from '../src/api.ts'
 import {
   Alert,
   AlertCapsule,
+  ChangeRequest,
   ControlRecord,
   DeadLetter,
   DetectionConfig,
@@ -34,6 +35,7 @@ const RECORDS: Readonly<Record<string, readonly [z.ZodType, 'input' | 'output']>
   policy: [Policy, 'input'],
   'detection-config': [DetectionConfig, 'input'],
   'verdict-request': [VerdictRequest, 'input'],
+  'change-request': [ChangeRequest, 'input'],
   'control-record': [ControlRecord, 'output'],
   alert: [Alert, 'output'],
   incident: [Incident, 'output'],

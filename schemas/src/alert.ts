@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Change, VERSION_PARTS } from './change.ts'
 import { PlumblineError } from './codes.ts'
 import { IDENTITY_KINDS, PROVENANCES } from './event.ts'
 
@@ -120,9 +121,23 @@ export const AlertFacts = z.strictObject({
         })
         .meta({ description: 'Its parts as the event names them.' }),
       sinceMs: z.number().meta({ description: 'Since the identity was first seen with exactly these.', unit: 'ms' }),
+      unannounced: z
+        .array(z.enum(VERSION_PARTS))
+        .optional()
+        .meta({ description: 'Parts that changed with this act and that nobody announced, where changes are announced.' }),
     })
     .optional()
     .meta({ description: 'A change of version not long before.' }),
+  announced: z
+    .strictObject({
+      id: z.string(),
+      parts: z.array(z.enum(VERSION_PARTS)),
+      reason: z.string(),
+      ticket: z.string().optional(),
+      by: z.string(),
+    })
+    .optional()
+    .meta({ description: 'An announced change that the act falls under: what that explains is not counted among the reasons to alert.' }),
 })
 export type AlertFacts = z.infer<typeof AlertFacts>
 
@@ -231,5 +246,6 @@ export const AlertCapsule = z.strictObject({
   slot: z.string().meta({ description: 'State slot before the event, base64; session state is part of the slot.' }),
   score: z.number(),
   features: z.array(z.number()),
+  changes: z.array(Change).optional().meta({ description: 'Announced changes that the alert depends on; absent where there are none.' }),
 })
 export type AlertCapsule = z.infer<typeof AlertCapsule>

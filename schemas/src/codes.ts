@@ -21,6 +21,7 @@ export const REJECT_CODES = {
     'A control record cannot be read. It is ignored; write control records with the same version of Plumbline that reads them.',
   RELEASE_REFUSED:
     'A release record names a release of another tenant, or one not newer than the one in force. It is ignored; publish a new release.',
+  CHANGES_FULL: 'As many announced changes as a tenant may have are open. It is ignored; announce shorter windows or withdraw one.',
   STORE_REFUSED: 'The store refused the row for its content. The rest of its block was stored; report the message.',
   CREDENTIAL_MISMATCH: 'The token is bound to another tenant or identity. Leave the field out, or use the token made for it.',
   TENANT_RESERVED: 'The tenant is reserved for the demo of the service. Name another tenant, or leave the field out.',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Change } from './change.ts'
 import { Policy } from './policy.ts'
 import { VERDICTS } from './feedback.ts'
 
@@ -27,5 +28,7 @@ export const ControlRecord = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...base, type: z.literal('policy'), policy: Policy, policyHash: z.string() }),
   z.strictObject({ ...base, type: z.literal('erase'), identity: z.string() }),
+  z.strictObject({ ...base, type: z.literal('change'), change: Change }),
+  z.strictObject({ ...base, type: z.literal('change_withdrawn'), changeId: z.string() }),
 ])
 export type ControlRecord = z.infer<typeof ControlRecord>

@@ -1,6 +1,7 @@
 export * from './event.ts'
 export * from './codes.ts'
 export * from './dead-letter.ts'
+export * from './change.ts'
 export * from './control.ts'
 export * from './feedback.ts'
 export * from './policy.ts'

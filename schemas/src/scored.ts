@@ -75,6 +75,7 @@ export const SCORED_FLAGS = {
   newDestination: 16384,
   untold: 32768,
   told: 65536,
+  announced: 131072,
 } as const
 
 /** What it means that a flag is set. */
@@ -96,4 +97,5 @@ export const SCORED_FLAG_WORDS: Readonly<Record<keyof typeof SCORED_FLAGS, strin
   newDestination: 'To a destination that is new to the identity.',
   untold: 'To a destination that the request did not name.',
   told: 'To a destination that the request named.',
+  announced: 'Unusual, but as an announced change would have it: no alert for it, and learned in full.',
 }

@@ -188,7 +188,7 @@ const train = async (log: Log, sequence: number, withModel: boolean): Promise<Bu
 }
 
 let cached: Promise<Log> | undefined
-/** The log, made once per process: two trained releases, a policy, verdicts, an erasure, late, repeated, bad and historic records. */
+/** The log, made once per process: two trained releases, a policy, verdicts, an erasure, announced changes, late, repeated, bad and historic records. */
 export const companyLog = (): Promise<Log> => (cached ??= makeLog(COMPANY))
 
 export const makeLog = async (company: GenerateOptions): Promise<Log> => {
@@ -231,6 +231,16 @@ const POLICY = Policy.parse({
   exceptions: [{ id: 'x1', identities: '*2', reason: 'known', author: 'a', expires: '2027-01-01T00:00:00Z' }],
 })
 
+/** A change of some or of all, of what they tell or not, soon or now; every third is withdrawn before the next one. */
+const announce = (w: Writer, tenant: string, i: number): void => {
+  const scope = ([{ all: true }, { identities: ['*a*', '*-0*'] }, { peerGroups: ['s*'] }] as const)[i % 3]!
+  const window = { from: w.nowMs + (i % 2) * 3_600_000, until: w.nowMs + (4 + (i % 20)) * 3_600_000 }
+  const what = i % 5 === 0 ? { model: 'never-*' } : { tools: '*', release: '*' }
+  const change = { id: `change-${i}`, what, scope: JSON.parse(JSON.stringify(scope)), ...window, reason: 'deploy', by: 'ci' }
+  w.control({ type: 'change', controlId: `change:${i}`, tenant, change })
+  if (i % 3 === 0) w.control({ type: 'change_withdrawn', controlId: `withdrawn:${i}`, tenant, changeId: `change-${i - 251}` })
+}
+
 /** Every now and then something that streams bring with them. */
 const spice = (
   w: Writer,
@@ -269,6 +279,7 @@ const spice = (
     w.control({ controlId: `verdict:${i}`, ...control }, shard)
     w.control({ controlId: `verdict:${i}`, ...control }, shard)
   }
+  if (i % 251 === 0) announce(w, tenant, i)
   if (i % 307 === 0) w.append(shard, encoder.encode('c:bad'), encoder.encode('{"v":1,"type":"verdict"}'))
   if (i % 401 === 0) w.control({ type: 'erase', controlId: `erase:${i}`, tenant, identity }, shard)
   // The record stands in another identity's shard: whoever wrote it went past the gateway.

@@ -44,6 +44,12 @@ export const applyControl = (detector: Detector, w: Work, value: Uint8Array, ing
     case 'erase':
       erase(detector, w, tenant, control.identity)
       break
+    case 'change':
+      if (!tenant.changes.announce(control.change, ingestTimeMs)) return rejection('CHANGES_FULL', 'change')
+      break
+    case 'change_withdrawn':
+      tenant.changes.withdraw(control.changeId)
+      break
     case 'verdict':
       applyVerdict(detector, w, tenant, control, ingestTimeMs)
   }

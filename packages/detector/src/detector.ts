@@ -52,7 +52,7 @@ export interface DetectorCounters {
   late: number
   /** Sessions that opened while all places of their identity were taken by open ones. */
   sessionsOverflow: number
-  quiet: Record<'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped', number>
+  quiet: Record<'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped' | 'announced', number>
   /** Invariants found broken. */
   broken: BrokenCounts
 }
@@ -82,7 +82,7 @@ export class Detector implements ShardProcessor {
     duplicates: 0,
     late: 0,
     sessionsOverflow: 0,
-    quiet: { exception: 0, safe: 0, maintenance: 0, calendar: 0, grouped: 0 },
+    quiet: { exception: 0, safe: 0, maintenance: 0, calendar: 0, grouped: 0, announced: 0 },
     broken: { 'INV-5': 0, 'INV-6': 0 },
   }
   readonly slots: Slots

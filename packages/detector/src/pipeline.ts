@@ -102,6 +102,7 @@ export const identify = (w: Work, s: Stages): Outcome => {
   findDuplicate(w)
   findSession(w, s.config.sessionGapMs, s.config.sessionMaxMs)
   classify(w)
+  w.announced = w.tenant.changes.of(w)
   return null
 }
 
@@ -129,6 +130,8 @@ export const currentGroup = (): GroupStats => group
  */
 const ODD_TAIL = 2.5
 const ODD_WEIGHT = 0.1
+/** One unusual event as a session counts it, see 6-score/evidence. */
+const ONE_UNUSUAL = 256
 const oddWeight = (w: Work): number => ODD_WEIGHT / Math.max(1, w.unusualAfter / 256)
 /**
  * Before there is a model, or while the identity is young, nearly everything is odd and must be learned to be known; but
@@ -136,7 +139,12 @@ const oddWeight = (w: Work): number => ODD_WEIGHT / Math.max(1, w.unusualAfter /
  */
 const ODD_MATURITY = 0.5
 const isOdd = (w: Work): boolean =>
-  w.modelled && ((w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL) || (w.foreign && w.sensitivity >= 2))
+  w.modelled && ((w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL && !w.expected) || (w.foreign && w.sensitivity >= 2))
+
+/** What an announced change was expected to bring makes nothing that follows in its session more suspicious. */
+const countAsUsual = (w: Work): void => {
+  if (w.modelled && w.unusual) w.unusualAfter -= ONE_UNUSUAL
+}
 
 /** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */
 const after = (w: Work, s: Stages): null => {
@@ -148,7 +156,8 @@ const after = (w: Work, s: Stages): null => {
     return null
   }
   const withheld = (w.flags & SCORED_FLAGS.withheld) !== 0
-  w.eventSurprise = w.surprise
+  if (w.expected) countAsUsual(w)
+  w.eventSurprise = w.expected ? 0 : w.surprise
   if (s.learning && !withheld && !w.late && !isFrozen(w)) {
     w.flags |= SCORED_FLAGS.learned
     learn(w, s.config.halfLifeMs, (w.flags & SCORED_FLAGS.adopting) !== 0 ? ODD_WEIGHT : isOdd(w) ? oddWeight(w) : 1)

@@ -11,6 +11,7 @@ import {
   type PolicyInput,
   Policy,
   type ReleaseHeader,
+  type VersionPart,
 } from '@plumbline/schemas'
 import { weightCount } from './5-autoencoder/layout.ts'
 import { eventKey } from './2-identify/shard.ts'
@@ -63,7 +64,8 @@ export type Act = Omit<Partial<EventInput>, 'identity' | 'resource' | 'time'> & 
   readonly class?: string
   readonly resource?: string
   readonly sensitivity?: number
-  readonly version?: string
+  /** A release, or the parts by name. */
+  readonly version?: string | Readonly<Partial<Record<VersionPart, string>>>
 }
 
 export const eventOf = (act: Act, id: string): EventInput => {
@@ -71,7 +73,11 @@ export const eventOf = (act: Act, id: string): EventInput => {
   return {
     id,
     time: at,
-    identity: { id: who, kind, ...(version === undefined ? {} : { version: { release: version } }) },
+    identity: {
+      id: who,
+      kind,
+      ...(version === undefined ? {} : { version: typeof version === 'string' ? { release: version } : version }),
+    },
     action: 'crm.read',
     resource: { class: class_, ...(resource === undefined ? {} : { id: resource }), ...(sensitivity === undefined ? {} : { sensitivity }) },
     ...rest,
@@ -155,6 +161,11 @@ export class Rig {
   release({ id, sha256, bytes }: Release): void {
     this.#releases.set(sha256, bytes)
     this.control('release', { releaseId: id, sha256 })
+  }
+
+  /** The artifact of the release that came last. */
+  artifact(): Uint8Array | undefined {
+    return [...this.#releases.values()].at(-1)
   }
 
   policy(policy: PolicyInput): void {

@@ -1,5 +1,6 @@
 import type { OpenAlert } from './state/open-alerts.ts'
 import type { TenantState } from './2-identify/tenants.ts'
+import type { SavedChanges } from './state/changes.ts'
 
 /** Named state of a shard: what is in force for a tenant, and how many events it had. Kept apart, because a policy may be large. */
 export const TENANT = 't:'
@@ -32,6 +33,8 @@ export interface SavedTenant {
   readonly policy: TenantState['policySource']
   readonly applied: string[]
   readonly groupNames: [number, string][]
+  /** Absent where nobody ever announced a change. */
+  readonly changes?: SavedChanges | undefined
 }
 
 /** A place that is free again. */
@@ -42,6 +45,7 @@ const savedTenant = (t: TenantState): SavedTenant => ({
   policy: t.policySource,
   applied: t.applied,
   groupNames: [...t.groupNames],
+  changes: t.changes.saved(),
 })
 
 /** What is to be stored of a tenant: its count always, the rest when it changed. */
@@ -81,6 +85,7 @@ export const restoreShard = (next: number, meta: ReadonlyMap<string, Uint8Array>
     tenant.events = Number(decoder.decode(meta.get(EVENTS + tenant.name)) || 0)
     for (const [fp, group] of saved.groupNames) tenant.groupNames.set(fp, group)
     tenant.usePolicy(saved.policy)
+    if (saved.changes !== undefined) tenant.changes.restore(saved.changes)
     if (saved.release !== null) make.useRelease(tenant, saved.release.id, saved.release.sha256)
     tenant.changed = false
     shard.tenants.set(tenant.name, tenant)

@@ -1,5 +1,6 @@
 import { FEATURE_COUNT } from '@plumbline/schemas'
 import type { DecodedEvent } from './record.ts'
+import type { Announced } from './state/changes.ts'
 import type { Hashes, Scanner } from './1-decode/scan.ts'
 import type { Segment } from './state/slots.ts'
 import type { Ruling, TenantState } from './2-identify/tenants.ts'
@@ -86,6 +87,8 @@ export class Work {
   isUntrusted = false
   /** What of the policy forbids the act: a rule's id, or "segments"; or null. */
   deniedBy: string | null = null
+  /** The announced changes that the event falls under, or null. */
+  announced: Announced | null = null
   // 3 features
   readonly features = new Float32Array(FEATURE_COUNT)
   /** The same as bytes, little-endian as everything that is stored. */
@@ -136,6 +139,10 @@ export class Work {
   readonly contributions = new Float32Array(FEATURE_COUNT)
   // 8 alert
   flags = 0
+  /** Bits of VERSION_PARTS: those that changed with this event though nobody announced it, where changes are announced. */
+  unannounced = 0
+  /** What is unusual of it is as an announced change would have it. */
+  expected = false
 
   /** @param scanner whose event and hashes these are */
   constructor(scanner: Pick<Scanner, 'event' | 'hashes'>) {

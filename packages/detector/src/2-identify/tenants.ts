@@ -2,6 +2,7 @@ import { IDENTITY_KINDS, Policy, type ReleaseHeader } from '@plumbline/schemas'
 import type { Autoencoder } from '../5-autoencoder/index.ts'
 import { type GroupStats, NO_GROUP } from '../state/groups.ts'
 import { Answers } from './answers.ts'
+import { AnnouncedChanges } from '../state/changes.ts'
 import { OpenAlerts } from '../state/open-alerts.ts'
 import { deriveKey, SipHash } from '../math/siphash.ts'
 import { type CompiledPolicy, compilePolicy, type Judgement } from '../policy/index.ts'
@@ -81,6 +82,7 @@ export class TenantState {
   readonly groupNames = new Map<number, string>()
   /** Alert groups that are not closed, as last published. */
   readonly open = new OpenAlerts()
+  readonly changes = new AnnouncedChanges()
   /** What the policy says of acts, each different answer once; `acts` keeps places in it. */
   #rulings: Ruling[] = []
   #placeOf = new Map<string, number>()
@@ -106,6 +108,7 @@ export class TenantState {
     this.asksIdentity = rules.length > 0 || homes
     this.asksSegments = segments.length > 0 || homes || resources.some((r) => r.segment !== undefined)
     for (const answers of [this.acts, this.fits, this.identityFits]) answers.clear()
+    this.changes.forgetScopes()
     this.#forgetRulings()
   }
 

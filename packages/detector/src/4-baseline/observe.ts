@@ -2,6 +2,7 @@ import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
 import { LARGE_SEND, markLargeSend } from '../state/ramp.ts'
+import { keepParts } from '../state/version-parts.ts'
 import { fingerprint } from '../state/tables.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
@@ -97,8 +98,10 @@ const observeWindows = (w: Work): void => {
 const BYTES_OUT = indexOf('bytes_out_own')
 const VERSION_CHANGED = indexOf('version_changed')
 
-/** When the identity was first seen under a version: what follows soon after is told as following a change. */
+/** The parts of its version, and when the identity was first seen under it: what follows soon after is told as following a change. */
 const observeVersion = (w: Work): void => {
+  if (w.versions === 0) return
+  keepParts(w)
   const at = (w.base + VERSION) >> 2
   if (w.features[VERSION_CHANGED] !== 1 || w.seg.u32[at] === w.versions >>> 0) return
   w.seg.u32[at] = w.versions

@@ -8,6 +8,7 @@ import {
   type ReplayCoordinates,
   SCORED_FLAGS,
   type Severity,
+  VERSION_PARTS,
 } from '@plumbline/schemas'
 import { S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
@@ -17,6 +18,7 @@ import { packSlot } from '../state/pack.ts'
 import { indexOf } from '../state/index-of.ts'
 import { CATALOGUE_HASH, DETECTOR_VERSION } from '../version.ts'
 import type { Work } from '../work.ts'
+import { remainderOf, unannouncedParts } from './announced.ts'
 import { closeGroup, closeSilent, keepOpen } from './close.ts'
 import { leadingFamily } from './families.ts'
 import { factsOf } from './facts.ts'
@@ -48,7 +50,7 @@ export interface AlertContext {
   /** Scores a sheet again, for telling what would have kept it quiet. */
   rescore(w: Work): void
   /** Counts what kept an alert quiet, by reason. */
-  quiet(reason: 'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped'): void
+  quiet(reason: 'exception' | 'safe' | 'maintenance' | 'calendar' | 'grouped' | 'announced'): void
 }
 
 const SENSITIVITY = indexOf('class_sensitivity')
@@ -58,17 +60,21 @@ const SENSITIVITY = indexOf('class_sensitivity')
  * an event that alerts is withheld from learning (INV-5).
  */
 export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
+  w.expected = false
+  w.unannounced = 0
   if (w.duplicate) return null
   closeSilent(w, ctx)
+  w.unannounced = unannouncedParts(w, ctx.historic)
   const rule = ruleOf(w, group)
   const byRule = rule !== null
+  const explained = !byRule && w.announced !== null && isExplained(w, group, ctx)
   if (!byRule && w.tailLog10 < thresholdOf(w, ctx)) return null
   const family = byRule ? rule : deniedAgain(w) ? 'probing' : leadingFamily(w)
-  const quiet = whyQuiet(w, family) ?? (isQuietButForSafe(w, group, ctx) ? 'safe' : null)
+  const quiet = explained ? 'announced' : (whyQuiet(w, family) ?? (isQuietButForSafe(w, group, ctx) ? 'safe' : null))
   if (quiet !== null) {
     ctx.quiet(quiet)
-    // A verdict says that this is normal; an exception, a window or a calendar only that nobody wants to be told of it now.
-    w.flags |= SCORED_FLAGS.excepted | (quiet === 'safe' ? 0 : SCORED_FLAGS.withheld)
+    // A verdict says that this is normal, an announced change that it will be; an exception, a window or a calendar only that nobody wants to be told of it now.
+    w.flags |= SCORED_FLAGS.excepted | (quiet === 'safe' || quiet === 'announced' ? 0 : SCORED_FLAGS.withheld)
     return null
   }
   w.flags |= SCORED_FLAGS.alerted | SCORED_FLAGS.withheld | (byRule ? SCORED_FLAGS.critical : 0)
@@ -78,6 +84,22 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
 
 const thresholdOf = (w: Work, ctx: AlertContext): number =>
   Math.max(ctx.tailFloorLog10, w.tenant.release?.header.thresholds.alertTailLog10 ?? ctx.tailFloorLog10)
+
+/** −log10 of the tail from which on an event is odd enough to ask what an announced change explains of it. */
+const ODD = 2.5
+
+/**
+ * Whether an announced change leaves too little of the event to alert. Where it leaves nothing odd either, the event is what the
+ * change was expected to bring: it counts as usual in its session and is learned in full.
+ */
+const isExplained = (w: Work, group: GroupStats, ctx: AlertContext): boolean => {
+  if (w.tailLog10 < ODD) return false
+  const rest = remainderOf(w, group, ctx.rescore)
+  if (rest.ruled || rest.tailLog10 >= thresholdOf(w, ctx)) return false
+  w.expected = rest.tailLog10 < ODD
+  if (w.expected || w.tailLog10 >= thresholdOf(w, ctx)) w.flags |= SCORED_FLAGS.announced
+  return true
+}
 
 /** A row of denials on the same class: whatever else is odd about it, somebody is trying doors. */
 const DENIALS = 3
@@ -107,7 +129,7 @@ const whyQuiet = (w: Work, family: ReasonFamily): 'exception' | 'safe' | 'mainte
   return !newPlaceOutside && policy.calendarFor(id, family, w.timeMs) !== undefined ? 'calendar' : null
 }
 
-/** What "alike" means for a verdict: the destination for flows, the class for access, the source for places, else the action. */
+/** What "alike" means for a verdict: the destination for flows, the class for access, the source for places, the version, else the action. */
 export const safeObject = (w: Work, family: ReasonFamily): number => {
   switch (family) {
     case 'new_destination':
@@ -130,14 +152,20 @@ export const safeObject = (w: Work, family: ReasonFamily): number => {
       return w.hourOfWeek + 1
     case 'policy':
       return w.said.denied === 'way' ? w.segments : w.action
+    case 'version_change':
+      return w.versions === 0 ? w.action : w.versions
     default:
       return w.action
   }
 }
 
+/** Prompt and tools say what an agent does, and come from others most easily. */
+const STEERING = (1 << VERSION_PARTS.indexOf('prompt')) | (1 << VERSION_PARTS.indexOf('tools'))
+
 const severityOf = (w: Work, byRule: boolean, family: ReasonFamily): Severity => {
   let level = w.tailLog10 >= 9 ? 2 : w.tailLog10 >= 6.5 ? 1 : 0
-  if (byRule) level = Math.max(level, family === 'toxic_flow' || w.features[SENSITIVITY]! >= 1 ? 3 : 2)
+  if (byRule && family === 'version_change') level = Math.max(level, (w.unannounced & STEERING) === 0 ? 1 : 2)
+  else if (byRule) level = Math.max(level, family === 'toxic_flow' || w.features[SENSITIVITY]! >= 1 ? 3 : 2)
   return (['low', 'medium', 'high', 'critical'] as const)[level]!
 }
 
@@ -214,7 +242,14 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
     slot: Buffer.from(slot).toString('base64'),
     score: w.score,
     features: Array.from(w.features),
+    ...changesOf(w),
   })
+}
+
+/** The changes that the alert depends on: those it falls under, or where none covers it, the last one that was announced. */
+const changesOf = (w: Work): Pick<AlertCapsule, 'changes'> => {
+  if (w.announced !== null) return { changes: [...w.announced.all] }
+  return w.unannounced === 0 ? {} : { changes: w.tenant.changes.latest() }
 }
 
 /** What was told of the group already weighs more than this event: a milder act must not take the word from it. */

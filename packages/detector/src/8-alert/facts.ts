@@ -3,6 +3,7 @@ import { exp } from '../math/functions.ts'
 import { N, S } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { indexOf } from '../state/index-of.ts'
+import { partsIn } from '../state/changes.ts'
 import { H, VERSION, VERSION_AT } from '../state/layout.ts'
 import type { Work } from '../work.ts'
 import { textOf } from './text-of.ts'
@@ -46,6 +47,7 @@ export const factsOf = (w: Work, reasons: Reason[], group: GroupStats): AlertFac
   assign(facts, 'session', textOf(w, S.session))
   assign(facts, 'destination', textOf(w, S.destination))
   assign(facts, 'change', changeOf(w))
+  assign(facts, 'announced', announcedOf(w))
   if (w.event.provenance !== 255) facts.destinationProvenance = PROVENANCES[w.event.provenance]!
   return facts
 }
@@ -85,5 +87,11 @@ const changeOf = (w: Work): AlertFacts['change'] => {
   assign(version, 'prompt', textOf(w, S.versionPrompt))
   assign(version, 'tools', textOf(w, S.versionTools))
   assign(version, 'code', textOf(w, S.versionCode))
-  return { version, sinceMs }
+  return { version, sinceMs, ...(w.unannounced === 0 ? {} : { unannounced: partsIn(w.unannounced) }) }
+}
+
+const announcedOf = ({ announced }: Work): AlertFacts['announced'] => {
+  if (announced === null) return undefined
+  const { id, reason, ticket, by } = announced.change
+  return { id, parts: partsIn(announced.parts), reason, ...(ticket === undefined ? {} : { ticket }), by }
 }

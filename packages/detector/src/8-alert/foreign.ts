@@ -32,7 +32,9 @@ export const foreignRule = (w: Work): ReasonFamily | null => {
   if (w.foreignAfter < acts || changedLately(w)) return null
   if (w.event.outcome === 2) return 'probing'
   // With another's work come its many destinations: they are one piece of news.
-  return !isUser && sendsToStranger(w) ? 'new_destination' : 'new_behaviour'
+  if (!isUser && sendsToStranger(w)) return 'new_destination'
+  // New tools are what an announced change brings, where they are no way to what matters.
+  return w.announced === null ? 'new_behaviour' : null
 }
 
 /** A place that neither the identity nor anybody else uses. */

@@ -59,4 +59,5 @@ const FACTS: Partial<Readonly<Record<ReasonFamily, Partial<Work>>>> = {
   probing: { foreign: false },
   drift: { rampNats: 0 },
   policy: { deniedBy: null },
+  version_change: { unannounced: 0 },
 }

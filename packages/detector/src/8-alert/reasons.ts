@@ -19,6 +19,7 @@ import {
   W,
 } from '../state/layout.ts'
 import { countOf, fingerprint } from '../state/tables.ts'
+import { changedParts } from '../state/version-parts.ts'
 import { windowValue } from '../state/windows.ts'
 import type { Work } from '../work.ts'
 import { topContributions } from './families.ts'
@@ -183,7 +184,7 @@ const detail = (w: Work, family: ReasonFamily, feature: string, group: GroupStat
     case 'probing':
       return probingDetail(w, feature)
     case 'version_change':
-      return { ...optional('object', onlyVersion(w)), observed: once, first: w.features[VERSION_CHANGED] === 1 }
+      return { ...optional('object', changedVersion(w)), observed: once, first: w.features[VERSION_CHANGED] === 1 }
     case 'policy':
       return { ...forbidden(w, group), observed: once }
     default:
@@ -219,10 +220,15 @@ const probingDetail = (w: Work, feature: string): Detail => {
 }
 
 const VERSION_FIELDS = [S.versionRelease, S.versionModel, S.versionPrompt, S.versionTools, S.versionCode]
-/** The version where it has one part only: of several it is not known which one changed. */
-const onlyVersion = (w: Work): string | undefined => {
-  const parts = VERSION_FIELDS.flatMap((field) => textOf(w, field) ?? [])
-  return parts.length === 1 ? parts[0] : undefined
+/** The part that changed, where that is one and is known; else the version where it has one part only. */
+const changedVersion = (w: Work): string | undefined => {
+  const changed = changedParts(w) ?? 0
+  const parts = VERSION_FIELDS.map((field, i) => ({ text: textOf(w, field), changed: (changed & (1 << i)) !== 0 })).filter(
+    ({ text }) => text !== undefined,
+  )
+  const news = parts.filter((part) => part.changed)
+  if (news.length === 1) return news[0]!.text
+  return parts.length === 1 ? parts[0]!.text : undefined
 }
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

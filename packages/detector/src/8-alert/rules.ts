@@ -86,7 +86,7 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   if (goesOnSending(w)) return 'drift'
   if (w.travelKmh >= IMPOSSIBLE_KMH && x[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))) return 'travel'
   if (worksAtNight(w)) return 'off_hours'
-  return null
+  return w.unannounced === 0 ? null : 'version_change'
 }
 
 /** Events a minute or an hour far beyond all that this identity ever did: for constant robots the only sign there is. */

@@ -5,6 +5,7 @@ import {
   objectOf,
   ownAndPeers,
   personally,
+  type Phrases,
   possessive,
   takeText,
   type Teller,
@@ -101,8 +102,25 @@ export const lateralMovement: Teller = (t) => {
   }
 }
 
+/** Where changes are announced, one that nobody announced is news whatever was done under it. */
+const unannounced = (t: Telling, parts: readonly string[]): Phrases => {
+  const { object } = t.reason
+  const what = `${parts.slice(0, -1).join(', ')}${parts.length > 1 ? ' and ' : ''}${parts.at(-1)}`
+  const now = object === undefined ? '' : ` (now ${nameText(object)})`
+  return {
+    did: `changed its ${what}${now} without an announcement and ${takeText(t)}`,
+    never: 'never ran this version',
+    usually: undefined,
+    why: 'changes are announced here and this one was not: a tool, prompt or model that somebody exchanged does what they want',
+    step: 'compare with the record of deploys, and go back if nobody planned it',
+    quiet: 'had this change been announced',
+  }
+}
+
 export const versionChange: Teller = (t) => {
   const { object } = t.reason
+  const parts = t.facts.change?.unannounced
+  if (parts !== undefined && t.reason === t.facts.reasons[0]) return unannounced(t, parts)
   const now = object === undefined ? 'a version not seen before' : nameText(object)
   return {
     did: isFirst(t.reason) ? `changed to ${now} and ${takeText(t)}` : takeText(t),

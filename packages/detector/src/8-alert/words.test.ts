@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { AlertFacts, type AlertText, FEATURES, IDENTITY_KINDS, PROVENANCES, Quantity, REASON_FAMILIES } from '@plumbline/schemas'
+import {
+  AlertFacts,
+  type AlertText,
+  FEATURES,
+  IDENTITY_KINDS,
+  PROVENANCES,
+  Quantity,
+  REASON_FAMILIES,
+  VERSION_PARTS,
+} from '@plumbline/schemas'
 import fc from 'fast-check'
 import { actOf } from './words-acts.ts'
 import { nameText } from './words-names.ts'
@@ -144,7 +153,22 @@ const anyFacts = fc.record({
   }),
   tailProbability: fc.double({ min: 0, max: 1, noNaN: true }),
   notVisible: fc.subarray(['arguments', 'sizes', 'source', 'session', 'destination', 'provenance', 'version', 'content'] as const),
-  change: optional(fc.record({ version: fc.record({ release: anyText, model: anyText }), sinceMs: anyNumber })),
+  change: optional(
+    fc.record({
+      version: fc.record({ release: anyText, model: anyText }),
+      sinceMs: anyNumber,
+      unannounced: optional(fc.subarray([...VERSION_PARTS], { minLength: 1 })),
+    }),
+  ),
+  announced: optional(
+    fc.record({
+      id: anyText,
+      parts: fc.subarray([...VERSION_PARTS], { minLength: 1 }),
+      reason: anyText,
+      ticket: optional(anyText),
+      by: anyText,
+    }),
+  ),
 })
 
 test('whatever the values, the text is visible, bounded, the same each time and in sentences', () => {

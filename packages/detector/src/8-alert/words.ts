@@ -147,6 +147,7 @@ const whyText = (t: Telling, phrases: Phrases): string => {
   const also = alsoText(facts, t.reason)
   if (also !== '') said.push(also)
   if (facts.change !== undefined) said.push(changeText(facts.change))
+  if (facts.announced !== undefined) said.push(announcedText(facts.announced))
   return said.map(sentence).join(' ')
 }
 
@@ -154,6 +155,12 @@ const changeText = ({ version, sinceMs }: NonNullable<AlertFacts['change']>): st
   const parts = Object.entries(version).flatMap(([part, name]) => (name === undefined ? [] : [`${part} ${nameText(name)}`]))
   const when = sinceMs < 1000 ? 'with this act' : `${durationText(sinceMs)} before`
   return `this follows a change of version ${when}: now ${parts.join(', ')}`
+}
+
+/** What was announced explains the rest: said, so that nobody takes what is left for a part of it. */
+const announcedText = ({ id, parts, reason, ticket, by }: NonNullable<AlertFacts['announced']>): string => {
+  const where = ticket === undefined ? '' : `, ${labelText(ticket)}`
+  return `announced change ${nameText(id)} of ${listed(parts)} by ${labelText(by)}${where} is under way (${proseText(reason)}): what it explains is not counted here`
 }
 
 const HIDDEN: Readonly<Record<AlertFacts['notVisible'][number], string>> = {

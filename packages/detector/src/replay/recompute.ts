@@ -89,11 +89,17 @@ const eventRecord = (capsule: AlertCapsule, { tenant, identity, historic = false
   return { offset: position.offset, ingestTimeMs: capsule.ingestTime, key, value: Buffer.from(capsule.event, 'base64') }
 }
 
-/** The release and the policy that were in force, as the control records they came in. */
+/** Changes were announced before the event, which is 7 days late at most. */
+const BEFORE_ANY_EVENT_MS = 8 * 86_400_000
+
+/** The release, the policy and the announced changes that were in force, as the control records they came in. */
 const controls = (capsule: AlertCapsule, { tenant, release, policy }: CapsuleContext): LogRecord[] => {
-  const record = (control: Readonly<Record<string, unknown>> & { readonly controlId: string }): LogRecord => ({
+  const record = (
+    control: Readonly<Record<string, unknown>> & { readonly controlId: string },
+    ingestTimeMs = capsule.ingestTime,
+  ): LogRecord => ({
     offset: 0,
-    ingestTimeMs: capsule.ingestTime,
+    ingestTimeMs,
     key: encoder.encode(`c:${control.controlId}`),
     value: encoder.encode(JSON.stringify({ v: 1, tenant, ...control })),
   })
@@ -103,5 +109,8 @@ const controls = (capsule: AlertCapsule, { tenant, release, policy }: CapsuleCon
     ...(policy === undefined
       ? []
       : [record({ controlId: 'replay:policy', type: 'policy', policy: policy.policy, policyHash: policy.hash })]),
+    ...(capsule.changes ?? []).map((change) =>
+      record({ controlId: `replay:change:${change.id}`, type: 'change', change }, capsule.ingestTime - BEFORE_ANY_EVENT_MS),
+    ),
   ]
 }

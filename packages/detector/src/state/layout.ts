@@ -36,7 +36,8 @@ export const H = {
   risk: 112, // f32
   riskAtS: 116, // u32 seconds
   activeDays: 120, // f32 days with events
-  // 124: 4 bytes that nothing uses
+  /** u32, six bits for each part of the version as it was told last, in the order of VERSION_PARTS; 0 never told. */
+  parts: 124,
 } as const
 
 export const SLOT_FLAGS = { frozen: 1, erased: 2 } as const
