@@ -38,6 +38,8 @@ export interface Fetcher {
 
 /** How long a worker leaves a shard alone that the group says is somebody else's, before it asks again, ms. */
 const NOT_OURS_MS = 1_000
+/** Pause before records of a replay that did not come are asked for again, ms. */
+const REPLAY_AGAIN_MS = 100
 
 export const createFetcher = (options: FetcherOptions): Fetcher => {
   const { log, processor, takeOvers, readAhead, sizeFor, turn, owns, leaving, onPoint, onFailed, onDone } = options
@@ -83,8 +85,11 @@ export const createFetcher = (options: FetcherOptions): Fetcher => {
     if (state.gone) return
     if (records.length === 0) {
       state.phase = 'held'
-      // What is to be replayed is there: it has been read before.
-      if (isReplaying(state)) turn.add(state.shard)
+      // What is to be replayed is there, as it has been read before: a log that does not give it is away, and is asked again later.
+      if (isReplaying(state)) {
+        state.retryAt = performance.now() + REPLAY_AGAIN_MS
+        turn.add(state.shard)
+      }
       return
     }
     onPoint('worker:read')

@@ -280,6 +280,32 @@ test('what a take-over asks to be replayed is computed once more, however long i
   assert.deepEqual(await outcome(log, 2), { sum: REPLAYED + 50, offsets: upTo(REPLAYED + 50) })
 })
 
+test('a log that is away during a replay is asked again in a while, and the event loop has its turn meanwhile', async (t) => {
+  const log = await opened(t)
+  await append(log, 1, 30)
+  let asked = 0
+  let away = true
+  const gone: ShardLog = {
+    ...log,
+    acquire: async (shard) => ({ nextOffset: 0, replayTo: 30, meta: (await log.acquire(shard)).meta }),
+    replay: () => {},
+    read: async (...args) => {
+      if (!away) return log.read(...args)
+      if (++asked > 1_000) throw new Error('asked without end')
+      return []
+    },
+  }
+  const codes: string[] = []
+  const { processor } = createCounter()
+  const worker = createWorker({ log: gone, processor, shards: [1], onRecords: log.onRecords, onFailure: ({ code }) => codes.push(code) })
+  t.after(() => worker.stop())
+  worker.start()
+  setTimeout(() => (away = false), 250)
+  await worker.drained()
+  assert.equal(worker.stats().shards[0]?.next, 30)
+  assert.deepEqual([asked > 1 && asked < 10, codes], [true, []])
+})
+
 /** A log that takes chunks of at most so many dead letters, and nothing of a commit with a larger one. */
 const narrow = (log: EmbeddedLog, most: (shard: number) => number): { log: ShardLog; takeOvers: () => number } => {
   let takeOvers = 0
