@@ -1,3 +1,6 @@
+export { type BlindSpotResult, type BlindSpotSubject, createProber, type Prober } from './blind/blind-spots.ts'
+export type { Act as RecentAct } from './blind/plans.ts'
+export type { BlindSpotContext } from './blind/throw-away.ts'
 export { type CapsuleContext, recompute, type Recomputed } from './recompute.ts'
 export { OutboxDigest } from './outbox-digest.ts'
 export { type ScoredRow, scoredRows } from './row-binary.ts'

@@ -2,8 +2,8 @@ import { type Alert, type AlertCapsule, type DetectionConfig, FEATURES, type Pol
 import { eventKey } from '../2-identify/shard.ts'
 import { Detector } from '../detector.ts'
 import type { LogRecord } from '../ports.ts'
-import { sha256Hex } from '../release/pack.ts'
 import { DETECTOR_VERSION } from '../version.ts'
+import { controlsOf } from './in-force.ts'
 import { scoredRows } from './row-binary.ts'
 
 /** What a capsule refers to by name: everything else is in it (contracts C7). */
@@ -30,8 +30,6 @@ export interface Recomputed {
   /** The alert as this build words it; undefined where it joins an earlier one of its group. */
   readonly alert: Alert | undefined
 }
-
-const encoder = new TextEncoder()
 
 /**
  * Scores the event of a capsule again from the state before it, in a detector that knows nothing else.
@@ -89,28 +87,8 @@ const eventRecord = (capsule: AlertCapsule, { tenant, identity, historic = false
   return { offset: position.offset, ingestTimeMs: capsule.ingestTime, key, value: Buffer.from(capsule.event, 'base64') }
 }
 
-/** Changes were announced before the event, which is 7 days late at most. */
-const BEFORE_ANY_EVENT_MS = 8 * 86_400_000
-
 /** The release, the policy and the announced changes that were in force, as the control records they came in. */
-const controls = (capsule: AlertCapsule, { tenant, release, policy }: CapsuleContext): LogRecord[] => {
-  const record = (
-    control: Readonly<Record<string, unknown>> & { readonly controlId: string },
-    ingestTimeMs = capsule.ingestTime,
-  ): LogRecord => ({
-    offset: 0,
-    ingestTimeMs,
-    key: encoder.encode(`c:${control.controlId}`),
-    value: encoder.encode(JSON.stringify({ v: 1, tenant, ...control })),
-  })
-  const { releaseId } = capsule.replay
-  return [
-    ...(release === undefined ? [] : [record({ controlId: 'replay:release', type: 'release', releaseId, sha256: sha256Hex(release) })]),
-    ...(policy === undefined
-      ? []
-      : [record({ controlId: 'replay:policy', type: 'policy', policy: policy.policy, policyHash: policy.hash })]),
-    ...(capsule.changes ?? []).map((change) =>
-      record({ controlId: `replay:change:${change.id}`, type: 'change', change }, capsule.ingestTime - BEFORE_ANY_EVENT_MS),
-    ),
-  ]
+const controls = (capsule: AlertCapsule, { tenant, release: bytes, policy }: CapsuleContext): LogRecord[] => {
+  const release = bytes === undefined ? undefined : { id: capsule.replay.releaseId, bytes }
+  return controlsOf({ tenant, release, policy, changes: capsule.changes ?? [] }, capsule.ingestTime)
 }

@@ -84,6 +84,11 @@ export class OpenAlerts {
     return oldest
   }
 
+  /** Forgets every group: nothing more is told of any. */
+  clear(): void {
+    for (const first of Array.from(this.#byFirst.keys())) this.take(first)
+  }
+
   /** Removes all of one identity: nothing more is told of it. */
   forget(lo: number, hi: number): void {
     for (const open of this.#places) if (open !== null && open.lo === lo && open.hi === hi) this.take(firstOf(open.alert))

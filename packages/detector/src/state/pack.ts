@@ -127,3 +127,17 @@ export const unpackSlot = (bytes: Uint8Array, seg: Segment, base: number): void 
   if (seg.u8[base + H.version] !== version) throw damaged('version byte')
   if (version !== SLOT_VERSION) migrate(seg, base, version)
 }
+
+/** A segment of one slot, at 0, unpacked from stored bytes. Throws as `unpackSlot`. */
+export const segmentOf = (packed: Uint8Array): Segment => {
+  const buffer = new ArrayBuffer(SLOT_BYTES)
+  const seg = {
+    u8: new Uint8Array(buffer),
+    u16: new Uint16Array(buffer),
+    u32: new Uint32Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+  }
+  unpackSlot(packed, seg, 0)
+  return seg
+}

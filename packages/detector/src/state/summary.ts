@@ -17,7 +17,6 @@ import {
   SESSION_BYTES,
   SESSION_COUNT,
   SESSIONS,
-  SLOT_BYTES,
   SLOT_FLAGS,
   W,
   W_DAY,
@@ -25,7 +24,7 @@ import {
   WINDOW_COUNTS,
   WINDOW_VALUES,
 } from './layout.ts'
-import { unpackSlot } from './pack.ts'
+import { segmentOf } from './pack.ts'
 import type { Segment } from './slots.ts'
 
 /** What is usual in a window, and the most that there was: of all completed windows that had events. */
@@ -85,19 +84,6 @@ const METRICS: readonly { readonly at: number; readonly metric: string; readonly
 
 const windowOf = (metric: number): UsualValue['window'] => (metric < W_HOUR ? 'minute' : metric < W_DAY ? 'hour' : 'day')
 const windowNumber = (metric: number): number => (metric < W_HOUR ? 0 : metric < W_DAY ? 1 : 2)
-
-const segmentOf = (packed: Uint8Array): Segment => {
-  const buffer = new ArrayBuffer(SLOT_BYTES)
-  const seg = {
-    u8: new Uint8Array(buffer),
-    u16: new Uint16Array(buffer),
-    u32: new Uint32Array(buffer),
-    f32: new Float32Array(buffer),
-    f64: new Float64Array(buffer),
-  }
-  unpackSlot(packed, seg, 0)
-  return seg
-}
 
 /** Entries of a counting table (tables.ts). */
 const entriesOf = ({ u32 }: Segment, table: number, sets: number): number => {
