@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EVENT_LIMITS } from './event.ts'
 import { IngestAnswer } from './api.ts'
+import { Change, ChangeAnswer, ChangeRequest } from './change.ts'
 import { ReleaseEnvelope } from './release.ts'
 
 /**
@@ -174,6 +175,31 @@ export const EraseAnswer = z.discriminatedUnion('state', [
   }),
 ])
 export type EraseAnswer = z.infer<typeof EraseAnswer>
+
+/** POST /v1/operator/changes: the changes announced of a tenant, oldest first. */
+export const ChangesRequest = z.strictObject({ tenant })
+export type ChangesRequest = z.infer<typeof ChangesRequest>
+export const ChangeLine = z.strictObject({
+  change: Change,
+  state: z.enum(['ahead', 'open', 'over', 'withdrawn']),
+  announcedAt: z.number().int().meta({ unit: 'ms since epoch' }),
+  actor: z.string().meta({ description: 'Who announced it, as the audit log says.' }),
+})
+export type ChangeLine = z.infer<typeof ChangeLine>
+export const ChangesAnswer = z.strictObject({ changes: z.array(ChangeLine) })
+export type ChangesAnswer = z.infer<typeof ChangesAnswer>
+
+/** POST /v1/operator/announce: a change announced with the rights of the operator. Answered as POST /v1/changes is. */
+export const AnnounceRequest = z.strictObject({ tenant, change: ChangeRequest })
+export type AnnounceRequest = z.infer<typeof AnnounceRequest>
+export const AnnounceAnswer = ChangeAnswer
+export type AnnounceAnswer = z.infer<typeof AnnounceAnswer>
+
+/** POST /v1/operator/withdraw: ends a change now. */
+export const WithdrawRequest = z.strictObject({ tenant, id: z.string().min(1).max(64) })
+export type WithdrawRequest = z.infer<typeof WithdrawRequest>
+export const WithdrawAnswer = z.strictObject({ id: z.string(), wasUntil: z.number().int().meta({ unit: 'ms since epoch' }) })
+export type WithdrawAnswer = z.infer<typeof WithdrawAnswer>
 
 /** GET /v1/alerts/{id}/replay: the alert's score made again from its own capsule. */
 export const ReplayAnswer = z.strictObject({

@@ -30,13 +30,14 @@ const unlike = (tenant: string, what: string): PlumblineError =>
 /** What is in force for a tenant, the same in every shard that knows it; what each has met and applied is joined. */
 const joinTenant = (tenant: string, saved: readonly SavedTenant[]): SavedTenant => {
   const [first] = saved as [SavedTenant, ...SavedTenant[]]
-  for (const what of ['release', 'policy'] as const)
+  for (const what of ['release', 'policy', 'changes'] as const)
     if (saved.some((other) => JSON.stringify(other[what]) !== JSON.stringify(first[what]))) throw unlike(tenant, what)
   return {
     release: first.release,
     policy: first.policy,
     applied: [...new Set(saved.flatMap(({ applied }) => applied))],
     groupNames: [...new Map(saved.flatMap(({ groupNames }) => groupNames))],
+    changes: first.changes,
   }
 }
 

@@ -5,6 +5,7 @@ import { registerAcls } from './commands/acls.ts'
 import { registerBackfill } from './commands/backfill.ts'
 import { registerBacktest } from './commands/backtest.ts'
 import { registerBackup } from './commands/backup.ts'
+import { registerChanges } from './commands/changes.ts'
 import { registerDataset } from './commands/dataset.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
@@ -43,6 +44,7 @@ const COMMANDS: readonly Register[] = [
   registerDataset,
   registerQuery,
   registerPolicy,
+  registerChanges,
   registerErase,
   registerMigrate,
   registerTopics,

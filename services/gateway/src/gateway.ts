@@ -5,6 +5,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import { type Authenticate, createAuthenticator, type Credential } from './credentials.ts'
 import { createDoor } from './door.ts'
 import { eventsRoute } from './events-route.ts'
+import { changesRoute, type ChangesPort } from './changes-route.ts'
 import { createHostCheck } from './host.ts'
 import { guardIntake, INTAKE_LIMITS, type IntakeLimits } from './intake.ts'
 import { answerNotHttp } from './not-http.ts'
@@ -34,6 +35,8 @@ export interface GatewayOptions {
   readonly reservedTenants?: readonly string[]
   /** How many tenants may be opened. Default: a ledger with TENANT_LIMITS. */
   readonly tenants?: TenantLedger
+  /** Where announced changes go; absent: there is no POST /v1/changes. */
+  readonly changes?: ChangesPort
   /** Tokens that other routes on this app take: who has one is no stranger. */
   readonly otherTokens?: readonly string[]
   /** Refusals of other routes on this app, for the OpenAPI document. */
@@ -56,7 +59,7 @@ const MAX_CONNECTIONS = 4096
 const MAX_HEADERS = 100
 
 /**
- * The door as a fastify app that is not listening yet: POST /v1/events and /v1/traces, /healthz, /readyz, /metrics,
+ * The door as a fastify app that is not listening yet: POST /v1/events, /v1/traces and /v1/changes, /healthz, /readyz, /metrics,
  * /v1/openapi.json. Other services' routes can be registered on it as plugins before `listen`.
  */
 export const createGateway = (options: GatewayOptions): FastifyInstance => {
@@ -88,6 +91,8 @@ export const createGateway = (options: GatewayOptions): FastifyInstance => {
   })
   app.register((scope) => ingestScope(scope, options))
   app.register((scope) => operationsScope(scope, options))
+  const { changes, pressure } = options
+  if (changes !== undefined) app.register((scope) => changesRoute(scope, { changes, pressure }))
   return app
 }
 

@@ -1,3 +1,5 @@
+export type { ChangesPort } from './changes-route.ts'
+export { DeployKeyFile, DeployKeyId, type DeployKey, readDeployKeys } from './deploy-keys.ts'
 export { type Authenticate, createAuthenticator, type Credential } from './credentials.ts'
 export { createDoor, createIngestClock, type Door, type DoorOptions, FUTURE_TOLERANCE_MS, type Repeatable } from './door.ts'
 export { createGateway, type GatewayOptions } from './gateway.ts'

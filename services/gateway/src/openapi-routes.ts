@@ -3,6 +3,8 @@ import {
   AlertPage,
   AlertQuery,
   ApiError,
+  ChangeAnswer,
+  ChangeRequest,
   ConnectView,
   DeadLetterPage,
   DeadLetterQuery,
@@ -30,7 +32,7 @@ import type { z } from 'zod'
 export type Json = Record<string, unknown>
 
 /** Schemas that get a name in the document, as the sender writes them or as the service answers. */
-export const INPUTS = { Event, VerdictRequest, DemoTryRequest }
+export const INPUTS = { Event, VerdictRequest, ChangeRequest, DemoTryRequest }
 export const ANSWERS = {
   IngestAnswer,
   IngestRefusal,
@@ -38,6 +40,7 @@ export const ANSWERS = {
   AlertDetail,
   ReplayAnswer,
   VerdictAnswer,
+  ChangeAnswer,
   EventPage,
   IdentityPage,
   IdentityView,
@@ -136,6 +139,38 @@ export const ROUTES: readonly Route[] = [
       problems: ['TOKEN_MISSING_OR_WRONG', 'BODY_TOO_LARGE', 'MEDIA_TYPE_UNSUPPORTED', 'RATE_LIMITED', 'OVERLOADED'],
     }),
   ),
+  {
+    method: 'post',
+    path: '/v1/changes',
+    summary:
+      'Announces a change of release, model, prompt, tools or code from a deploy job. Answered once every shard has it: 201, or 200 where the same was announced before. No token: the body is signed with a deploy key that the operator registered.',
+    headers: [
+      { name: 'Plumbline-Key', in: 'header', required: true, description: 'Name of the deploy key.', schema: { type: 'string' } },
+      {
+        name: 'Plumbline-Signature',
+        in: 'header',
+        required: true,
+        description: 'Ed25519 signature over the bytes of the body, base64.',
+        schema: { type: 'string' },
+      },
+    ],
+    body: json(ref('ChangeRequest')),
+    status: 201,
+    answer: json(ref('ChangeAnswer')),
+    problems: [
+      'CHANGES_CLOSED',
+      'SIGNATURE_MISSING_OR_WRONG',
+      'CHANGE_INVALID',
+      'CHANGE_ID_REUSED',
+      'CHANGES_FULL',
+      'BODY_TOO_LARGE',
+      'RATE_LIMITED',
+      'OVERLOADED',
+      'CHANGE_UNSTORED',
+      'DEPLOY_KEYS_INVALID',
+    ],
+    open: true,
+  },
   {
     method: 'get',
     path: '/v1/alerts',

@@ -50,6 +50,31 @@ export const PROBLEMS: Readonly<Record<string, Known>> = {
     remedy: 'The events may be in already. Send the same request again with the same Idempotency-Key; without one they may be twice.',
     retryAfterS: 5,
   },
+  CHANGES_CLOSED: {
+    status: 403,
+    rpcCode: 7,
+    remedy: 'Make a key with plumbline changes key, which registers its public half with the service; see docs/changes.md.',
+  },
+  SIGNATURE_MISSING_OR_WRONG: {
+    status: 401,
+    rpcCode: 16,
+    remedy:
+      'Sign the very bytes of the body with the deploy key (Ed25519) and send Plumbline-Key: <its name> and Plumbline-Signature: <base64>; a token is not asked for.',
+  },
+  CHANGE_INVALID: { status: 400, rpcCode: 3, remedy: 'Correct the field as the message says and sign the new body.' },
+  CHANGE_ID_REUSED: { status: 409, rpcCode: 6, remedy: 'Announce another change under another id, or leave the id out.' },
+  CHANGES_FULL: {
+    status: 409,
+    rpcCode: 8,
+    remedy: 'Announce shorter windows, or withdraw what is over with plumbline changes withdraw.',
+  },
+  CHANGE_UNSTORED: {
+    status: 503,
+    rpcCode: 14,
+    remedy: 'Send the very same request again: announced twice it takes effect once.',
+    retryAfterS: 5,
+  },
+  DEPLOY_KEYS_INVALID: { status: 500, rpcCode: 13, remedy: 'See the log of the service: the file of deploy keys has a mistake.' },
   REQUEST_INVALID: { status: 400, rpcCode: 3, remedy: 'Correct the request as the message says.' },
   NOT_FOUND: { status: 404, rpcCode: 5, remedy: 'See /v1/openapi.json for what there is.' },
   INTERNAL: { status: 500, rpcCode: 13, remedy: 'See the log of the service.' },

@@ -10,6 +10,8 @@ export type Actor =
   /** Somebody with the token, like the page's user. */
   | 'token holder'
   | 'policy file'
+  /** A deploy job, by the key that its announcement was signed with. */
+  | `deploy key ${string}`
   /** The company of the demo, which brings its own policy. */
   | 'demo'
 

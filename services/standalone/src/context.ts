@@ -9,6 +9,7 @@ import { createIngestClock, createTenantLedger, type IngestPort, type TenantLedg
 import { createHealth, createMetrics, type Health, type Logger, type Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
+import { type Changes, createChanges } from './changes.ts'
 import type { Demo } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
 import type { RemoveRecords } from './erasure.ts'
@@ -38,6 +39,7 @@ export interface Context {
   /** Which tenants there are; filled once the log is there. */
   readonly tenants: TenantLedger
   readonly removeRecords: RemoveRecords
+  readonly changes: Changes
   /** Whether this deployment has a demo, or had one. */
   readonly withDemo: boolean
   /** Detector and recorder are this process's own: without them it is not ready. Else it goes on without and says so. */
@@ -112,6 +114,7 @@ export const createContext = <C extends ServiceConfig>(options: ContextOptions<C
     port: { ingest: async (batch) => ruled(context, logOf(context)).ingest(batch) },
     tenants: createTenantLedger({ perInstance: config.maxTenants, perToken: config.maxTenantsPerToken }),
     removeRecords,
+    changes: createChanges({ log: () => logOf(context), clock: () => context.clock() }),
     withDemo,
     alone,
     lost: Promise.withResolvers<PlumblineError>(),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, isIP } from 'node:net'
 import { createConsole, READ_REFUSALS } from '@plumbline/console'
-import { createGateway } from '@plumbline/gateway'
+import { type ChangesPort, createGateway, readDeployKeys } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import { createConsoleStores } from './console-ports.ts'
@@ -13,6 +13,7 @@ import { createOperator } from './operator/operator.ts'
 import { operatorRoutes } from './operator/routes.ts'
 import type { ServiceConfig } from './options.ts'
 import { createReplays } from './replays.ts'
+import { deployKeysPath } from './secrets.ts'
 import { createStatus } from './status.ts'
 
 /** How this machine reaches the service. By number, because some clients take `localhost` for ::1 alone. */
@@ -82,6 +83,15 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
   })
 }
 
+/** A key speaks for its tenant alone, and none for the demo, which is nobody's. */
+const changesPort = (context: Context): ChangesPort => ({
+  keys: async () => {
+    const keys = await readDeployKeys(context.config.deployKeysFile ?? deployKeysPath(context.dataDir))
+    return keys.filter(({ tenant }) => tenant !== DEMO_TENANT)
+  },
+  announce: ({ id, tenant }, request) => context.changes.announce(tenant, request, `deploy key ${id}`),
+})
+
 /** The door, the read API with the page, and the operator's routes on one app that is not listening yet. */
 export const createApp = (context: Context): ReturnType<typeof createGateway> => {
   const { config, clock, metrics, health, logger, token } = context
@@ -98,6 +108,7 @@ export const createApp = (context: Context): ReturnType<typeof createGateway> =>
     onAccepted: (notices) => watch.accepted(notices),
     reservedTenants: [DEMO_TENANT],
     tenants: context.tenants,
+    changes: changesPort(context),
     otherTokens: [context.operatorKey],
     refusals: READ_REFUSALS,
     hosts: [...config.allowedHosts, ...(isIP(config.host) === 0 ? [config.host] : [])],

@@ -43,6 +43,11 @@ export const doorOptions = {
     unit: 'tenants',
     interacts: 'Ends at maxTenants.',
   }),
+  deployKeysFile: z.string().min(1).optional().meta({
+    description:
+      'Public keys of the deploy jobs that may announce changes (POST /v1/changes), as plumbline changes key writes them; read at each announcement. Not set: deploy-keys.json in the keys of the data folder. No such file: nobody may.',
+    example: '/etc/plumbline/deploy-keys.json',
+  }),
   allowedHosts: z
     .array(z.string().regex(HOST_NAME, 'must be a host name without scheme, port or path'))
     .default([])

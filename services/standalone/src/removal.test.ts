@@ -9,6 +9,7 @@ import { createTenantLedger, tenantValueName } from '@plumbline/gateway'
 import { createLogger, createMetrics } from '@plumbline/runtime'
 import { type AuditRecord, DetectionConfig, Event } from '@plumbline/schemas'
 import { createReleaseStore } from '@plumbline/trainer'
+import { createChanges } from './changes.ts'
 import { createLocalDetection } from './local-detection.ts'
 import { createLocalStorage } from './local-storage.ts'
 import { createRemoval } from './removal.ts'
@@ -17,6 +18,14 @@ const NOW = 1_790_000_000_000
 const SHARDS = 4
 const TENANTS = ['demo', 'demo2', 'demo|x', 'dem', 'Demo', 'other']
 const IDENTITIES = ['bot', 'x|bot', 'demo', 'a', 'b', 'c']
+const CHANGE = {
+  id: 'run-1',
+  what: { model: 'x' },
+  scope: { all: true as const },
+  from: new Date(NOW).toISOString(),
+  reason: 'New model',
+  by: 'me',
+}
 const logger = createLogger({ name: 'test', level: 'silent' })
 
 test('removing a tenant leaves every other one as it was: records, baselines, state, values; also names that begin alike', async (t) => {
@@ -39,6 +48,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     metrics,
     onUp: () => undefined,
   })
+  const changes = createChanges({ log: () => log, clock: () => NOW })
   detection.start()
   t.after(async () => {
     await detection.stop()
@@ -62,6 +72,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
       }),
     )
     await log.ingest({ records, values: { [tenantValueName(tenant)]: Buffer.from('main'), [`policy:given:${tenant}`]: Buffer.from('x') } })
+    await changes.announce(tenant, CHANGE, 'operator')
   }
   await detection.drained()
 
@@ -84,7 +95,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
       const { meta } = await log.acquire(shard)
       for (const [name, bytes] of meta) states.push(`${name}=${Buffer.from(bytes).toString('hex')}`)
     }
-    return { slots, records, states, values: [...log.kv.list('tenant:'), ...log.kv.list('policy:')].sort() }
+    return { slots, records, states, values: ['tenant:', 'policy:', 'changes:'].flatMap((prefix) => [...log.kv.list(prefix)]).sort() }
   }
 
   await detection.stop()
@@ -120,7 +131,9 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     after.records,
     before.records.filter((record) => !record.startsWith('demo ')),
   )
-  assert.equal(after.records.length, before.records.length - IDENTITIES.length * 3)
+  // The change that was announced is a record of every shard.
+  assert.equal(after.records.length, before.records.length - IDENTITIES.length * 3 - SHARDS)
+  assert.deepEqual([changes.list('demo').length, changes.list('demo|x').length], [0, 1])
   const isOf = (tenant: string) => (text: string) => text.startsWith(`t:${tenant}=`) || text.startsWith(`n:${tenant}=`)
   assert.deepEqual(
     after.states.filter((text) => !isOf('demo')(text)),
@@ -131,7 +144,9 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     after.values,
     before.values.filter((name) => !name.endsWith(':demo')),
   )
-  const entries = (await log.outbox.read('audit', 0, 1e9)).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
+  const entries = (await log.outbox.read('audit', 0, 1e9))
+    .map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
+    .filter(({ action }) => action.startsWith('tenant.'))
   assert.deepEqual(
     entries.map(({ actor, action, target, tenant }) => [actor, action, target, tenant]),
     [
@@ -139,6 +154,6 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
       ['service', 'tenant.removed', 'demo', 'demo'],
     ],
   )
-  assert.equal((entries[1]?.body as { events: number }).events, IDENTITIES.length * 3)
+  assert.equal((entries[1]?.body as { events: number }).events, IDENTITIES.length * 3 + SHARDS)
   detection.start()
 })

@@ -4,6 +4,7 @@ import { isStateOf } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import type { ReleaseStore, Trainer } from '@plumbline/trainer'
 import { type Actor, audit } from './audit.ts'
+import { changesValueName } from './changes.ts'
 import type { LocalDetection } from './local-detection.ts'
 import { type TenantLedger, tenantValueName } from '@plumbline/gateway'
 import { isPlaceOf, noteRemoval } from './operator/feeds.ts'
@@ -67,6 +68,7 @@ export const createRemoval =
       ...releases.namesOf(tenant),
       `release:announced:${tenant}`,
       `policy:given:${tenant}`,
+      changesValueName(tenant),
       tenantValueName(tenant),
     ])
     await detection.stop()

@@ -42,6 +42,9 @@ const keyFile = (dataDir: string, name: string): string => {
   return join(dir, name)
 }
 
+/** Public halves only, and the operator's to write: made by `plumbline changes key`, read by the door. */
+export const deployKeysPath = (dataDir: string): string => join(dataDir, DATA_LAYOUT.keys, 'deploy-keys.json')
+
 export const signingKeyPath = (dataDir: string): string => keyFile(dataDir, 'signing.key')
 
 /** The configured token, else the one of the data folder, made at first use in a file only its owner can read. */

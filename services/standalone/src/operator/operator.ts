@@ -1,8 +1,17 @@
+import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDoor } from '@plumbline/gateway'
-import { type EraseAnswer, type EraseRequest, PlumblineError, type SettleRequest, type TrainAnswer } from '@plumbline/schemas'
+import {
+  type ChangeLine,
+  type EraseAnswer,
+  type EraseRequest,
+  PlumblineError,
+  type SettleRequest,
+  type TrainAnswer,
+} from '@plumbline/schemas'
 import type { ReleaseEntry } from '@plumbline/trainer'
 import { audit, createFeedAudit } from '../audit.ts'
+import type { KnownChange } from '../changes.ts'
 import { type Context, logOf, present, readerOf, ruled } from '../context.ts'
 import { DEMO_TENANT } from '../demo/demo.ts'
 import { createErasure } from '../erasure.ts'
@@ -30,6 +39,11 @@ const soon = async <T>(work: Promise<T>, stopping: AbortSignal): Promise<T | und
 const refuseDemo = (tenant: string): void => {
   if (tenant === DEMO_TENANT)
     throw new PlumblineError('TENANT_RESERVED', `The tenant ${DEMO_TENANT} is reserved for the demo of the service.`)
+}
+
+const lineOf = ({ change, announcedAt, actor, withdrawn }: KnownChange, nowMs: number): ChangeLine => {
+  const state = withdrawn === true ? 'withdrawn' : change.until <= nowMs ? 'over' : change.from > nowMs ? 'ahead' : 'open'
+  return { change, state, announcedAt, actor }
 }
 
 /** The operator's requests on the parts of this process; each part is asked for when it is needed. */
@@ -163,6 +177,19 @@ export const createOperator = (context: Context): Operator => {
       if (records === undefined) return { state: 'running' }
       erasing.delete(name)
       return { state: 'erased', records }
+    },
+    async changes({ tenant }) {
+      const nowMs = clock()
+      return { changes: context.changes.list(tenant).map((known) => lineOf(known, nowMs)) }
+    },
+    async announce({ tenant, change }) {
+      refuseDemo(tenant)
+      const id = change.id ?? createHash('sha256').update(JSON.stringify(change)).digest('hex').slice(0, 32)
+      return context.changes.announce(tenant, { ...change, id }, 'operator')
+    },
+    async withdraw({ tenant, id }) {
+      const { until } = await context.changes.withdraw(tenant, id, 'operator')
+      return { id, wasUntil: until }
     },
     async train({ tenant }): Promise<TrainAnswer> {
       const run = train(tenant)

@@ -1,7 +1,11 @@
 import { tokenCheck } from '@plumbline/console'
 import type { createGateway } from '@plumbline/gateway'
 import {
+  type AnnounceAnswer,
+  AnnounceRequest,
   type ApiError,
+  type ChangesAnswer,
+  ChangesRequest,
   type EraseAnswer,
   EraseRequest,
   type FeedAnswer,
@@ -22,6 +26,8 @@ import {
   SettleRequest,
   type TrainAnswer,
   TrainRequest,
+  type WithdrawAnswer,
+  WithdrawRequest,
 } from '@plumbline/schemas'
 import type { z } from 'zod'
 
@@ -38,6 +44,9 @@ export interface Operator {
   release(request: ReleaseRequest): Promise<ReleaseAnswer>
   restore(request: RestoreRequest): Promise<RestoreAnswer>
   erase(request: EraseRequest): Promise<EraseAnswer>
+  changes(request: ChangesRequest): Promise<ChangesAnswer>
+  announce(request: AnnounceRequest): Promise<AnnounceAnswer>
+  withdraw(request: WithdrawRequest): Promise<WithdrawAnswer>
 }
 
 const BODY_BYTES = 16 * 1024 * 1024
@@ -58,6 +67,10 @@ export const REFUSALS: Readonly<Record<string, { readonly status: number; readon
   RELEASE_HELD: { status: 409, remedy: 'Read why it was held back; use plumbline release promote where you know better.' },
   RELEASE_GONE: { status: 410, remedy: 'Choose another release, or train a new one with plumbline train.' },
   RELEASE_UNSUPPORTED: { status: 409, remedy: 'Choose a release that this build made, or train a new one with plumbline train.' },
+  CHANGE_INVALID: { status: 400, remedy: 'Correct what the message names and announce it again.' },
+  CHANGE_ID_REUSED: { status: 409, remedy: 'Announce it under another id, or leave the id out.' },
+  CHANGES_FULL: { status: 409, remedy: 'Withdraw what is over, or announce shorter windows.' },
+  CHANGE_UNKNOWN: { status: 404, remedy: 'See plumbline changes list for the changes that are open.' },
   TENANT_UNKNOWN: { status: 404, remedy: 'Check --tenant; only tenants that sent events can be asked for.' },
 }
 
@@ -96,7 +109,7 @@ const linesOf = (body: Buffer): Uint8Array[] => {
 }
 
 /**
- * POST /v1/operator/{feed,places,settle,history,train,releases,release,restore,erase}: what sets arrival times, starts work or deletes. Asks for the key of this
+ * POST /v1/operator/{feed,places,settle,history,train,releases,release,restore,erase,changes,announce,withdraw}: what sets arrival times, starts work or deletes. Asks for the key of this
  * start and for a caller on this machine; a sender's token is not enough.
  */
 export const operatorRoutes =
@@ -131,5 +144,8 @@ export const operatorRoutes =
     app.post('/v1/operator/releases', async (request) => operator.releases(parse(ReleasesRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/release', async (request) => operator.release(parse(ReleaseRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/restore', async (request) => operator.restore(parse(RestoreRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/changes', async (request) => operator.changes(parse(ChangesRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/announce', async (request) => operator.announce(parse(AnnounceRequest, json(bodyOf(request.body)))))
+    app.post('/v1/operator/withdraw', async (request) => operator.withdraw(parse(WithdrawRequest, json(bodyOf(request.body)))))
     app.post('/v1/operator/erase', async (request) => operator.erase(parse(EraseRequest, json(bodyOf(request.body)))))
   }
