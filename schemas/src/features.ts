@@ -125,7 +125,16 @@ export const FEATURES: readonly Feature[] = [
     false,
     'First-time actions, classes and destinations so far in the session.',
   ),
-  f('session_surprise', 'nats', [0, 20], 'session', 'new_behaviour', false, 'Mean surprise of the session so far.'),
+  f(
+    'role_swap',
+    'nats',
+    [0, 20],
+    'session',
+    'new_behaviour',
+    true,
+    "How much better another peer group's habits explain the session so far than the identity's own: log of the likelihood ratio.",
+    4,
+  ),
   f('instruction_likeness', 'ratio', [0, 1], 'event', 'toxic_flow', false, 'How much the text read looks like instructions.'),
   f(
     'arguments_own',

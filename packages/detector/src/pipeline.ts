@@ -11,6 +11,7 @@ import { amountFeatures } from './3-features/amounts.ts'
 import { contextFeatures, maturityOf } from './3-features/context.ts'
 import { hourFeatures } from './3-features/hours.ts'
 import { nameFeatures, originFeatures } from './3-features/names.ts'
+import { roleFeature } from './3-features/roles.ts'
 import type { GroupStats } from './state/groups.ts'
 import { ACTIONS, COUNTRIES, H, SLOT_BYTES } from './state/layout.ts'
 import { learn } from './4-baseline/learn.ts'
@@ -118,6 +119,7 @@ export const features = (w: Work, dailyDriftBudget: number, learning: boolean): 
   amountFeatures(w, group)
   hourFeatures(w, group)
   contextFeatures(w, group)
+  roleFeature(w, group)
   return null
 }
 
@@ -157,7 +159,6 @@ const after = (w: Work, s: Stages): null => {
   }
   const withheld = (w.flags & SCORED_FLAGS.withheld) !== 0
   if (w.expected) countAsUsual(w)
-  w.eventSurprise = w.expected ? 0 : w.surprise
   if (s.learning && !withheld && !w.late && !isFrozen(w)) {
     w.flags |= SCORED_FLAGS.learned
     learn(w, s.config.halfLifeMs, (w.flags & SCORED_FLAGS.adopting) !== 0 ? ODD_WEIGHT : isOdd(w) ? oddWeight(w) : 1)

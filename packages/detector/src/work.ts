@@ -1,3 +1,4 @@
+import type { FollowedRole } from './state/roles.ts'
 import { FEATURE_COUNT } from '@plumbline/schemas'
 import type { DecodedEvent } from './record.ts'
 import type { Announced } from './state/changes.ts'
@@ -107,8 +108,12 @@ export class Work {
   lured = false
   newNetwork = false
   newResource = false
-  /** Sum of the event-level surprises before session context is added, nats. */
-  eventSurprise = 0
+  /** How likely the action after the one before it is for the identity, or for its group if that is more; and the action for everyone. */
+  likelihood = 1
+  pActionAll = 1
+  /** The two peer groups that the session is held against, with this event. */
+  readonly role: FollowedRole = { group: 0, nats: 0 }
+  readonly otherRole: FollowedRole = { group: 0, nats: 0 }
   travelKmh = 0
   /** The act is foreign to its peers and rare for itself; and how many of its session are, with it. */
   foreign = false

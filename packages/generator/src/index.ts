@@ -17,6 +17,7 @@ export {
 } from './numbers.ts'
 export { parseParams } from './params.ts'
 export { companyPolicy } from './policy.ts'
+export { alikeRoles, scriptsOf } from './roles.ts'
 export { eventJson } from './write.ts'
 
 /** Events of a seeded company with their labels, in event-time order. The same options give the same stream. */

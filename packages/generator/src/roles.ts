@@ -1,5 +1,5 @@
 import { type Role, task } from './role.ts'
-import { tool } from './tools.ts'
+import { type Tool, tool } from './tools.ts'
 
 const roles: Role[] = []
 type Shape = Pick<Role, 'kind' | 'share' | 'segment' | 'rate' | 'tasks'> & Partial<Omit<Role, 'rare'>> & { readonly rare?: string }
@@ -380,3 +380,19 @@ export const roleNamed = (name: string): Role => {
   if (r === undefined) throw new RangeError(`no role named ${name}`)
   return r
 }
+
+const toolsOf = ({ tasks, rare }: Role): ReadonlySet<Tool> => new Set([...tasks.flatMap(({ steps }) => steps.map((s) => s.tool)), ...rare])
+
+/** Names of the tools of each of a role's scripts. */
+export const scriptsOf = (name: string): readonly ReadonlySet<string>[] =>
+  roleNamed(name).tasks.map(({ steps }) => new Set(steps.map((s) => s.tool.action)))
+
+/** Ordered pairs of roles of one kind that share at least so much of the smaller one's tools: hard to tell apart by tools alone. */
+export const alikeRoles = (least: number): readonly (readonly [string, string])[] =>
+  roles.flatMap((a) =>
+    roles.flatMap((b) => {
+      const [mine, theirs] = [toolsOf(a), toolsOf(b)]
+      const shared = [...mine].filter((t) => theirs.has(t)).length
+      return a !== b && a.kind === b.kind && shared >= least * Math.min(mine.size, theirs.size) ? [[a.name, b.name] as const] : []
+    }),
+  )

@@ -17,7 +17,6 @@ const SESSION_LENGTH = indexOf('session_length')
 const SESSION_UNTRUSTED = indexOf('session_untrusted')
 const SESSION_FLOW = indexOf('session_flow')
 const SESSION_FIRSTS = indexOf('session_firsts')
-const SESSION_SURPRISE = indexOf('session_surprise')
 const INSTRUCTION = indexOf('instruction_likeness')
 const SENSITIVITY = indexOf('class_sensitivity')
 const MATURITY = indexOf('maturity')
@@ -32,7 +31,7 @@ export const maturityOf = (w: Work): number => maturityFrom(w.seg.f32[(w.base + 
 /** What came before in the session and what the text of this event looked like. */
 export const contextFeatures = (w: Work, group: GroupStats): void => {
   const { features: x, seg, event } = w
-  const { u8, u16, u32, f32 } = seg
+  const { u8, u16, u32 } = seg
   const s = w.sessionAt
   const fresh = w.sessionIsNew
   const events = fresh ? 0 : u16[(s + SE.events) >> 1]!
@@ -42,7 +41,6 @@ export const contextFeatures = (w: Work, group: GroupStats): void => {
   w.foreign = isForeign(w) && peersKnown(w, group)
   w.foreignAfter = (fresh ? 0 : u16[(s + SE.foreign) >> 1]!) + (w.foreign ? 1 : 0)
   x[SESSION_FIRSTS] = Math.min(20, (fresh ? 0 : u8[s + SE.firsts]!) + w.firsts)
-  x[SESSION_SURPRISE] = events === 0 ? 0 : Math.min(20, f32[(s + SE.surprise) >> 2]! / events)
   x[SESSION_LENGTH] = sessionLength(w, events + 1)
   x[INSTRUCTION] = event.number[N.instructionLikeness]! >= 0 ? event.number[N.instructionLikeness]! : 0
   x[SENSITIVITY] = w.sensitivity / 3

@@ -55,7 +55,7 @@ const UNSEEN_DESTINATION = 1 / 128
 
 /** Witten–Bell back-off from a group to a coarser prior: (count + types × prior) / (total + types). Witten & Bell 1991.
  * Whoever did it belongs to the group: at least once it was done there, though no table may have kept it. */
-const backOff = (map: CountMap, fp: number, ownCount: number, prior: number): number => {
+export const backOff = (map: CountMap, fp: number, ownCount: number, prior: number): number => {
   const least = map.total === 0 ? 0 : Math.min(1, ownCount)
   return (Math.max(map.count(fp), least) + (map.types + 1) * prior) / (map.total + map.types + 1)
 }
@@ -92,6 +92,7 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   w.newClass = classes < SEEN
   x[SENSITIVE_FIRST] = w.newClass && w.sensitivity >= 2 ? (surprise(pClass) * w.maturity * w.sensitivity) / 3 : 0
 
+  w.pActionAll = pActionAll
   transitions(w, group, pAction, pActionPeer)
   destinations(w, group, everyone)
   provenanceFeatures(w, group, everyone)
@@ -117,6 +118,7 @@ const transitions = (w: Work, group: GroupStats, pAction: number, pActionPeer: n
   if (w.transition === 0) {
     x[TRANSITION_OWN] = 0
     x[TRANSITION_PEER] = 0
+    w.likelihood = Math.max(pAction, pActionPeer)
     return
   }
   const count = countOf(seg, base + TRANSITIONS, TRANSITION_SETS, w.transition, w.transitionHi)
@@ -131,11 +133,13 @@ const transitions = (w: Work, group: GroupStats, pAction: number, pActionPeer: n
   const pPeer = backOffTransition(group, w, pActionPeer)
   const prior = 0.5 * pAction + 0.5 * pPeer
   // What the order adds beyond the action itself: a new action is not counted again as a new transition.
-  x[TRANSITION_OWN] = surprise((count + (followers + KAPPA) * prior) / (Math.max(perAction, count) + followers + KAPPA) / pAction)
+  const pOwn = (count + (followers + KAPPA) * prior) / (Math.max(perAction, count) + followers + KAPPA)
+  w.likelihood = Math.max(pOwn, pPeer)
+  x[TRANSITION_OWN] = surprise(pOwn / pAction)
   x[TRANSITION_PEER] = surprise(pPeer / pActionPeer)
 }
 
-const backOffTransition = (group: GroupStats, w: Work, pAction: number): number => {
+export const backOffTransition = (group: GroupStats, w: Work, pAction: number): number => {
   const from = group.actions.count(w.previousAction)
   const followers = group.transitions.types / (group.actions.types + 1) + 1
   return Math.min(1, (group.transitions.count(w.transition) + followers * pAction) / (from + followers))

@@ -2,6 +2,7 @@ import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
 import { LARGE_SEND, markLargeSend } from '../state/ramp.ts'
+import { observeRoles } from '../state/roles.ts'
 import { keepParts } from '../state/version-parts.ts'
 import { fingerprint } from '../state/tables.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
@@ -151,7 +152,7 @@ const observeSession = (w: Work): void => {
   const place = w.base + PLACES + (s - w.base - SESSIONS) / SESSION_BYTES
   if (w.destination !== 0) u8[place] = w.place
   else if (w.sessionIsNew) u8[place] = 0
-  f32[(s + SE.surprise) >> 2]! += w.eventSurprise
+  observeRoles(w)
   if (w.event.number[N.bytesOut]! > 0) f32[(s + SE.bytesOut) >> 2]! += w.event.number[N.bytesOut]!
 }
 

@@ -1,6 +1,7 @@
 import { S } from '../record.ts'
 import { fastLn as ln } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
+import { forgetRoles } from '../state/roles.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { ACTION_SETS, ACTIONS, CLASS_SETS, CLASSES, DECLARED_GROUP, H } from '../state/layout.ts'
 
@@ -27,6 +28,7 @@ export const groupOf = (w: Work): GroupStats => {
   if (stale || (seen > 0 && seen <= 1024 && (seen & (seen - 1)) === 0)) {
     u8[peerAt] = choose(w) + 1
     u16[sequenceAt] = sequence
+    if (stale) forgetRoles(w)
   }
   const index = u8[peerAt]! - 1
   return release.groups[index] ?? release.everyone

@@ -41,7 +41,7 @@ const ALWAYS = [
   'firsts_hour',
   'session_length',
   'session_firsts',
-  'session_surprise',
+  'role_swap',
   'user_agent_own',
   'version_changed',
 ]

@@ -18,6 +18,7 @@ import {
   SE,
   W,
 } from '../state/layout.ts'
+import { roleOf } from '../state/roles.ts'
 import { countOf, fingerprint } from '../state/tables.ts'
 import { changedParts } from '../state/version-parts.ts'
 import { windowValue } from '../state/windows.ts'
@@ -69,7 +70,7 @@ const MANY = 3
 
 const once: Quantity = { value: 1, unit: 'events' }
 
-const optional = <K extends 'object' | 'previous'>(key: K, value: string | undefined): { [P in K]?: string } =>
+const optional = <K extends 'object' | 'previous' | 'trigger'>(key: K, value: string | undefined): { [P in K]?: string } =>
   (value === undefined ? {} : { [key]: value }) as { [P in K]?: string }
 
 type Habit = Pick<Reason, 'first' | 'typical' | 'peers'>
@@ -127,6 +128,8 @@ const singleOf = (w: Work, feature: string): Detail | undefined => {
       return w.gapMs >= 0 ? { observed: { value: w.gapMs, unit: 'ms' } } : undefined
     case 'session_length':
       return sessionLength(w)
+    case 'role_swap':
+      return { ...optional('trigger', roleOf(w)), observed: { value: eventsSoFar(w) + 1, unit: 'events' } }
     case 'session_firsts':
       return known((w.sessionIsNew ? 0 : w.seg.u8[w.sessionAt + SE.firsts]!) + w.firsts, 'times')
     default:
@@ -134,10 +137,11 @@ const singleOf = (w: Work, feature: string): Detail | undefined => {
   }
 }
 
+const eventsSoFar = (w: Work): number => (w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.events) >> 1]!)
+
 const sessionLength = (w: Work): Detail => {
-  const events = w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.events) >> 1]!
   const at = (w.base + ANCHOR) >> 2
-  const observed: Quantity = { value: events + 1, unit: 'events' }
+  const observed: Quantity = { value: eventsSoFar(w) + 1, unit: 'events' }
   if (w.seg.f32[at + (A.sessions >> 2)]! < 3) return { observed }
   return { observed, typical: { value: Math.round(expm1(w.seg.f32[at + (A.sessionMean >> 2)]!) * 10) / 10, unit: 'events' } }
 }

@@ -16,7 +16,7 @@ import {
   type Teller,
   type Telling,
 } from './words-tools.ts'
-import { amountText, inWindow } from './words-units.ts'
+import { amountText, inWindow, numberText } from './words-units.ts'
 
 /** Where data was sent, the class may be new although the act is not. */
 const touched = (t: Telling): string => (t.act.write && t.facts.destination !== undefined ? `touched ${t.thing}` : t.act.past)
@@ -125,8 +125,22 @@ const historyText = (t: Telling): string =>
     ? 'few others here use this tool'
     : `a tool it has ${isFirst(t.reason) ? 'no' : 'little'} history with does what nobody has checked`
 
+/** The session as a whole is somebody else's work, where no act of it need be odd. */
+const otherRole = (t: Telling): Phrases => {
+  const { trigger, observed } = t.reason
+  const role = trigger === undefined ? 'another group' : `group ${nameText(trigger)}`
+  return {
+    did: `acted like ${role} in a session of ${numberText(observed.value)} ${observed.value === 1 ? 'act' : 'acts'}`,
+    never: 'never acted like that',
+    why: 'its acts and their order fit another role better than its own',
+    step: 'look up what it was told to do, and by whom',
+    quiet: DID_USUAL,
+  }
+}
+
 export const newBehaviour: Teller = (t) => {
   if (t.reason.observed.unit === 'times') return manyFirsts(t)
+  if (t.reason.feature === 'role_swap') return otherRole(t)
   const action = nameText(t.reason.object ?? t.facts.action, 60)
   const inOrder = t.reason.feature.startsWith('transition') && !isFirst(t.reason)
   return {

@@ -91,6 +91,9 @@ export const A = {
 
 export const HOURS = 448 // 168 × u8, days with activity in that hour of the week
 export const HOURS_TOTAL = 620 // f32
+/** Per open session the indexes + 1 of the two peer groups it is held against, see 3-features/roles; 0 none. */
+export const ROLES = 624 // 4 × 2 × u8
+export const ROLES_BYTES = 8
 export const ACTIONS = 640 // 8 sets
 export const ACTION_SETS = 8
 export const CLASSES = 1152 // 2 sets
@@ -132,7 +135,7 @@ export const SE = {
   flow: 14, // u8 steps completed
   firsts: 15, // u8
   lastAction: 16, // u32 fingerprint
-  surprise: 20, // f32 sum
+  roles: 20, // 2 × i16, how much better those groups explain the session than the identity itself, 1/64 nat
   untrustedAtS: 24, // u32
   untrustedClass: 28, // u32 fingerprint
   sensitiveAtS: 32, // u32
