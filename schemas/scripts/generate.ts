@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import * as api from '../src/api.ts'
+import * as blindSpots from '../src/blind-spots.ts'
 import {
   Alert,
   AlertCapsule,
@@ -66,7 +67,7 @@ const textOf = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 export const generated = (): ReadonlyMap<string, string> => {
   const files = new Map<string, string>()
   for (const [name, [schema, io]] of Object.entries(RECORDS)) files.set(`${name}.v1.schema.json`, schemaText(schema, io))
-  for (const [name, schema] of Object.entries(api))
+  for (const [name, schema] of Object.entries({ ...api, ...blindSpots }))
     if (schema instanceof z.ZodType)
       files.set(`api/${kebab(name)}.schema.json`, schemaText(schema, /(Query|Request|Options)$/.test(name) ? 'input' : 'output'))
   for (const [name, table] of Object.entries(TABLES)) files.set(`${name}.json`, textOf(table))

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { type Store, connect, engineProblem, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { alertReader, eventReader, identityReader, incidentReader } from '@plumbline/adapters/clickhouse/read'
-import { type Console, type DemoControl, createConsole } from '@plumbline/console'
+import { type BlindSpotSource, type Console, type DemoControl, createConsole } from '@plumbline/console'
 import { type Alert, type IngestNotice, PlumblineError, type StatusView } from '@plumbline/schemas'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
 
@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly events: readonly SeedEvent[]
   /** Default: no demo. */
   readonly demo?: DemoControl
+  /** Default: nothing was measured, and nobody is there to be. */
+  readonly blindSpots?: BlindSpotSource
 }
 
 export interface Bench {
@@ -74,6 +76,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     events: eventReader(reader),
     identities: identityReader(reader),
     incidents: incidentReader(reader),
+    blindSpots: options.blindSpots ?? { of: () => null, measure: async () => null },
     verdicts: { record: (alert, verdict) => seed.verdict(store, ++sequence, alert, verdict) },
     replays: { replay: () => Promise.reject(new PlumblineError('REPLAY_PENDING', 'Nothing is replayed here.')) },
     status: { now: () => bench.status },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import type { Alert, DemoTryRequest } from '@plumbline/schemas'
+import { type Alert, type BlindSpot, blindSpotText, type BlindSpots, type DemoTryRequest } from '@plumbline/schemas'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
 import { XSS_CORPUS, hostileAlert, hostileIncident, realisticAlerts } from './alerts.ts'
 import { type Bench, TOKEN, benchProblem, ordinaryDays, startBench } from './bench.ts'
@@ -59,6 +59,22 @@ const demo = {
   remove: async () => void removals++,
 }
 
+/** What the self-test found of `support-bot`, once it was asked for. */
+let found: BlindSpots | null = null
+const SPOTS: readonly BlindSpot[] = [
+  { kind: 'volume_out', unit: 'bytes', alertsFrom: 41e6, upTo: 2 ** 40, acts: 12, family: 'volume', usual: 2e6, skipped: null },
+  { kind: 'new_destination', unit: 'bytes', alertsFrom: null, upTo: 2 ** 40, acts: null, family: null, usual: null, skipped: null },
+  { kind: 'off_hours', unit: 'acts', alertsFrom: null, upTo: 4096, acts: null, family: null, usual: null, skipped: 'always_active' },
+]
+const blindSpots = {
+  of: (_: string, identity: string) => (identity === 'support-bot' ? found : null),
+  measure: async (tenant: string, identity: string) => {
+    const spots = SPOTS.map((spot) => ({ ...spot, text: blindSpotText(spot) }))
+    found = { tenant, identity, measuredAt: now, baselineAt: now, releaseId: 'default-r4', detectorVersion: '1.2.0', spots }
+    return found
+  },
+}
+
 before(async () => {
   if (skip !== false) return
   mkdirSync(shots, { recursive: true })
@@ -88,7 +104,7 @@ before(async () => {
     destination: text,
   }))
   const events = [...ordinaryDays('default', 'support-bot', now), ...evidence, ...hostile]
-  bench = await startBench({ alerts: ALERTS, events, demo })
+  bench = await startBench({ alerts: ALERTS, events, demo, blindSpots })
   browser = await launch()
 })
 
@@ -244,6 +260,25 @@ test('text of events and policies never becomes markup, code or a request (B17)'
     trouble.filter((text) => !text.includes('400')),
     [],
   )
+  await context.close()
+})
+
+test('an identity’s page says what would be noticed of it, and measures when it is asked to', { skip }, async () => {
+  const { context, page, trouble } = await open()
+  await go(page, '#/identity/default/support-bot')
+  await page.waitForSelector('text=Not tried yet')
+  await page.click('text=Measure now')
+  await page.waitForSelector('.spots li')
+  const lines = page.locator('.spots li')
+  assert.deepEqual(await lines.allInnerTexts(), [
+    'Sent to a place that it uses: would alert at ≥ 41 MB an hour (usually 2 MB); below that, blind.',
+    'Sent to a place that nobody uses: blind. Not even 1.1 TB an hour would alert.',
+    'Acts at an hour at which it is not active: not tried, no hour is unusual for it.',
+  ])
+  assert.equal(await lines.nth(1).getAttribute('class'), 'spot-blind')
+  assert.equal(await page.locator('text=under release default-r4').count(), 1)
+  await page.screenshot({ path: join(shots, 'blind-spots.png'), fullPage: true })
+  assert.deepEqual(trouble, [])
   await context.close()
 })
 

@@ -124,6 +124,22 @@ export const METRICS = {
   },
   plumbline_training_seconds: { kind: 'histogram', help: 'Time of one training run', buckets: [1, 5, 10, 30, 60, 120, 300, 600] },
   plumbline_training_failures_total: { kind: 'counter', help: 'Trainings that failed and are tried again' },
+  plumbline_blind_spot_identities: {
+    kind: 'gauge',
+    help: 'Identities that were tested, by kind of deviation: alerts from some amount on, blind to the largest that was tried, or not_tried',
+    labels: ['kind', 'state'],
+  },
+  plumbline_blind_spot_limit: {
+    kind: 'gauge',
+    help: 'Least amount in an hour that alerts (bytes for volume_out, new_destination and volume_in, else a number), as a quantile over identities that alert at all',
+    labels: ['kind', 'quantile'],
+  },
+  plumbline_blind_spot_seconds: {
+    kind: 'histogram',
+    help: 'Time of testing one identity for blind spots, in a thread of its own',
+    buckets: SECONDS,
+  },
+  plumbline_blind_spot_failures_total: { kind: 'counter', help: 'Identities that could not be tested for blind spots' },
   plumbline_console_viewers: { kind: 'gauge', help: 'Viewers of the alert stream now' },
   plumbline_console_turned_away_total: {
     kind: 'counter',

@@ -6,6 +6,7 @@ import { registerBackfill } from './commands/backfill.ts'
 import { registerBacktest } from './commands/backtest.ts'
 import { registerBackup } from './commands/backup.ts'
 import { registerChanges } from './commands/changes.ts'
+import { registerBlind } from './commands/blind.ts'
 import { registerDataset } from './commands/dataset.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerErase } from './commands/erase.ts'
@@ -37,6 +38,7 @@ const COMMANDS: readonly Register[] = [
   registerBackfill,
   registerEvaluate,
   registerExplain,
+  registerBlind,
   registerBacktest,
   registerGenerate,
   registerTrain,

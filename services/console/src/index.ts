@@ -5,6 +5,7 @@ import { LiveTail, withTail } from './live-tail.ts'
 import { answerProblem } from './problems.ts'
 import type {
   AlertStore,
+  BlindSpotSource,
   ConsoleObserver,
   DemoControl,
   EventStore,
@@ -38,6 +39,7 @@ export interface ConsoleDeps {
   readonly incidents: IncidentStore
   readonly verdicts: VerdictSink
   readonly replays: ReplaySource
+  readonly blindSpots: BlindSpotSource
   readonly status: StatusSource
   readonly ingest: IngestWatch
   /** Null in deployments without a demo. */
@@ -81,6 +83,7 @@ export function createConsole(deps: ConsoleDeps): Console {
     events: deps.events,
     identities: deps.identities,
     incidents: deps.incidents,
+    blindSpots: deps.blindSpots,
     status: deps.status,
   }
   const views = new Map(

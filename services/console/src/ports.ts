@@ -1,6 +1,7 @@
 import type {
   AlertQuery,
   AlertView,
+  BlindSpots,
   DeadLetterView,
   DemoOptions,
   DemoTryAnswer,
@@ -99,6 +100,14 @@ export interface VerdictSink {
 export interface ReplaySource {
   /** Refuses with a PlumblineError: REPLAY_PENDING, REPLAY_INCOMPLETE, REPLAY_VERSION_UNSUPPORTED (naming the build that can). */
   replay(alert: AlertView): Promise<ReplayAnswer>
+}
+
+/** From how much on each kind of deviation of an identity alerts. */
+export interface BlindSpotSource {
+  /** What was found last; null: nothing yet. */
+  of(tenant: string, identity: string): BlindSpots | null
+  /** Measures now; null where there is no such identity. Refuses with a PlumblineError whose code says why. */
+  measure(tenant: string, identity: string): Promise<BlindSpots | null>
 }
 
 /** How the deployment is doing, in numbers of these tenants. Called about once a second, not per viewer: cheap, never throws. */

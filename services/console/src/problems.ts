@@ -20,6 +20,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
   REPLAY_PENDING: { status: 404, remedy: 'Try again in a few seconds; after the retention time there is none any more.' },
   REPLAY_INCOMPLETE: { status: 409, remedy: 'Ask the instance that made the alert, or restore its log from a backup.' },
   REPLAY_VERSION_UNSUPPORTED: { status: 409, remedy: 'Run the build that the message names on a copy of the data folder.' },
+  BLIND_SPOTS_BUSY: { status: 503, remedy: 'Try again in a few seconds, or ask without `measure` for what was found last.' },
   DEMO_ABSENT: { status: 409, remedy: 'The demo was switched off or removed. Send real events instead.' },
   DEMO_BUSY: { status: 409, remedy: 'Wait until the demo day has been replayed, then try again.' },
   DEMO_UNKNOWN: { status: 400, remedy: 'Choose from GET /v1/demo/options.' },

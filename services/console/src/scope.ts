@@ -2,7 +2,16 @@ import type { FastifyRequest } from 'fastify'
 import { PlumblineError, type AlertView, type StatusView } from '@plumbline/schemas'
 import type { Reader } from './auth.ts'
 import type { TailedAlerts } from './live-tail.ts'
-import type { AlertFilter, EventStore, IdentityStore, IncidentFilter, IncidentStore, StatusSource, Tenants } from './ports.ts'
+import type {
+  AlertFilter,
+  BlindSpotSource,
+  EventStore,
+  IdentityStore,
+  IncidentFilter,
+  IncidentStore,
+  StatusSource,
+  Tenants,
+} from './ports.ts'
 
 /** What a reader may see. One object per reader: equal scopes are the same. */
 export interface Scope {
@@ -35,6 +44,10 @@ export interface Reads {
   readonly incidents: {
     newest(asked: AskedIncidents, limit: number): ReturnType<IncidentStore['newest']>
   }
+  readonly blindSpots: {
+    of(tenant: string | undefined, identity: string): ReturnType<BlindSpotSource['of']>
+    measure(tenant: string | undefined, identity: string): ReturnType<BlindSpotSource['measure']>
+  }
   status(): StatusView
 }
 
@@ -56,6 +69,7 @@ export interface Stores {
   readonly events: EventStore
   readonly identities: IdentityStore
   readonly incidents: IncidentStore
+  readonly blindSpots: BlindSpotSource
   readonly status: StatusSource
 }
 
@@ -78,7 +92,7 @@ const within = (scope: Scope, asked: string | undefined): Tenants => (asked === 
  * The stores as one reader may see them. This is the one place where tenants are kept apart on the way out: routes are
  * given nothing else to read from.
  */
-export const scopedReads = ({ alerts, events, identities, incidents, status }: Stores, scope: Scope): Reads => ({
+export const scopedReads = ({ alerts, events, identities, incidents, blindSpots, status }: Stores, scope: Scope): Reads => ({
   alerts: {
     page: ({ tenant, ...filter }, ...rest) => alerts.page({ ...filter, tenants: within(scope, tenant) }, ...rest),
     async find(id) {
@@ -97,6 +111,10 @@ export const scopedReads = ({ alerts, events, identities, incidents, status }: S
   },
   incidents: {
     newest: async ({ tenant, ...filter }, limit) => incidents.newest({ ...filter, tenants: within(scope, tenant) }, limit),
+  },
+  blindSpots: {
+    of: (tenant, identity) => blindSpots.of(permitted(scope, tenant ?? scope.home), identity),
+    measure: async (tenant, identity) => blindSpots.measure(permitted(scope, tenant ?? scope.home), identity),
   },
   status: () => status.now(scope.tenants),
 })

@@ -17,7 +17,7 @@ import {
 import type { RemoveRecords } from './erasure.ts'
 import { httpPart } from './http.ts'
 import { checkStoreIsPossible } from './local-storage.ts'
-import { correlatorPart, deliveryPart, policyPart } from './parts.ts'
+import { blindSpotsPart, correlatorPart, deliveryPart, policyPart } from './parts.ts'
 import { prepareService, runParts, type Service, type ServiceHooks } from './service.ts'
 
 /** What the parts of one process share; nothing is started. */
@@ -58,6 +58,7 @@ export const startStandalone = async (config: StandaloneConfig, hooks: ServiceHo
     correlatorPart(context),
     localStorePart(context),
     localTrainerPart(context),
+    blindSpotsPart(context),
     housekeepingPart(context),
     demoPart(context),
   ]

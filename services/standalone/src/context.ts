@@ -8,7 +8,7 @@ import type { DeploymentLog } from '@plumbline/detector'
 import { createIngestClock, createTenantLedger, type IngestPort, type TenantLedger } from '@plumbline/gateway'
 import { createHealth, createMetrics, type Health, type Logger, type Metrics } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
-import type { ReleaseStore, Trainer } from '@plumbline/trainer'
+import type { BlindSpotWatch, ReleaseStore, Trainer } from '@plumbline/trainer'
 import { type Changes, createChanges } from './changes.ts'
 import type { Demo } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
@@ -65,6 +65,7 @@ export interface Context {
   correlator: CorrelatorService | null
   storage: Storage | null
   trainer: Trainer | null
+  blindSpots: BlindSpotWatch | null
   demo: Demo | null
 }
 
@@ -134,6 +135,7 @@ export const createContext = <C extends ServiceConfig>(options: ContextOptions<C
     correlator: null,
     storage: null,
     trainer: null,
+    blindSpots: null,
     demo: null,
   }
   context.health.register('started', () => (context.phase === 'ready' ? { ok: true } : { ok: false, detail: context.phase }))

@@ -110,6 +110,7 @@ export const demoPart = (context: EmbeddedContext): Part => ({
       trainer,
       storage,
       correlator: context.correlator,
+      blindSpots: context.blindSpots,
       tenants: context.tenants,
       clock,
       logger,

@@ -97,6 +97,7 @@ test('an identity is forgotten with its records and verdicts; who is called alik
     detection,
     storage,
     correlator: null,
+    blindSpots: { forget: async (tenant, identity) => void asked.push(['blind spots', tenant, identity]) },
     removeRecords,
     clock: () => NOW,
     logger,
@@ -109,7 +110,7 @@ test('an identity is forgotten with its records and verdicts; who is called alik
     before.filter((record) => !record.endsWith(' of acme/alice')),
   )
   const { shard, key } = detection.placeOf('acme', 'alice')
-  assert.deepEqual(asked, [{ tenant: 'acme', identity: { id: 'alice', upTo: log.head(shard).next } }])
+  assert.deepEqual(asked, [['blind spots', 'acme', 'alice'], { tenant: 'acme', identity: { id: 'alice', upTo: log.head(shard).next } }])
   const audit = (await log.outbox.read('audit', 0, 1e9)).map(({ payload }) => Buffer.from(payload).toString())
   assert.equal(audit.length, 1)
   assert.ok(audit[0]?.includes(Buffer.from(key).toString('hex')) && !audit[0].includes('alice'))

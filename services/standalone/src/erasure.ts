@@ -4,7 +4,7 @@ import type { CorrelatorService } from '@plumbline/correlator'
 import type { DeploymentLog } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
 import { type EraseRequest, PlumblineError } from '@plumbline/schemas'
-import { announce } from '@plumbline/trainer'
+import { announce, type BlindSpotWatch } from '@plumbline/trainer'
 import type { Detection } from './detection.ts'
 import type { Storage } from './storage.ts'
 
@@ -16,6 +16,8 @@ export interface ErasureDeps {
   readonly storage: Pick<Storage, 'recording'>
   /** Forgets what goes over several identities, this one among them. */
   readonly correlator: Pick<CorrelatorService, 'forget'> | null
+  /** Forgets what was found on copies of its baseline. */
+  readonly blindSpots: Pick<BlindSpotWatch, 'forget'> | null
   /** Removes processed records that are claimed from the log, where it can; returns how many went. */
   readonly removeRecords: RemoveRecords
   readonly clock: () => number
@@ -52,7 +54,7 @@ const isOf = (key: string, value: Uint8Array, { tenant, identity }: EraseRequest
  * keeps them until retention. What comes later is a new identity. Returns how many records of the log went. After a crash on the way it is to be asked for again.
  */
 export const createErasure =
-  ({ log, detection, storage, correlator, removeRecords, clock, logger, signal }: ErasureDeps) =>
+  ({ log, detection, storage, correlator, blindSpots, removeRecords, clock, logger, signal }: ErasureDeps) =>
   async (request: EraseRequest): Promise<number> => {
     const { tenant, identity } = request
     if (!detection.tenants().some(({ name }) => name === tenant))
@@ -68,6 +70,7 @@ export const createErasure =
     const upTo = ends.get(shard) ?? log.head(shard).next
     while (log.head(shard).position < upTo) await sleep(LOOK_MS, undefined, { signal })
     await correlator?.forget(tenant, identity)
+    await blindSpots?.forget(tenant, identity)
     const { done } = await storage.recording.erase({ tenant, identity: { id: identity, upTo } })
     const records = await removeRecords((bytes, value, offset) => offset < upTo && isOf(text.decode(bytes), value, request))
     // The keyed hash, not the name: the audit log stays.

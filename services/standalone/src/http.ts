@@ -60,6 +60,10 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
   return createConsole({
     readers: [{ token, ...(config.tenant === undefined ? {} : { tenant: config.tenant }) }],
     ...createConsoleStores(() => readerOf(context)),
+    blindSpots: {
+      of: (...args) => context.blindSpots?.of(...args) ?? null,
+      measure: async (...args) => present(context.blindSpots, 'The self-test').measure(...args),
+    },
     verdicts: { record: (...args) => present(context.verdicts, 'The log').record(...args) },
     replays: { replay: (alert) => replaysOf(context).replay(alert) },
     status,

@@ -80,6 +80,11 @@ export const learningOptions = {
     description: 'Event time between a tenant’s later trainings; 30 at most.',
     unit: 'days',
   }),
+  blindSpotsCpuPercent: z.number().min(0).max(50).default(1).meta({
+    description:
+      'Time that the self-test of what the detector does not see may take on average, of one core; 0 tests only identities that are asked for.',
+    unit: '%',
+  }),
   trainingRows: z.number().int().min(5000).max(1_000_000).default(200_000).meta({
     description: 'Most recorded events one training reads, newest first.',
     unit: 'events',

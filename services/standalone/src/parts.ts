@@ -4,13 +4,21 @@ import { type DeploymentLog, pinnedConfig } from '@plumbline/detector'
 import { tenantOfValue, tenantValueName } from '@plumbline/gateway'
 import { DATA_LAYOUT, type Part } from '@plumbline/runtime'
 import { DetectionConfig } from '@plumbline/schemas'
-import { createReleaseStore, createTrainer, heldBackOf, type ReleaseStore, signingKeyIn, type TenantPace } from '@plumbline/trainer'
+import {
+  createBlindSpots,
+  createReleaseStore,
+  createTrainer,
+  heldBackOf,
+  type ReleaseStore,
+  signingKeyIn,
+  type TenantPace,
+} from '@plumbline/trainer'
 import { audit } from './audit.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
-import { createPolicyLoader } from './policy.ts'
+import { createPolicyLoader, lastGiven } from './policy.ts'
 import { shardsCheck } from './shards-check.ts'
 import { createSinkWatch, sinksDetail } from './sinks.ts'
 import type { Storage } from './storage.ts'
@@ -194,6 +202,33 @@ export const trainerPart = (context: Context, paceOf: (tenant: string) => Partia
     await trainer.start()
   },
   stop: () => context.trainer?.stop(),
+})
+
+/** How blind the detector is to each identity: tested on copies of baselines, in a thread of its own. */
+export const blindSpotsPart = (context: Context): Part => ({
+  name: 'blind spots',
+  start() {
+    const { config, clock, logger, metrics } = context
+    const log = logOf(context)
+    const detection = present(context.detection, 'The detector')
+    const storage = present(context.storage, 'The store')
+    const watch = createBlindSpots({
+      log,
+      releases: present(context.releases, 'The log'),
+      config: detection.config,
+      placeOf: detection.placeOf,
+      slotsOf: detection.slotsOf,
+      policyOf: (tenant) => lastGiven(log, tenant),
+      store: () => (storage.access() === null ? null : storage.reader()),
+      clock,
+      cpuPercent: config.blindSpotsCpuPercent,
+      logger,
+      metrics,
+    })
+    watch.start()
+    context.blindSpots = watch
+  },
+  stop: () => context.blindSpots?.stop(),
 })
 
 /** The file speaks for every tenant but the demo, which brings its own. Events are taken in once it does. */

@@ -102,7 +102,7 @@ export const policyOf = (log: Pick<DeploymentLog, 'kv'>, hash: string): Policy |
 }
 
 /** The policy that a tenant was given last, if it ever was given one. */
-const lastGiven = (log: PolicyLog, tenant: string): Hashed | null => {
+export const lastGiven = (log: Pick<PolicyLog, 'kv'>, tenant: string): Hashed | null => {
   const stored = log.kv.get(GIVEN + tenant)
   if (stored === undefined) return null
   const { hash } = JSON.parse(Buffer.from(stored).toString()) as Given

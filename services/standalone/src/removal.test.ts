@@ -71,7 +71,8 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
         return { shard: shardOfKey(key, SHARDS), ingestTimeMs: NOW + n, key, value: canonicalEvent(event) }
       }),
     )
-    await log.ingest({ records, values: { [tenantValueName(tenant)]: Buffer.from('main'), [`policy:given:${tenant}`]: Buffer.from('x') } })
+    const values = [tenantValueName(tenant), `policy:given:${tenant}`, `blind:${tenant}:00112233aabbccdd`]
+    await log.ingest({ records, values: Object.fromEntries(values.map((name) => [name, Buffer.from('x')])) })
     await changes.announce(tenant, CHANGE, 'operator')
   }
   await detection.drained()
@@ -95,7 +96,8 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
       const { meta } = await log.acquire(shard)
       for (const [name, bytes] of meta) states.push(`${name}=${Buffer.from(bytes).toString('hex')}`)
     }
-    return { slots, records, states, values: ['tenant:', 'policy:', 'changes:'].flatMap((prefix) => [...log.kv.list(prefix)]).sort() }
+    const values = ['tenant:', 'policy:', 'changes:', 'blind:'].flatMap((prefix) => [...log.kv.list(prefix)]).sort()
+    return { slots, records, states, values }
   }
 
   await detection.stop()
@@ -114,6 +116,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
     trainer,
     storage,
     correlator: null,
+    blindSpots: { forget: async (tenant) => void forgotten.push(`blind spots of ${tenant}`) },
     tenants,
     clock: () => NOW,
     logger,
@@ -123,7 +126,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
   await detection.stop()
   const after = await look()
 
-  assert.deepEqual(forgotten, ['demo'])
+  assert.deepEqual(forgotten, ['demo', 'blind spots of demo'])
   assert.equal(tenants.claim('main').admit('new'), null, 'its place is free')
   const gone = new Set(placesOf('demo'))
   assert.deepEqual(after.slots, new Map([...before.slots].filter(([place]) => !gone.has(place))))
@@ -142,7 +145,7 @@ test('removing a tenant leaves every other one as it was: records, baselines, st
   assert.deepEqual(after.states.filter(isOf('demo')), [])
   assert.deepEqual(
     after.values,
-    before.values.filter((name) => !name.endsWith(':demo')),
+    before.values.filter((name) => !name.endsWith(':demo') && !name.startsWith('blind:demo:0')),
   )
   const entries = (await log.outbox.read('audit', 0, 1e9))
     .map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)

@@ -2,7 +2,7 @@ import type { EmbeddedLog } from '@plumbline/adapters/lmdb'
 import type { CorrelatorService } from '@plumbline/correlator'
 import { isStateOf } from '@plumbline/detector'
 import type { Logger } from '@plumbline/runtime'
-import type { ReleaseStore, Trainer } from '@plumbline/trainer'
+import { type BlindSpotWatch, isBlindSpotOf, type ReleaseStore, type Trainer } from '@plumbline/trainer'
 import { type Actor, audit } from './audit.ts'
 import { changesValueName } from './changes.ts'
 import type { LocalDetection } from './local-detection.ts'
@@ -17,6 +17,8 @@ export interface RemovalDeps {
   readonly trainer: Pick<Trainer, 'forget'>
   /** Forgets what goes over several identities of it. */
   readonly correlator: Pick<CorrelatorService, 'forget'> | null
+  /** Stops looking at it; what is kept goes with the log's other values. */
+  readonly blindSpots: Pick<BlindSpotWatch, 'forget'> | null
   readonly storage: Pick<Storage, 'recording'>
   /** Told that the tenant is gone. */
   readonly tenants?: Pick<TenantLedger, 'close'>
@@ -88,10 +90,11 @@ export const createRemoval =
         },
         slot: (key) => slots.has(Buffer.from(key).toString('hex')),
         state: (name) => isStateOf(tenant, name),
-        kv: (name) => released.has(name) || isPlaceOf(tenant, name),
+        kv: (name) => released.has(name) || isPlaceOf(tenant, name) || isBlindSpotOf(tenant, name),
       })
       await noteRemoval(log.kv, tenant, deps.clock())
       deps.trainer.forget(tenant)
+      await deps.blindSpots?.forget(tenant)
       deps.tenants?.close(tenant)
       await audit(log, deps.clock(), { tenant, actor: 'service', action: 'tenant.removed', target: tenant, body: removed })
       deps.logger.info({ tenant, ...removed }, 'tenant removed')

@@ -1,4 +1,6 @@
 export { allShards, announce, type Announcement } from './announce.ts'
+export { type BlindSpotWatch, createBlindSpots } from './blind-spots/blind-spots.ts'
+export { isBlindSpotOf } from './blind-spots/ledger.ts'
 export { signingKeyIn } from './keys.ts'
 export type { StoreAccess } from './job.ts'
 export type { Appraisal } from './appraisal.ts'

@@ -2,16 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AlertDetail, type EventView, PlumblineError, type Reason, ReplayAnswer } from '@plumbline/schemas'
 import type { Command } from 'commander'
 import { EXIT } from '../exit.ts'
-import type { InstanceFlags } from '../instance/access.ts'
+import { NAMED, type NamedFlags, namedApi } from '../instance/named.ts'
 import type { Api } from '../instance/api.ts'
 import { columns, type Output, report } from '../output.ts'
 import { examples, type Register } from '../register.ts'
 import { alertWords, quantityWords } from '../replay/words.ts'
-
-interface Flags extends InstanceFlags {
-  readonly to?: string
-  readonly token?: string
-}
 
 export const registerExplain: Register = (program, outputOf) => {
   program
@@ -20,25 +15,17 @@ export const registerExplain: Register = (program, outputOf) => {
       'One alert: its reasons, observed against typical, the events that made it, and its score computed again from the recorded state.',
     )
     .argument('<alert-id>')
-    .option('--to <url>', 'the instance (default: the one that runs on the data folder, or one started for this)')
-    .option('--token <token>', 'its token (default: PLUMBLINE_TOKEN, or that of the running instance)')
-    .option('--data-dir <folder>', 'data folder (default: PLUMBLINE_DATA_DIR or data)')
+    .option(...NAMED.to)
+    .option(...NAMED.token)
+    .option(...NAMED.dataDir)
     .addHelpText(
       'after',
       examples('plumbline explain 5c47d350-0f9c-5f2f-856b-6aa9b303f03e', 'plumbline explain --json 5c47d350-0f9c-5f2f-856b-6aa9b303f03e'),
     )
-    .action(async (id: string, flags: Flags, command: Command) => explain(id, flags, outputOf(command)))
+    .action(async (id: string, flags: NamedFlags, command: Command) => explain(id, flags, outputOf(command)))
 }
 
 const PENDING_FOR_MS = 5000
-
-/** The instance that was named, the one that runs on the data folder, or one started for this. */
-const apiOf = async (flags: Flags, output: Output): Promise<{ readonly api: Api; close(): Promise<void> }> => {
-  const { openInstance, tokenFor } = await import('../instance/access.ts')
-  if (flags.to === undefined) return openInstance(flags, output, 'data')
-  const { createApi } = await import('../instance/api.ts')
-  return { api: createApi(flags.to, flags.token ?? (await tokenFor(flags.to, flags))), close: () => Promise.resolve() }
-}
 
 /** The state of a very new alert reaches the store a moment after the alert. */
 const replayOf = async (api: Api, path: string): Promise<ReplayAnswer> => {
@@ -53,8 +40,8 @@ const replayOf = async (api: Api, path: string): Promise<ReplayAnswer> => {
   }
 }
 
-const explain = async (id: string, flags: Flags, output: Output): Promise<void> => {
-  const { api, close } = await apiOf(flags, output)
+const explain = async (id: string, flags: NamedFlags, output: Output): Promise<void> => {
+  const { api, close } = await namedApi(flags, output)
   try {
     const path = `/v1/alerts/${encodeURIComponent(id)}`
     const detail = AlertDetail.parse(await api.get(path))

@@ -11,7 +11,7 @@ import { connect } from '@plumbline/adapters/clickhouse'
 import { proposePolicy } from '@plumbline/adapters/policy'
 import { DAY, generate, HOUR } from '@plumbline/generator'
 import { createLogger, findInstance } from '@plumbline/runtime'
-import { EraseAnswer, type FeedHeader, Policy, ReleasesAnswer, TrainAnswer } from '@plumbline/schemas'
+import { BLIND_SPOT_KINDS, BlindSpotAnswer, EraseAnswer, type FeedHeader, Policy, ReleasesAnswer, TrainAnswer } from '@plumbline/schemas'
 import { loadStandaloneConfig, type Standalone, startStandalone } from '@plumbline/standalone'
 import { backfill } from '../backfill/backfill.ts'
 import { type Spool, spool } from '../backfill/spool.ts'
@@ -175,8 +175,28 @@ test('releases: listed, told in a bill of materials, compared with a table, and 
   assert.match(await run('release', 'list', '--tenant', 'acme'), new RegExp(`${now.id} +IN FORCE .*restores ${origin.id}`))
 })
 
+test('blind spots: tried when asked for, kept for the page, in words and as JSON', { timeout: 60_000 }, async () => {
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url))
+  const who = life[0]?.identity.id ?? ''
+  const run = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)(process.execPath, [main, 'blind', who, ...args, '--tenant', 'acme', '--data-dir', dataDir])).stdout
+  assert.match(await run('--last'), /was not tried yet/)
+  const words = await run()
+  assert.match(words, new RegExp(`^${who} \\(tenant acme\\), tried at .* under release acme-r\\d+:\n`))
+  assert.equal(words.trimEnd().split('\n').length, 1 + BLIND_SPOT_KINDS.length)
+  assert.match(words, / {2}Acts of its usual kinds: (would alert at ≥ |blind)/)
+  const last = BlindSpotAnswer.parse(JSON.parse(await run('--last', '--json')))
+  for (const { text } of last.measured?.spots ?? []) assert.ok(words.includes(text), text)
+  assert.deepEqual(await access.api.get(`/v1/blind-spots?tenant=acme&identity=${encodeURIComponent(who)}`), last)
+  await assert.rejects(access.api.get('/v1/blind-spots?tenant=acme&identity=nobody&measure=true'), { code: 'NOT_FOUND' })
+})
+
 test('an identity is erased: its events and its page are gone, those of others stay', { timeout: 60_000 }, async () => {
   const [who, other] = [...new Set(life.map(({ identity }) => identity.id))] as [string, string]
+  const measure = '&measure=true'
+  const spotsOf = async (more = '') =>
+    BlindSpotAnswer.parse(await access.api.get(`/v1/blind-spots?identity=${encodeURIComponent(who)}${more}`)).measured
+  assert.ok((await spotsOf(measure)) !== null && (await spotsOf()) !== null)
   const countOf = async (id: string): Promise<number> => {
     const answer = await access.api.get(`/v1/events?identity=${encodeURIComponent(id)}&limit=500`)
     return (answer as { events: readonly unknown[] }).events.length
@@ -190,6 +210,8 @@ test('an identity is erased: its events and its page are gone, those of others s
   assert.ok(answer.records > 0)
   assert.deepEqual([await countOf(who), await countOf(other)], [0, others])
   await assert.rejects(access.api.get(`/v1/identities/${encodeURIComponent(who)}`), { code: 'NOT_FOUND' })
+  assert.equal(await spotsOf(), null)
+  await assert.rejects(spotsOf(measure), { code: 'NOT_FOUND' })
   await assert.rejects(erase('nobody'), { code: 'TENANT_UNKNOWN' })
 })
 
@@ -203,7 +225,9 @@ test('who learned, replayed and trained is in the audit log', async () => {
     )
   let entries = await read()
   // The newest may still be on its way.
-  for (let tries = 0; !entries.some(({ tenant }) => tenant === 'nobody') && tries < 200; tries++) {
+  const isThere = (): boolean =>
+    entries.some(({ tenant }) => tenant === 'nobody') && entries.some(({ action }) => action === 'identity.erase')
+  for (let tries = 0; !isThere() && tries < 200; tries++) {
     await sleep(50)
     entries = await read()
   }

@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import {
+  BlindSpotQuery,
   DeadLetterQuery,
   EventQuery,
   IdentityQuery,
   IdentityViewQuery,
   IncidentQuery,
+  type BlindSpotAnswer,
   type DeadLetterPage,
   type EventPage,
   type IdentityPage,
@@ -43,6 +45,15 @@ export function readRoutes(app: FastifyInstance, viewOf: ViewOf): void {
   app.get('/v1/identities', async (request): Promise<IdentityPage> => {
     const query = parse(IdentityQuery, request.query, 'query')
     return { identities: [...(await viewOf(request).reads.identities.list(query.tenant, query.search, query.limit))] }
+  })
+
+  app.get('/v1/blind-spots', async (request): Promise<BlindSpotAnswer> => {
+    const { tenant, identity, measure } = parse(BlindSpotQuery, request.query, 'query')
+    const { blindSpots } = viewOf(request).reads
+    if (measure === 'false') return { measured: blindSpots.of(tenant, identity) }
+    const measured = await blindSpots.measure(tenant, identity)
+    if (measured === null) throw notFound('identity')
+    return { measured }
   })
 
   // A wildcard, since identities may hold slashes and be longer than the router's limit for named parameters.

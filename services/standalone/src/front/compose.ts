@@ -5,7 +5,7 @@ import { DATA_LAYOUT } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
 import { createContext } from '../context.ts'
 import { httpPart } from '../http.ts'
-import { correlatorPart, deliveryPart, policyPart, trainerPart } from '../parts.ts'
+import { blindSpotsPart, correlatorPart, deliveryPart, policyPart, trainerPart } from '../parts.ts'
 import { announceInstance, prepareService, runParts, type Service, type ServiceHooks } from '../service.ts'
 import type { FrontConfig } from './config.ts'
 import { brokerObstacle, type FrontContext, kafkaPart, remoteDetectionPart, remoteStorePart } from './parts.ts'
@@ -53,6 +53,7 @@ export const startFront = async (config: FrontConfig, hooks: FrontHooks = {}): P
     correlatorPart(context),
     remoteStorePart(context),
     trainerPart(context),
+    blindSpotsPart(context),
   ]
   return runParts(context, parts, () => announceInstance(context, null))
 }

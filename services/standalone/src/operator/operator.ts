@@ -99,6 +99,7 @@ export const createOperator = (context: Context): Operator => {
       detection,
       storage,
       correlator: context.correlator,
+      blindSpots: context.blindSpots,
       removeRecords,
       clock,
       logger,

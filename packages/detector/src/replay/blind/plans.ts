@@ -56,8 +56,9 @@ export const plansOf = (all: Known): readonly Plan[] => {
   const sends = acts.filter(({ bytesOut = 0 }) => bytesOut > 0)
   const reads = acts.filter(({ bytesIn = 0 }) => bytesIn > 0)
   const usualSends = toUsualPlace(sends)
-  // Whoever sends nothing would have to do it with what it has.
-  const ownSends = usualSends.length > 0 ? usualSends : mostFrequent(acts)
+  const writes = sends.filter((act) => judged(known, act).write)
+  // By an act that is made for sending; whoever has none would have to do it with what it has.
+  const ownSends = mostFrequent([writes, sends, acts].find((some) => some.length > 0) ?? [])
   const ownReads = acts.filter((act) => !judged(known, act).write)
   return [
     ofBytes(known, 'volume_out', W.bytesOutHour, usualSends, (act, bytesOut) => ({ ...act, bytesOut })),

@@ -2,6 +2,7 @@ import type { AlertPage, EventPage, IdentityView } from '@plumbline/schemas'
 import { get, words } from '../api.ts'
 import { amount, clock, kindWords, maturityWords } from '../format.ts'
 import { Empty, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
+import { BlindSpotList } from '../parts/blind-spots.tsx'
 import { EventTable } from '../parts/event-table.tsx'
 import { Timeline } from '../parts/timeline.tsx'
 import { alertLink } from '../route.ts'
@@ -126,6 +127,10 @@ export function IdentityDetail({ tenant, id }: { tenant: string; id: string }) {
         <Shares title="Usually sends to" list={view.destinations} none="Nowhere outside." />
       </div>
       <p class="note">The last 30 days, without events that were reported and not learned.</p>
+      <section class="block">
+        <h3>What would be noticed</h3>
+        <BlindSpotList tenant={tenant} id={id} />
+      </section>
       <section class="block">
         <h3>Its alerts</h3>
         <Alerts tenant={tenant} id={id} />
