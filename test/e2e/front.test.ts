@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { shardOf } from '@plumbline/detector'
 import { createLogger } from '@plumbline/runtime'
-import type { ApiError, IngestAnswer, StatusView } from '@plumbline/schemas'
+import type { ApiError, AuditRecord, IngestAnswer, StatusView } from '@plumbline/schemas'
 import { loadFrontConfig, startFront } from '../../services/standalone/src/front/index.ts'
 import { loadStandaloneConfig, startStandalone } from '../../services/standalone/src/index.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
@@ -200,4 +200,40 @@ test('a verdict that a front left half done is finished by the next, and takes e
   )
   const said = (await readCommitted(cluster.kafka, cluster.names.feedback)).map(({ value }) => JSON.parse(value!.toString()) as unknown)
   assert.deepEqual(said, [feedback], 'told once, with it')
+})
+
+test('an announced change is in every partition once, also when it is sent again to the next front', { skip }, async (t) => {
+  const { cluster, front, start, dataDir } = await frontFor(t)
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const entry = { id: 'ci', tenant: 'default', publicKey: publicKey.export({ format: 'der', type: 'spki' }).toString('base64') }
+  mkdirSync(join(dataDir, 'keys'), { recursive: true })
+  writeFileSync(join(dataDir, 'keys', 'deploy-keys.json'), JSON.stringify({ keys: [entry] }))
+  const change = {
+    id: 'run-1',
+    what: { tools: '*' },
+    scope: { all: true },
+    from: new Date(NOW).toISOString(),
+    reason: 'New tools',
+    by: 'me',
+  }
+  const text = JSON.stringify(change)
+  const headers = { 'plumbline-key': 'ci', 'plumbline-signature': sign(null, Buffer.from(text), privateKey).toString('base64') }
+  const announce = async (url: string): Promise<number> =>
+    (await fetch(`${url}/v1/changes`, { method: 'POST', headers, body: text })).status
+  const statuses = await Promise.all([1, 2, 3].map(() => announce(front.url)))
+  assert.deepEqual(statuses.sort(), [200, 200, 201])
+  assert.deepEqual(await front.stop(), [])
+  const next = await start()
+  assert.equal(await announce(next.url), 200)
+  assert.deepEqual(await next.stop(), [])
+  const controls = (await readCommitted(cluster.kafka, cluster.names.events)).filter(({ key }) => key?.toString().startsWith('c:change:'))
+  assert.deepEqual(
+    controls.map(({ partition }) => partition).sort((a, b) => a - b),
+    Array.from({ length: SHARDS }, (_, shard) => shard),
+  )
+  const said = (await readCommitted(cluster.kafka, cluster.names.audit)).map(({ value }) => JSON.parse(value!.toString()) as AuditRecord)
+  assert.deepEqual(
+    said.filter(({ action }) => action === 'change.announce').map(({ actor, target }) => [actor, target]),
+    [['deploy key ci', 'run-1']],
+  )
 })

@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import { test, type TestContext } from 'node:test'
 import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
 import { createLogger } from '@plumbline/runtime'
-import { type ApiError, type AuditRecord, type ChangeAnswer, CHANGE_LIMITS, type ControlRecord } from '@plumbline/schemas'
+import { type Alert, type ApiError, type AuditRecord, type ChangeAnswer, CHANGE_LIMITS, type ControlRecord } from '@plumbline/schemas'
+import { until } from './alerting.testkit.ts'
 import { loadStandaloneConfig, startStandalone, type Standalone } from './index.ts'
 
 const SHARDS = 3
@@ -84,7 +85,7 @@ const request = (change: Record<string, unknown> = {}) => ({
   ...change,
 })
 
-/** What the log holds once the instance is down: control records by shard, and the audit log. */
+/** What the log holds once the instance is down: control records by shard, the audit log, and alerts. */
 const left = async (t: TestContext, dir: string) => {
   const log = await openEmbeddedLog({ dir: join(dir, 'log'), shards: SHARDS })
   t.after(() => log.close())
@@ -96,7 +97,8 @@ const left = async (t: TestContext, dir: string) => {
   const audit = (await log.outbox.read('audit', 0, 1e9))
     .map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as AuditRecord)
     .filter(({ action }) => action.startsWith('change'))
-  return { controls, audit }
+  const alerts = (await log.outbox.read('alerts', 0, 1e9)).map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as Alert)
+  return { controls, audit, alerts }
 }
 
 test('a signed announcement reaches every shard and the audit log once, however often and after whatever restart it is sent', async (t) => {
@@ -129,6 +131,38 @@ test('a signed announcement reaches every shard and the audit log once, however 
   assert.deepEqual(
     audit.map(({ actor, action, target, tenant }) => [actor, action, target, tenant]),
     [['deploy key ci', 'change.announce', 'run-1', 'default']],
+  )
+})
+
+test('what the detector makes of it: where a change was announced, tools that are exchanged unannounced are told', async (t) => {
+  const { dir, service, announce } = await site(t)
+  const send = async (ids: readonly string[], tools: string): Promise<number> => {
+    const events = ids.map((id) => ({
+      id,
+      time: Date.now(),
+      identity: { id: 'support-bot', kind: 'agent', version: { model: 'alpha-1', tools } },
+      action: 'kb.search',
+      resource: { class: 'kb' },
+    }))
+    const answer = await fetch(`${service.url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${service.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(events),
+    })
+    return answer.status
+  }
+  const many = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}-${i}`)
+  assert.equal(await send(many('before'), 'aaaa'), 202)
+  assert.equal((await announce(request()))[0], 201)
+  assert.equal(await send(many('pulled'), 'bbbb'), 202)
+  assert.equal((await announce(request({ what: { tools: 'cccc' } })))[0], 201)
+  assert.equal(await send(many('announced'), 'cccc'), 202)
+  await until(async () => /plumbline_events_scored_total 60/.test(await (await fetch(`${service.url}/metrics`)).text()))
+  await service.stop()
+  const { alerts } = await left(t, dir)
+  assert.deepEqual(
+    alerts.filter(({ activity, family }) => activity === 'create' && family === 'version_change').map(({ facts }) => facts.change),
+    [{ version: { model: 'alpha-1', tools: 'bbbb' }, sinceMs: 0, unannounced: ['tools'] }],
   )
 })
 
