@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { techniquesOf } from '@plumbline/detector'
+import { techniquesOf, WITHOUT_OWASP } from '@plumbline/detector'
 import { type AlertText, CAUSE_KINDS, FEATURES, INCIDENT_KINDS, REASON_FAMILIES } from '@plumbline/schemas'
 import { TECHNIQUES } from '../../services/correlator/src/core/words.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const SECTIONS = ['Intent', 'How it works', 'What the alert says', 'False positives', 'Triage', 'Techniques', 'Tests', 'Known gaps']
+const TECHNIQUE = /(AML\.T[\d.]+\d|\bT\d{4}(?:\.\d{3})?|\bASI\d{2}\b)/g
 const goldens = JSON.parse(readFileSync(at('packages/detector/src/8-alert/words.golden.json'), 'utf8')) as {
   readonly name: string
   readonly text: AlertText
@@ -37,7 +38,7 @@ test('the page of incidents has every section, each kind and cause, and the tech
   const kinds = [...(found.get('Intent') ?? '').matchAll(/^- `([a-z_]+)`/gm)].map((m) => m[1])
   assert.deepEqual(kinds, [...INCIDENT_KINDS])
   for (const cause of CAUSE_KINDS) assert.ok(found.get('How it works')?.includes(`\`${cause}\``), cause)
-  const techniques = [...(found.get('Techniques') ?? '').matchAll(/(AML\.T[\d.]+\d|\bT\d{4}(?:\.\d{3})?)/g)].map((m) => m[1])
+  const techniques = [...(found.get('Techniques') ?? '').matchAll(TECHNIQUE)].map((m) => m[1])
   assert.deepEqual(
     techniques,
     Object.values(TECHNIQUES).flatMap((list) => list.map(({ uid }) => uid)),
@@ -57,7 +58,10 @@ for (const family of REASON_FAMILIES)
       FEATURES.filter((f) => f.family === family).map((f) => f.name),
       'features',
     )
-    const techniques = [...(found.get('Techniques') ?? '').matchAll(/(AML\.T[\d.]+\d|\bT\d{4}(?:\.\d{3})?)/g)].map((m) => m[1])
+    const told = found.get('Techniques') ?? ''
+    const techniques = [...told.matchAll(TECHNIQUE)].map((m) => m[1])
+    const without = WITHOUT_OWASP[family]
+    assert.ok(without === undefined || told.includes(without), 'why there is no entry of OWASP')
     const expected = new Set([...techniquesOf([family], 'agent'), ...techniquesOf([family], 'user')].map((t) => t.uid))
     assert.deepEqual(techniques.toSorted(), [...expected].toSorted(), 'techniques')
     const quoted = found.get('What the alert says') ?? ''

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { techniquesOf } from '@plumbline/detector'
 import { REASON_FAMILIES } from '@plumbline/schemas'
 import fc from 'fast-check'
 import { z } from 'zod'
@@ -69,6 +70,7 @@ const DetectionFinding = z.object({
         version: z.string().regex(/^\d+\.\d+$/),
       }),
     ),
+    tags: z.array(z.strictObject({ name: z.string().min(1), values: z.array(z.string().min(1)).min(1) })).optional(),
     related_events: z.array(z.object({ uid: z.string().min(1) })),
     related_events_count: z.number().int().min(1),
     created_time: ms,
@@ -98,6 +100,17 @@ test('an alert of any family, severity and activity is a valid OCSF 1.8 Detectio
         const finding = DetectionFinding.parse(JSON.parse(JSON.stringify(toOcsf(alertFor(1, { family, severity, activity }), product))))
         assert.equal(finding.type_uid, 200_400 + finding.activity_id)
       }
+})
+
+test('entries of OWASP are tags: attacks are for the matrices of MITRE', () => {
+  const techniques = [...techniquesOf(['toxic_flow'], 'agent')]
+  const { finding_info: info } = DetectionFinding.parse(toOcsf({ ...alertFor(1), techniques }, product))
+  assert.deepEqual(info.tags, [{ name: 'OWASP Top 10 for Agentic Applications 2026', values: ['ASI01 Agent Goal Hijack'] }])
+  assert.deepEqual(
+    info.attacks.map(({ technique }) => technique.uid),
+    techniques.slice(0, -1).map(({ uid }) => uid),
+  )
+  assert.equal(DetectionFinding.parse(toOcsf({ ...alertFor(1), techniques: [] }, product)).finding_info.tags, undefined)
 })
 
 test('id, revision, observed against usual and technique stand where a SIEM looks for them', () => {

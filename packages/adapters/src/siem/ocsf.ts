@@ -104,10 +104,19 @@ const findingInfo = (alert: Alert): Record<string, unknown> => ({
     ...analyticType(alert),
     version: alert.replay.detectorVersion,
   },
-  attacks: alert.techniques.map((t) => ({ technique: { uid: t.uid, name: t.name }, version: MATRIX_VERSIONS[t.framework] })),
+  attacks: alert.techniques
+    .filter(({ framework }) => framework !== 'OWASP')
+    .map((t) => ({ technique: { uid: t.uid, name: t.name }, version: MATRIX_VERSIONS[t.framework] })),
+  ...owaspTags(alert),
   related_events_count: Math.max(1, alert.count),
   related_events: alert.evidence.map((p) => ({ uid: `${p.topic}/${p.shard}/${p.offset}` })),
 })
+
+/** `attacks` is for the matrices of MITRE; entries of other lists are tags. */
+const owaspTags = ({ techniques }: Alert): Record<string, unknown> => {
+  const values = techniques.filter(({ framework }) => framework === 'OWASP').map(({ uid, name }) => `${uid} ${name}`)
+  return values.length === 0 ? {} : { tags: [{ name: `OWASP Top 10 for Agentic Applications ${MATRIX_VERSIONS.OWASP}`, values }] }
+}
 
 /** What spoke: a rule, or the score; and that is learned only once there is a model. */
 const analyticType = ({ critical, facts }: Alert): Record<string, unknown> => {

@@ -7,6 +7,7 @@ type Causes = Pick<Incident, 'cause' | 'also'>
 
 const atlas = (uid: string, name: string): Technique => ({ uid, name, framework: 'ATLAS' })
 const attack = (uid: string, name: string): Technique => ({ uid, name, framework: 'ATT&CK' })
+const owasp = (uid: string, name: string): Technique => ({ uid, name, framework: 'OWASP' })
 
 /** What each kind is consistent with. */
 export const TECHNIQUES = {
@@ -14,9 +15,18 @@ export const TECHNIQUES = {
     atlas('AML.T0051.001', 'LLM Prompt Injection: Indirect'),
     atlas('AML.T0086', 'Exfiltration via AI Agent Tool Invocation'),
     attack('T1567', 'Exfiltration Over Web Service'),
+    owasp('ASI01', 'Agent Goal Hijack'),
   ],
-  shared_source: [attack('T1078', 'Valid Accounts'), attack('T1550', 'Use Alternate Authentication Material')],
-  common_cause: [attack('T1195', 'Supply Chain Compromise')],
+  shared_source: [
+    attack('T1078', 'Valid Accounts'),
+    attack('T1550', 'Use Alternate Authentication Material'),
+    owasp('ASI03', 'Identity and Privilege Abuse'),
+  ],
+  common_cause: [
+    attack('T1195', 'Supply Chain Compromise'),
+    owasp('ASI04', 'Agentic Supply Chain Vulnerabilities'),
+    owasp('ASI08', 'Cascading Failures'),
+  ],
 } as const satisfies Readonly<Record<Incident['kind'], readonly Technique[]>>
 
 const NAMES: Readonly<Record<Incident['cause']['kind'], string>> = {

@@ -46,6 +46,7 @@ function Observed({ alert }: { alert: AlertView }) {
 /** Only well-formed ids become links: an id is data. */
 function techniqueLink(technique: Technique): string | undefined {
   if (/^AML\.T\d{4}(\.\d{3})?$/.test(technique.uid)) return `https://atlas.mitre.org/techniques/${technique.uid}`
+  if (/^ASI\d{2}$/.test(technique.uid)) return 'https://genai.owasp.org/resource/owasp-top-10-for-agentic-applications-for-2026/'
   const attack = /^T(\d{4})(?:\.(\d{3}))?$/.exec(technique.uid)
   return attack === null ? undefined : `https://attack.mitre.org/techniques/T${attack[1]}/${attack[2] === undefined ? '' : `${attack[2]}/`}`
 }
