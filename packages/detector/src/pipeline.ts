@@ -14,6 +14,7 @@ import { nameFeatures, originFeatures } from './3-features/names.ts'
 import { roleFeature } from './3-features/roles.ts'
 import type { GroupStats } from './state/groups.ts'
 import { ACTIONS, COUNTRIES, H, SLOT_BYTES } from './state/layout.ts'
+import { runBefore } from './state/runs.ts'
 import { learn } from './4-baseline/learn.ts'
 import { observe } from './4-baseline/observe.ts'
 import { groupOf } from './4-baseline/peers.ts'
@@ -145,7 +146,9 @@ const isOdd = (w: Work): boolean =>
 
 /** What an announced change was expected to bring makes nothing that follows in its session more suspicious. */
 const countAsUsual = (w: Work): void => {
-  if (w.modelled && w.unusual) w.unusualAfter -= ONE_UNUSUAL
+  if (!w.modelled) return
+  if (w.unusual) w.unusualAfter -= ONE_UNUSUAL
+  w.runAfter = runBefore(w)
 }
 
 /** 9. Score first, learn after: context always, baseline only what was neither alerted, late, repeated nor frozen. */

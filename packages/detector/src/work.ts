@@ -136,6 +136,8 @@ export class Work {
   unusual = false
   /** Fading count of unusual events in the session, this one included; see 6-score/evidence. */
   unusualAfter = 0
+  /** How odd the last acts of the session were, this one included, 0 to 255; see 6-score/evidence. */
+  runAfter = 0
   /** −log10 of the tail of the event by itself, and of the event in its session. */
   eventTail = 0
   tailLog10 = 0

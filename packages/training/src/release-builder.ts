@@ -1,4 +1,5 @@
 import {
+  actNats,
   CATALOGUE_HASH,
   configHash,
   createAutoencoder,
@@ -8,6 +9,7 @@ import {
   log1p,
   packGroup,
   packRelease,
+  runAfter,
   sha256Hex,
   sumSurprise,
   tailLog10,
@@ -170,11 +172,15 @@ export const declustered = (scores: Float32Array, { alerted, groups }: Pick<Rele
 /** Each recorded event's evidence with its session, as the detector accumulates it. */
 export const inSessions = (scores: Float32Array, calibration: Float32Array, groups: Uint32Array): Float32Array => {
   const unusual = new Map<number, number>()
+  const runs = new Map<number, number>()
   return scores.map((s, i) => {
     const tail = tailLog10(calibration, s)
-    const before = unusual.get(groups[i]!) ?? 0
-    unusual.set(groups[i]!, unusualAfter(before, tail >= UNUSUAL_TAIL))
-    return evidenceOf(tail, before)
+    const group = groups[i]!
+    const before = unusual.get(group) ?? 0
+    const run = runs.get(group) ?? 0
+    unusual.set(group, unusualAfter(before, tail >= UNUSUAL_TAIL))
+    runs.set(group, runAfter(run, tail))
+    return evidenceOf(tail, before, run)
   })
 }
 
@@ -230,22 +236,33 @@ const thin = (rows: Float32Array): Float32Array => {
 
 /** Shares of recorded rows below what counts as usual, and below what counts as rare. */
 const USUAL = [0.95, 0.99] as const
-const LEAST_SCALE = 0.3
+/** Surprises are nats: what differs by less than one is told apart by chance, however narrow the history was. */
+const LEAST_SCALE = 1
 
-/** Per level: each feature's quantile, then each feature's mean excess beyond it, the scale of the sum of surprise. */
+/** Per level: each feature's quantile, then each feature's mean excess beyond it, the scale of the sum of surprise; at the end the same of whole acts. */
 const usualOf = (rows: Float32Array): Float32Array => {
   const n = rows.length / FEATURE_COUNT
-  const out = new Float32Array(2 * USUAL.length * FEATURE_COUNT)
+  const out = new Float32Array(2 * USUAL.length * (FEATURE_COUNT + 1))
   const column = new Float32Array(n)
-  for (let f = 0; f < FEATURE_COUNT; f++) {
-    for (let i = 0; i < n; i++) column[i] = rows[i * FEATURE_COUNT + f]!
+  const measure = (of: (row: number) => number, put: (kind: number, value: number) => void): void => {
+    for (let i = 0; i < n; i++) column[i] = of(i)
     column.sort()
     USUAL.forEach((share, level) => {
       const usual = n < 20 ? 3 : column[Math.floor(n * share)]!
-      out[2 * level * FEATURE_COUNT + f] = usual
-      out[(2 * level + 1) * FEATURE_COUNT + f] = meanExcess(column, usual)
+      put(2 * level, usual)
+      put(2 * level + 1, meanExcess(column, usual))
     })
   }
+  for (let f = 0; f < FEATURE_COUNT; f++) {
+    measure(
+      (row) => rows[row * FEATURE_COUNT + f]!,
+      (kind, value) => void (out[kind * FEATURE_COUNT + f] = value),
+    )
+  }
+  measure(
+    (row) => actNats(rows.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT)),
+    (kind, value) => void (out[2 * USUAL.length * FEATURE_COUNT + kind] = value),
+  )
   return out
 }
 

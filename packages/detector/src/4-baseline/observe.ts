@@ -3,6 +3,7 @@ import { N, S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
 import { LARGE_SEND, markLargeSend } from '../state/ramp.ts'
 import { observeRoles } from '../state/roles.ts'
+import { observeRun } from '../state/runs.ts'
 import { keepParts } from '../state/version-parts.ts'
 import { fingerprint } from '../state/tables.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
@@ -149,6 +150,7 @@ const observeSession = (w: Work): void => {
   u16[(s + SE.foreign) >> 1] = Math.min(65_535, w.foreignAfter)
   u32[(s + SE.lastS) >> 2] = Math.max(nowS, u32[(s + SE.lastS) >> 2]!)
   u32[(s + SE.lastAction) >> 2] = w.action
+  observeRun(w)
   const place = w.base + PLACES + (s - w.base - SESSIONS) / SESSION_BYTES
   if (w.destination !== 0) u8[place] = w.place
   else if (w.sessionIsNew) u8[place] = 0

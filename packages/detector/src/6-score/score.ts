@@ -1,8 +1,10 @@
 import { FEATURE_COUNT, FEATURES } from '@plumbline/schemas'
 import { SE } from '../state/layout.ts'
 import { fastLog1p as log1p } from '../math/fast-ln.ts'
+import { indexOf } from '../state/index-of.ts'
+import { runBefore } from '../state/runs.ts'
 import type { Work } from '../work.ts'
-import { evidenceOf, UNUSUAL_TAIL, unusualAfter } from './evidence.ts'
+import { evidenceOf, runAfter, UNUSUAL_TAIL, unusualAfter } from './evidence.ts'
 import { MAX_TAIL_LOG10, tailLog10 } from './calibration.ts'
 
 /** Surprise features by index, and whether they compare with the identity itself (then maturity weighs them). */
@@ -29,7 +31,8 @@ const UNMODELLED_SLOPE = 0.35
  * how far it usually goes beyond them, compressed by log(1 + e) because features that say the same thing rise together. Own
  * baselines are weighed by maturity (itself a feature). Fills the contributions. Also used on recorded rows, so that
  * training and scoring cannot differ.
- * @param usual per level: per feature the quantile, then per feature the scale; null before the first release
+ * @param usual per level: per feature the quantile, then per feature the scale; then the same four of whole acts; null before
+ * the first release
  */
 export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Float32Array): number => {
   c.fill(0)
@@ -45,13 +48,41 @@ export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Floa
     c[i] = weighed
     sum += weighed
   }
+  return usual !== null && usual.length > OF_THE_ACT ? sum + wholeAct(x, usual, c) : sum
+}
+
+const beyond = (usual: Float32Array, i: number, value: number, excess: number): number =>
+  nats(excess, usual[FEATURE_COUNT + i]!, value - usual[2 * FEATURE_COUNT + i]!, usual[3 * FEATURE_COUNT + i]!)
+
+/** What exceeds the first level, and what the second, each in units of how far it usually goes, compressed. */
+const nats = (excess: number, scale: number, further: number, furtherScale: number): number => {
+  const first = log1p(excess / scale)
+  return further <= 0 ? first / LEVELS : (first + log1p(further / furtherScale)) / LEVELS
+}
+
+/** What an act is made of: who, what, to where, from where, and how it ended. */
+const PARTS = Int32Array.from(['action_own', 'identity_new', 'outcome_own', 'source_own', 'destination_own'], indexOf)
+/** Where a release has the usual of whole acts: quantile and scale of either level, behind those of the features. */
+const OF_THE_ACT = 4 * FEATURE_COUNT
+
+/** Improbability of the act as a whole, nats: that of its parts, taken for independent, adds up. */
+export const actNats = (x: Float32Array): number => {
+  let sum = 0
+  for (let k = 0; k < PARTS.length; k++) sum += x[PARTS[k]!]!
   return sum
 }
 
-const beyond = (usual: Float32Array, i: number, value: number, excess: number): number => {
-  const further = value - usual[2 * FEATURE_COUNT + i]!
-  const first = log1p(excess / usual[FEATURE_COUNT + i]!)
-  return further <= 0 ? first / LEVELS : (first + log1p(further / usual[3 * FEATURE_COUNT + i]!)) / LEVELS
+/**
+ * The act as a whole beyond what is usual of acts, and into the contributions by what its parts have in it: a call that is rare,
+ * refused and from a seldom used network is rarer than each of these, though each may be within its usual.
+ */
+const wholeAct = (x: Float32Array, usual: Float32Array, c: Float32Array): number => {
+  const value = actNats(x)
+  const excess = value - usual[OF_THE_ACT]!
+  if (excess <= 0) return 0
+  const weighed = nats(excess, usual[OF_THE_ACT + 1]!, value - usual[OF_THE_ACT + 2]!, usual[OF_THE_ACT + 3]!)
+  for (let k = 0; k < PARTS.length; k++) c[PARTS[k]!]! += (weighed * x[PARTS[k]!]!) / value
+  return weighed
 }
 
 /**
@@ -69,6 +100,7 @@ export const score = (w: Work): null => {
     w.tailLog10 = w.eventTail
     w.unusual = w.eventTail >= UNUSUAL_TAIL
     w.unusualAfter = 0
+    w.runAfter = 0
     w.score = scoreOf(w.tailLog10, w.joint)
     return null
   }
@@ -80,8 +112,10 @@ export const score = (w: Work): null => {
   w.unusual = w.eventTail >= UNUSUAL_TAIL
   if (w.eventTail >= WORTH_EXPLAINING) addErrors(w.contributions, net.errors)
   const before = w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.unusual) >> 1]!
+  const run = runBefore(w)
   w.unusualAfter = unusualAfter(before, w.unusual)
-  const evidence = evidenceOf(w.eventTail, before)
+  w.runAfter = runAfter(run, w.eventTail)
+  const evidence = evidenceOf(w.eventTail, before, run)
   w.tailLog10 = tailLog10(release.evidence, evidence)
   w.score = scoreOf(w.tailLog10, w.joint)
   return null

@@ -41,7 +41,7 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   if (
     header.peerGroups.length > MAX_GROUPS ||
     joint.length < 5 ||
-    typical.length !== 4 * FEATURE_COUNT ||
+    (typical.length !== 4 * FEATURE_COUNT && typical.length !== 4 * FEATURE_COUNT + 4) ||
     (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)
   ) {
     throw new PlumblineError('RELEASE_INVALID', `Release ${header.id} has sections of the wrong size.`)

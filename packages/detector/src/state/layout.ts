@@ -90,6 +90,8 @@ export const A = {
 } as const
 
 export const HOURS = 448 // 168 × u8, days with activity in that hour of the week
+/** Per open session how odd its last acts were, see 6-score/evidence. */
+export const RUNS = 616 // 4 × u8
 export const HOURS_TOTAL = 620 // f32
 /** Per open session the indexes + 1 of the two peer groups it is held against, see 3-features/roles; 0 none. */
 export const ROLES = 624 // 4 × 2 × u8
