@@ -31,6 +31,9 @@ const exec = (ready, command, args, options = {}) =>
 
 const node = (ready, args, options) => exec(ready, ready.node, [...QUIET, ...args], options)
 
+/** With a channel that closes when this process is killed: the child ends then, as services/cli/src/launcher.ts says. */
+const service = (ready, args, options) => node(ready, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], ...options })
+
 /** Runs steps in order up to the first that fails. */
 const each = async (steps) => {
   for (const step of steps) {
@@ -61,11 +64,11 @@ const script = (ready, path, args) => {
 }
 
 const TARGETS = {
-  start: (ready, args) => each([() => buildPage(ready), () => node(ready, ['services/cli/src/main.ts', 'up', ...args])]),
+  start: (ready, args) => each([() => buildPage(ready), () => service(ready, ['services/cli/src/main.ts', 'up', ...args])]),
   plumbline: (ready, args) =>
     each([
       () => (showsPage(args) ? buildPage(ready) : 0),
-      () => node(ready, [at('services/cli/src/main.ts'), ...args], { cwd: process.cwd() }),
+      () => service(ready, [at('services/cli/src/main.ts'), ...args], { cwd: process.cwd() }),
     ]),
   test: (ready, args) => {
     const { flags, files } = findTests(ROOT, args)

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { describeError } from './output.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
+import { endWithLauncher } from './launcher.ts'
 import { createProgram } from './program.ts'
 
 /** `plumbline … | head` closes our output; that ends the work and is no error. */
@@ -25,5 +26,6 @@ const main = async (argv: readonly string[]): Promise<number> => {
 /** What a command that failed leaves open, like a connection that does not end, keeps the process this long at most. */
 const LINGER_MS = 2_000
 
+endWithLauncher()
 process.exitCode = await main(process.argv.slice(2))
 if (process.exitCode !== EXIT.ok) setTimeout(() => process.exit(), LINGER_MS).unref()
