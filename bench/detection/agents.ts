@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createGunzip } from 'node:zlib'
 import type { Table } from '../lib/result.ts'
+import { bootstrap, mean } from '../lib/numbers.ts'
 import { CACHE, hashOf, sharedData } from '../lib/paths.ts'
 import { auroc } from './adbench.ts'
 import { averagePrecision } from './company.ts'
+import { peerScores, peersLeftOut } from './peer-rows.ts'
 import { evaluateVectors, PARTS, type Scored, surpriseWithout } from './vectors.ts'
 
 const SPLITS = ['unseen', 'seen'] as const
@@ -59,19 +61,33 @@ const worst = (rows: readonly Scored[], score: (row: Scored) => number): Map<str
   return best
 }
 
+/** Which names collide in the tables depends on the key that they are hashed with. */
+const OTHER_KEYS = [1, 2]
+/** Place of the interval among what `judge` gives. */
+const INTERVAL = 4
+
 /** A: hijacked against benign. B: against benign and resisted. Recall at a threshold that 1 % or 5 % of benign sessions pass. */
-const judge = (sessions: readonly Session[], scores: ReadonlyMap<string, number>): readonly number[] => {
+const judge = (sessions: readonly Session[], scores: ReadonlyMap<string, number>): readonly (number | string)[] => {
   const of = (s: Session): number => scores.get(s.name) ?? -1e9
   const area = (among: readonly Session[]): number => auroc(Float32Array.from(among, of), (i) => among[i]!.klass === 'hijacked') / 100
   const benign = sessions.filter((s) => s.klass === 'benign').map(of)
   const hijacked = sessions.filter((s) => s.klass === 'hijacked').map(of)
   benign.sort((a, b) => b - a)
-  const recallAt = (share: number): number => {
+  const foundAt = (share: number): readonly number[] => {
     const threshold = benign[Math.min(benign.length - 1, Math.floor(share * (benign.length - 1)))]!
-    return hijacked.filter((x) => x > threshold).length / hijacked.length
+    return hijacked.map((x) => (x > threshold ? 1 : 0))
   }
+  const found = foundAt(0.05)
+  const [low, high] = bootstrap(found)
   const stream = sessions.filter((s) => s.inStream).map((s) => ({ score: of(s), positive: s.klass === 'hijacked' }))
-  return [area(sessions.filter((s) => s.klass !== 'resisted')), area(sessions), recallAt(0.01), recallAt(0.05), averagePrecision(stream)]
+  return [
+    area(sessions.filter((s) => s.klass !== 'resisted')),
+    area(sessions),
+    mean(foundAt(0.01)),
+    mean(found),
+    `${low.toFixed(2)}–${high.toFixed(2)}`,
+    averagePrecision(stream),
+  ]
 }
 
 /** A deterministic stand-in for chance: the order of the names' hashes. */
@@ -81,17 +97,28 @@ const byChance = (name: string): number => Number.parseInt(hashOf(name).slice(0,
 const splitRows = async (folder: string, split: Split): Promise<(string | number | null)[][]> => {
   const sessions = await sessionsOf(folder, split)
   const file = (part: string): string => join(folder, `dailylife_replay_${split}_${part}.jsonl.gz`)
-  const run = async (level: string, part = 'test', learn: 'frozen' | 'online' = 'frozen') =>
-    evaluateVectors(await atLevel(file('train'), level), await atLevel(file(part), level), learn)
+  const run = async (level: string, part = 'test', learn: 'frozen' | 'online' = 'frozen', seed = 0) =>
+    evaluateVectors(await atLevel(file('train'), level), await atLevel(file(part), level), learn, seed)
   const full = await run('L2')
   const row = (name: string, scores: ReadonlyMap<string, number>) => [split, name, ...judge(sessions, scores)]
   const by = (name: string, score: (r: Scored) => number) => row(name, worst(full.rows, score))
   const lengths = new Map<string, number>()
   for (const { session } of full.rows) lengths.set(session, (lengths.get(session) ?? 0) + 1)
   const ours = by('Plumbline, L2', (r) => r.score)
+  const others: (readonly (number | string | null)[])[] = []
+  for (const seed of OTHER_KEYS)
+    others.push(
+      judge(
+        sessions,
+        worst((await run('L2', 'test', 'frozen', seed)).rows, (r) => r.score),
+      ),
+    )
+  const overKeys = [ours.slice(2), ...others]
+  const mean3 = overKeys[0]!.map((_, i) => (i === INTERVAL ? null : mean(overKeys.map((one) => one[i] as number))))
   const rows = [
     row('perfect', new Map(sessions.map((s) => [s.name, s.klass === 'hijacked' ? 1 : 0]))),
     ours,
+    [split, `Plumbline, L2, mean of ${overKeys.length} hash keys`, ...mean3],
     ...(await Promise.all(
       ['L1', 'L0'].map(async (level) =>
         row(
@@ -105,6 +132,10 @@ const splitRows = async (folder: string, split: Split): Promise<(string | number
     ...Object.entries(PARTS).map(([part, leftOut]) =>
       by(`sum of surprise without ${part}`, (r) => surpriseWithout(r, full.typical, leftOut)),
     ),
+    ...[...peerScores(full)].map(([name, scores]) => {
+      const of = new Map(full.rows.map((r, i) => [r, scores[i]!]))
+      return by(name, (r) => of.get(r)!)
+    }),
     row('session length (trivial)', lengths),
     row('random', new Map(sessions.map((s) => [s.name, byChance(s.name)]))),
     row('null (all equal)', new Map(sessions.map((s) => [s.name, 0]))),
@@ -114,6 +145,7 @@ const splitRows = async (folder: string, split: Split): Promise<(string | number
     rows.push([
       split,
       `Plumbline, L2, ${learn} on the stream`,
+      null,
       null,
       null,
       null,
@@ -133,11 +165,12 @@ export const agentsTable = async (): Promise<Table | null> => {
   for (const split of SPLITS) rows.push(...(await splitRows(folder, split)))
   return {
     title: 'Hijacked agents (agentdyn)',
-    columns: ['split', 'detector', 'AUROC A', 'AUROC B', 'recall at 1 %', 'recall at 5 %', 'AP on the stream'],
+    columns: ['split', 'detector', 'AUROC A', 'AUROC B', 'recall at 1 %', 'recall at 5 %', '95 % of sessions drawn', 'AP on the stream'],
     rows,
     notes: [
       'Baselines frozen unless said; a session scores as its worst call. A: hijacked against benign sessions; B: against benign ones and those that resisted.',
       'References published with the data (A on unseen, seen): isolation forest on tool counts .625, .680; first-seen tool, bigram, destination .801, .933; a supervised model on simple features .84 unseen.',
+      ...peersLeftOut(),
     ],
   }
 }

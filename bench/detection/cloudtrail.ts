@@ -5,6 +5,7 @@ import { hashOf, sharedData } from '../lib/paths.ts'
 import type { Table } from '../lib/result.ts'
 import { auroc } from './adbench.ts'
 import { averagePrecision } from './company.ts'
+import { peerScores, peersLeftOut } from './peer-rows.ts'
 import { evaluateVectors, PARTS, type Scored, surpriseWithout } from './vectors.ts'
 
 const labelsOf = async (path: string): Promise<boolean[]> => {
@@ -19,7 +20,8 @@ export const cloudtrailTable = async (): Promise<Table | null> => {
   const test = sharedData('cloudtrail', 'test.jsonl.gz')
   if (train === null || test === null) return null
   const labels = await labelsOf(test)
-  const { rows, typical } = await evaluateVectors(train, test, 'frozen')
+  const evaluated = await evaluateVectors(train, test, 'frozen')
+  const { rows, typical } = evaluated
   if (rows.length !== labels.length) throw new Error(`${rows.length} of ${labels.length} events were scored`)
   const row = (name: string, score: (r: Scored, i: number) => number): (string | number | null)[] => {
     const scores = rows.map(score)
@@ -45,11 +47,12 @@ export const cloudtrailTable = async (): Promise<Table | null> => {
       ...Object.entries(PARTS).map(([part, leftOut]) =>
         row(`sum of surprise without ${part}`, (r) => surpriseWithout(r, typical, leftOut)),
       ),
+      ...[...peerScores(evaluated)].map(([name, scores]) => row(name, (_, i) => scores[i]!)),
       ['action rarity per identity (reference)', 0.875, 0.54],
       row('session length so far (trivial)', (_, i) => length[i]!),
       row('random', (_, i) => Number.parseInt(hashOf(i).slice(0, 8), 16)),
       row('null (all equal)', () => 0),
     ],
-    notes: ['Baselines frozen after the benign file; the two files lie in the same forty minutes.'],
+    notes: ['Baselines frozen after the benign file; the two files lie in the same forty minutes.', ...peersLeftOut()],
   }
 }

@@ -1,5 +1,4 @@
 // Role swaps: an identity does for one session what another role does, with a role that shares at least half of its tools.
-import { createHash } from 'node:crypto'
 import { canonicalEvent } from '@plumbline/detector'
 import { alikeRoles, type GenerateOptions, generate, scriptsOf } from '@plumbline/generator'
 import { DEFAULT_DETECTION_CONFIG, Event, FEATURE_INDEX } from '@plumbline/schemas'
@@ -7,7 +6,7 @@ import { Learner } from '../../services/cli/src/evaluate/learner.ts'
 import { bootstrap, random } from '../lib/numbers.ts'
 import type { Table } from '../lib/result.ts'
 import { auroc } from './adbench.ts'
-import type { Scored } from './vectors.ts'
+import { masterKeyOf, type Scored } from './vectors.ts'
 
 const SEEDS = [241, 242, 243]
 const LEAST_SHARED = 0.5
@@ -27,7 +26,6 @@ const companyOf = (seed: number): GenerateOptions => ({
   eventsPerIdentityDay: 60,
   attacks: 'none',
 })
-const masterKeyOf = (seed: number): Uint8Array => createHash('sha256').update(`plumbline bench, seed ${seed}`).digest().subarray(0, 16)
 
 type Company = readonly Event[]
 
@@ -51,7 +49,11 @@ const swapped = (victim: Event, donor: Event, time: number): Event => {
 }
 
 /** The company with one judged session of every identity that has an alike role replaced by a session of that role. */
-const withSwaps = (events: Company, judgedFrom: number, seed: number): { readonly events: Company; readonly swaps: ReadonlySet<string> } => {
+const withSwaps = (
+  events: Company,
+  judgedFrom: number,
+  seed: number,
+): { readonly events: Company; readonly swaps: ReadonlySet<string> } => {
   const draw = random(seed)
   const sessions = [...sessionsOf(events).values()].filter((s) => s.length >= LEAST_CALLS && s[0]!.time >= judgedFrom)
   const roleOf = (s: readonly Event[]): string => s[0]!.peerGroup ?? ''
@@ -135,7 +137,9 @@ const DETECTORS: readonly (readonly [string, (rows: readonly Judged[]) => number
   ['session length (trivial)', (rows) => rows.length],
 ]
 
-export const roleSwaps = async (): Promise<ReadonlyMap<string, { readonly found: readonly number[]; readonly areas: readonly number[] }>> => {
+export const roleSwaps = async (): Promise<
+  ReadonlyMap<string, { readonly found: readonly number[]; readonly areas: readonly number[] }>
+> => {
   const byDetector = new Map(DETECTORS.map(([name]) => [name, { found: [] as number[], areas: [] as number[] }]))
   for (const seed of SEEDS) {
     const life = [...generate(companyOf(seed))].map(({ event }) => Event.parse(event))

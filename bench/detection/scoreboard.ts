@@ -5,9 +5,16 @@ import { ROOT } from '../lib/paths.ts'
 import type { Table } from '../lib/result.ts'
 import { agentsTable } from './agents.ts'
 import { cloudtrailTable } from './cloudtrail.ts'
+import { companyTable, levelsTable } from './levels.ts'
 import { rolesTable } from './roles.ts'
 
-const SETS: Readonly<Record<string, () => Promise<Table | null>>> = { agentdyn: agentsTable, cloudtrail: cloudtrailTable, roles: rolesTable }
+const SETS: Readonly<Record<string, () => Promise<Table | null>>> = {
+  agentdyn: agentsTable,
+  cloudtrail: cloudtrailTable,
+  roles: rolesTable,
+  company: companyTable,
+  levels: levelsTable,
+}
 
 const cell = (value: string | number | null | undefined): string =>
   value === null || value === undefined ? '–' : typeof value === 'number' ? value.toFixed(3) : value

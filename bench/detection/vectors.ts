@@ -15,17 +15,21 @@ export interface Scored {
 
 export interface Evaluated {
   readonly rows: readonly Scored[]
+  /** Vectors of A, one after the other, that a model may be trained on. */
+  readonly training: Float32Array
   /** What the release calls usual, by which surprises are summed. */
   readonly typical: Float32Array
 }
 
-const MASTER_KEY = createHash('sha256').update('plumbline bench, seed 0').digest().subarray(0, 16)
+/** The key that names are hashed with: which of them collide depends on it. */
+export const masterKeyOf = (seed: number): Uint8Array =>
+  createHash('sha256').update(`plumbline bench, seed ${seed}`).digest().subarray(0, 16)
 
 type Row = Scored & { readonly offset: number }
 
 /** `plumbline evaluate --train A --test B` with the vectors kept. Sessions of A and B must differ by name. One tenant. */
-export const evaluateVectors = async (train: string, test: string, learn: 'frozen' | 'online'): Promise<Evaluated> => {
-  const learner = new Learner({ config: DEFAULT_DETECTION_CONFIG, masterKey: MASTER_KEY, trains: false })
+export const evaluateVectors = async (train: string, test: string, learn: 'frozen' | 'online', seed = 0): Promise<Evaluated> => {
+  const learner = new Learner({ config: DEFAULT_DETECTION_CONFIG, masterKey: masterKeyOf(seed), trains: false })
   const { instance } = learner
   const append = async (path: string, drain: () => unknown, suffix: string): Promise<void> => {
     for await (const record of readEvents(path)) {
@@ -40,6 +44,7 @@ export const evaluateVectors = async (train: string, test: string, learn: 'froze
   await append(train, () => learner.step(), 'A ')
   const tenants = [...learner.histories.keys()]
   if (tenants.length !== 1) throw new Error(`${train} has ${tenants.length} tenants`)
+  const training = learner.histories.get(tenants[0]!)!.forTraining.rows.slice()
   const release = await learner.train(tenants[0]!)
   instance.flush()
   if (learn === 'frozen') instance.freeze()
@@ -49,7 +54,7 @@ export const evaluateVectors = async (train: string, test: string, learn: 'froze
       rows.push({ session: session.slice(2), score, surprise, reconstruction, features: features.slice() })
   }
   await append(test, keep, 'B ')
-  return { rows, typical: unpackRelease(instance.artifactOf(release)!).section('typical') }
+  return { rows, training, typical: unpackRelease(instance.artifactOf(release)!).section('typical') }
 }
 
 /** Parts of the sum of surprise that a row of the board leaves out, by the names of their features. */

@@ -1,5 +1,4 @@
 // Peers a user would pick instead, on the very vectors that our detector made: River HalfSpaceTrees, PyOD AutoEncoder.
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FEATURE_COUNT, FEATURES } from '@plumbline/schemas'
@@ -9,9 +8,10 @@ import { companyOf, SEEDS } from '../detection/generated.ts'
 import { corpusOf, Recorder } from '../lib/corpus.ts'
 import { drive, noTotals, openDetector } from '../lib/drive.ts'
 import { mean, median, random } from '../lib/numbers.ts'
-import { CACHE, ROOT } from '../lib/paths.ts'
+import { CACHE } from '../lib/paths.ts'
 import { releaseOf } from '../lib/release.ts'
 import type { Measured } from '../lib/result.ts'
+import { python, setup } from './python.ts'
 
 /** Rows before the judged days that River reads: its windows of 250 forget anything older. */
 const RIVER_BEFORE = 10_000
@@ -20,40 +20,6 @@ const MOST_TRAINING = 30_000
 const COLD = 20_000
 const SPEED_ROWS = 15_000
 const SPEED_REPS = 3
-
-const libraries = [
-  'usr/lib/x86_64-linux-gnu',
-  'usr/lib',
-  'usr/lib/x86_64-linux-gnu/blas',
-  'usr/lib/x86_64-linux-gnu/lapack',
-  'lib/x86_64-linux-gnu',
-]
-const setup = (what: 'river' | 'pyod'): string | null => {
-  try {
-    process.stderr.write(`Python environment for ${what} …\n`)
-    execFileSync('bash', [join(ROOT, 'bench/peers/setup.sh'), what], { stdio: ['ignore', 'ignore', 'inherit'], timeout: 600_000 })
-    return null
-  } catch {
-    return what === 'river' ? 'River could not be installed (needs Python 3 and PyPI)' : 'no CPU build of torch to be had here'
-  }
-}
-
-interface PeerRun {
-  readonly events_per_s: number
-  readonly cpu_events_per_s?: number
-  readonly fit_s?: number
-}
-
-const python = (venv: string, script: string, args: readonly (string | number)[]): PeerRun => {
-  const env: NodeJS.ProcessEnv = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' }
-  if (venv === 'venv-pyod') env['LD_LIBRARY_PATH'] = libraries.map((l) => join(CACHE, 'debroot', l)).join(':')
-  const out = execFileSync(join(CACHE, venv, 'bin/python'), [join(ROOT, 'bench/peers', script), ...args.map(String)], {
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  return JSON.parse(out.trim().split('\n').at(-1)!) as PeerRun
-}
 
 const SURPRISES = FEATURES.flatMap((f, i) => (f.surprise ? [i] : []))
 

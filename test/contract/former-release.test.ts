@@ -40,7 +40,10 @@ for (const [version, unknown] of Object.entries(VERSIONS)) {
     for (const i of indexes) odd[i] = FEATURES[i]!.range[1]
     const told = run(usual)
     assert.deepEqual(run(odd), told)
-    assert.deepEqual(told.slice(2), indexes.map(() => 0))
+    assert.deepEqual(
+      told.slice(2),
+      indexes.map(() => 0),
+    )
     odd[FEATURE_INDEX['destination_own']!] = 20
     assert.ok(run(odd)[0]! > told[0]! && run(odd)[1]! !== told[1]!, 'features of both catalogues do move them')
   })
