@@ -72,13 +72,9 @@ export const Reason = z.strictObject({
     description: 'True when this identity is known never to have done it; absent when that is not known. The words say "never" only then.',
   }),
   sinceMs: z.number().optional().meta({ description: 'Time since what set it off (an untrusted read, a denial).', unit: 'ms' }),
-  trigger: z
-    .string()
-    .optional()
-    .meta({
-      description:
-        'What set it off, like the class that was read; of a session like another role, the peer group whose work it looks like.',
-    }),
+  trigger: z.string().optional().meta({
+    description: 'What set it off, like the class that was read; of a session like another role, the peer group whose work it looks like.',
+  }),
   weight: z.number().min(0).max(1).meta({ description: 'Share of the score.' }),
 })
 export type Reason = z.infer<typeof Reason>

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Change, CHANGE_LIMITS, SCORED_FLAGS } from '@plumbline/schemas'
 import { recompute } from './replay/recompute.ts'
-import { type Act, DAY, feature, HOUR, MASTER_KEY, MINUTE, Rig, type Row, START, work } from './rig.testkit.ts'
+import { type Act, DAY, feature, HOUR, MASTER_KEY, MINUTE, Rig, type Row, START, strictRelease, work } from './rig.testkit.ts'
+import { DECLARED_GROUP } from './state/layout.ts'
 
 const FLEET = ['bot-1', 'bot-2', 'bot-3', 'bot-4']
 const OLD = { model: 'alpha-1', tools: 'aaaa' }
@@ -238,4 +239,31 @@ test('alerts in a window and alerts of an unannounced change come again from the
     assert.deepEqual(again.alert?.text, alert.text)
     assert.deepEqual(again.alert?.facts.change, alert.facts.change)
   }
+})
+
+test('what no peer does is expected of an announced change where the agent is at home, and told where it reaches confidential data or acts from elsewhere', () => {
+  const families = (change: Partial<Act>, withChange = true): readonly string[] => {
+    const rig = new Rig()
+    for (const who of FLEET) work(rig, 12, 30, { who, peerGroup: 'support', source: HOME })
+    const support = rig.view('bot-1').u32(DECLARED_GROUP)
+    rig.release(strictRelease(rig.config, false, { peerGroups: [{ name: 'support', members: 8 }] }, { declared: support, members: 8 }))
+    const at = START + 12 * DAY
+    if (withChange) announce(rig, changeOf(at, { what: { tools: '*' } }))
+    for (let i = 0; i < 8; i++)
+      rig.act({
+        at: at + i * MINUTE,
+        who: 'bot-1',
+        peerGroup: 'support',
+        session: 'new-tools',
+        action: 'plan.next',
+        class: 'planning',
+        source: HOME,
+        ...change,
+      })
+    return rig.alerts.map((a) => a.family)
+  }
+  assert.deepEqual(families({}), [])
+  assert.ok(families({}, false).includes('new_behaviour'))
+  assert.ok(families({ class: 'ledger', sensitivity: 2 }).length > 0)
+  assert.ok(families({ source: { ip: '203.0.113.9', country: 'BR' } }).length > 0)
 })

@@ -4,6 +4,7 @@ import type { GroupStats } from '../state/groups.ts'
 import { VERSION } from '../state/layout.ts'
 import { changedParts, toldParts } from '../state/version-parts.ts'
 import { Work } from '../work.ts'
+import { isOnOwnGround } from './foreign.ts'
 import { ruleOf } from './rules.ts'
 
 const VERSION_CHANGED = indexOf('version_changed')
@@ -41,7 +42,6 @@ const ALWAYS = [
   'firsts_hour',
   'session_length',
   'session_firsts',
-  'role_swap',
   'user_agent_own',
   'version_changed',
 ]
@@ -91,7 +91,7 @@ export const remainderOf = (w: Work, group: GroupStats, score: (w: Work) => void
   const other = Object.assign(new Work(w), w, { features, contributions: new Float32Array(FEATURE_COUNT) })
   other.newAction = false
   if (harmless) other.newClass = false
-  if (harmless && inside) other.foreign = false
+  if (inside && isOnOwnGround(w)) other.foreign = false
   score(other)
   return { tailLog10: other.tailLog10, surprise: other.surprise, ruled: ruleOf(other, group) !== null }
 }

@@ -4,6 +4,8 @@ import { indexOf } from '../state/index-of.ts'
 import type { Work } from '../work.ts'
 
 const DESTINATION = indexOf('destination_own')
+const COUNTRY = indexOf('country_own')
+const SEGMENT = indexOf('segment_own')
 const VERSION_CHANGED = indexOf('version_changed')
 const USER = IDENTITY_KINDS.indexOf('user')
 
@@ -33,9 +35,13 @@ export const foreignRule = (w: Work): ReasonFamily | null => {
   if (w.event.outcome === 2) return 'probing'
   // With another's work come its many destinations: they are one piece of news.
   if (!isUser && sendsToStranger(w)) return 'new_destination'
-  // New tools are what an announced change brings, where they are no way to what matters.
-  return w.announced === null ? 'new_behaviour' : null
+  // New tools are what an announced change brings, where they are no way to what matters and used from where it is at home.
+  return w.announced !== null && isOnOwnGround(w) ? null : 'new_behaviour'
 }
+
+/** Neither confidential data nor a country or a way between segments that are rare for it. */
+export const isOnOwnGround = (w: Work): boolean => w.sensitivity < 2 && w.features[COUNTRY]! < RARE && w.features[SEGMENT]! < RARE
+const RARE = 4
 
 /** A place that neither the identity nor anybody else uses. */
 const sendsToStranger = (w: Work): boolean =>
