@@ -4,7 +4,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { companyPolicy, DAY, generate, type GenerateOptions, HOUR } from '@plumbline/generator'
-import { type AlertPage, type AlertView, type EventInput, type IngestAnswer, SCORED_FLAGS, type StatusView } from '@plumbline/schemas'
+import {
+  type AlertPage,
+  type AlertView,
+  type BlindSpotAnswer,
+  type EventInput,
+  type IngestAnswer,
+  SCORED_FLAGS,
+  type StatusView,
+} from '@plumbline/schemas'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { type ClusterRig, type Process, startRig, untilReady } from './cluster.testkit.ts'
 import { freePort, until } from './instance.testkit.ts'
@@ -264,11 +272,30 @@ test('history of another tenant comes in through the front, is learned and count
   assert.ok(model.some(({ tenant, releaseId }) => tenant === 'past' && releaseId !== 'release-0'))
 })
 
+/** State is on Kafka some seconds after it was scored. */
+const blindSpotsOf = (identity: string) =>
+  until('blind spots', 60_000, async () => {
+    const answer = await fetch(`${url}/v1/blind-spots?measure=true&identity=${identity}`, { headers })
+    if (answer.status === 404) return undefined
+    assert.equal(answer.status, 200, await answer.clone().text())
+    return ((await answer.json()) as BlindSpotAnswer).measured ?? undefined
+  })
+
+test('blind spots are found in baselines that workers keep, under the release in force', { skip }, async (t) => {
+  const found = await blindSpotsOf('support-bot-01')
+  const { model } = await get<StatusView>('/v1/status')
+  assert.equal(found.releaseId, model.find(({ tenant }) => tenant === 'default')?.releaseId)
+  assert.ok(found.spots.some(({ alertsFrom }) => alertsFrom !== null))
+  for (const { text } of found.spots) t.diagnostic(text)
+})
+
 test('an identity is forgotten when the operator asks for it', { skip }, async () => {
+  await blindSpotsOf('otel-bot')
   const erase = rig.start(`erase otel-bot --data-dir ${dataDir}`)
   assert.deepEqual(await erase.ended, { code: 0, signal: null }, erase.output())
   const [left] = await rows<{ n: number }>(`SELECT count() AS n FROM plumbline.scored_events WHERE identity = 'otel-bot'`)
   assert.equal(left?.n, 0)
+  assert.deepEqual(await get<BlindSpotAnswer>('/v1/blind-spots?identity=otel-bot'), { measured: null })
 })
 
 test('all processes stop in good order', { skip }, async () => {

@@ -66,6 +66,8 @@ const make = (cpuPercent = 0): BlindSpotWatch => {
     config,
     placeOf: detection.placeOf,
     slotsOf: detection.slotsOf,
+    slotsAreFar: false,
+    changesOf: () => [],
     policyOf: () => policy,
     store: () => storage.reader(),
     clock: () => now,

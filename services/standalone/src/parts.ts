@@ -218,6 +218,8 @@ export const blindSpotsPart = (context: Context): Part => ({
       config: detection.config,
       placeOf: detection.placeOf,
       slotsOf: detection.slotsOf,
+      slotsAreFar: !context.alone,
+      changesOf: (tenant) => context.changes.list(tenant).flatMap(({ change, withdrawn }) => (withdrawn === true ? [] : [change])),
       policyOf: (tenant) => lastGiven(log, tenant),
       store: () => (storage.access() === null ? null : storage.reader()),
       clock,

@@ -141,3 +141,6 @@ export const segmentOf = (packed: Uint8Array): Segment => {
   unpackSlot(packed, seg, 0)
   return seg
 }
+
+/** The key that a packed slot is kept under, 8 bytes. Throws as `unpackSlot`. */
+export const keyOfSlot = (packed: Uint8Array): Uint8Array => segmentOf(packed).u8.slice(H.keyLo, H.keyLo + 8)

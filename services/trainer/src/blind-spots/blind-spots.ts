@@ -1,8 +1,8 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import { DETECTOR_VERSION, type DeploymentLog, hashKeyOf, type Place, summariseSlot } from '@plumbline/detector'
+import { DETECTOR_VERSION, type DeploymentLog, hashKeyOf, keyOfSlot, type Place, summariseSlot } from '@plumbline/detector'
 import type { BlindSpotResult } from '@plumbline/detector/replay'
 import type { Logger, Metrics } from '@plumbline/runtime'
-import { blindSpotText, type BlindSpots, type DetectionConfig, type Policy, PlumblineError } from '@plumbline/schemas'
+import { blindSpotText, type BlindSpots, type Change, type DetectionConfig, type Policy, PlumblineError } from '@plumbline/schemas'
 import { createOneThread, type OneThread } from '../one-thread.ts'
 import { inForceOf, type ReleaseStore } from '../releases.ts'
 import { type Candidate, chooseNext, type InForceNow, MOST_TESTED, mostActive, pauseAfter } from './choose.ts'
@@ -16,9 +16,14 @@ export interface BlindSpotOptions {
   readonly releases: ReleaseStore
   readonly config: DetectionConfig
   placeOf(tenant: string, identity: string): Place
+  /** Packed slots of those of the identities that have one, in any order. */
   slotsOf(tenant: string, identities: readonly string[]): Promise<readonly Uint8Array[]>
+  /** Reading one slot means reading all of its shard: a round then stays in one. */
+  readonly slotsAreFar: boolean
   /** The policy that the tenant was given last; null: the empty one. */
   policyOf(tenant: string): { readonly policy: Policy; readonly hash: string } | null
+  /** Announced changes that nobody withdrew. */
+  changesOf(tenant: string): readonly Change[]
   /** Null while ClickHouse is away. */
   store(): Store | null
   readonly clock: () => number
@@ -49,6 +54,9 @@ export interface BlindSpotWatch {
   /** Forgets an identity, or a whole tenant; also what is being measured now. */
   forget(tenant: string, identity?: string): Promise<void>
 }
+
+/** Packed slots by the ledger's names. */
+type Slots = ReadonlyMap<string, Uint8Array>
 
 const ROUND_MS = 60_000
 /** Identities in a round: they share the start of a thread. */
@@ -93,18 +101,18 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     const entry = inForceOf(releases.list(tenant))
     const bytes = entry === undefined ? undefined : releases.artifact(entry.id, entry.sha256)
     const policy = options.policyOf(tenant) ?? undefined
+    const changes = options.changesOf(tenant)
     const release = entry === undefined || bytes === undefined ? undefined : { id: entry.id, bytes }
     return {
-      contextName: JSON.stringify([tenant, entry?.sha256 ?? '', policy?.hash ?? '']),
-      context: { tenant, config, masterKey: hashKeyOf(log), release, policy },
+      contextName: JSON.stringify([tenant, entry?.sha256 ?? '', policy?.hash ?? '', changes]),
+      context: { tenant, config, masterKey: hashKeyOf(log), release, policy, changes: [...changes] },
     }
   }
 
   /** Null where there is no such identity. */
-  const measureOne = async (tenant: string, identity: string): Promise<Measured | null> => {
+  const measureOne = async (tenant: string, identity: string, slot: Uint8Array | undefined): Promise<Measured | null> => {
     const store = options.store()
     if (store === null) throw new PlumblineError('STORE_UNAVAILABLE', 'ClickHouse is not there yet.', { retryable: true })
-    const [slot] = await options.slotsOf(tenant, [identity])
     // An erased one is empty.
     if (slot === undefined || summariseSlot(slot).events === 0) return null
     const recent = await recentActs(store, tenant, identity)
@@ -121,10 +129,10 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     if (metrics !== undefined) showFleet(metrics, ledger.all())
   }
 
-  const tryOne = async ({ tenant, identity }: Candidate, results: Map<string, Measured>): Promise<void> => {
+  const tryOne = async ({ tenant, identity }: Candidate, slots: Slots, results: Map<string, Measured>): Promise<void> => {
     const name = ledger.nameOf(tenant, identity)
     try {
-      const measured = await measureOne(tenant, identity)
+      const measured = await measureOne(tenant, identity, slots.get(name))
       if (measured === null) failedAt.set(name, clock())
       else results.set(name, measured)
     } catch (err) {
@@ -135,15 +143,27 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     }
   }
 
+  /** By the names that the ledger gives. */
+  const slotsOf = async (candidates: readonly Candidate[]): Promise<Slots> => {
+    const slots = new Map<string, Uint8Array>()
+    for (const tenant of new Set(candidates.map((candidate) => candidate.tenant))) {
+      const wanted = candidates.filter((candidate) => candidate.tenant === tenant).map(({ identity }) => identity)
+      for (const slot of await options.slotsOf(tenant, wanted)) slots.set(ledger.nameOfKey(tenant, keyOfSlot(slot)), slot)
+    }
+    return slots
+  }
+
   const round = async (): Promise<number> => {
     const store = options.store()
     if (store === null) return 0
     for (const [name, at] of failedAt) if (clock() - at > FAILED_MS) failedAt.delete(name)
     const begunAt = forgotten
     const active = (await mostActive(store)).filter(({ tenant, identity }) => !failedAt.has(ledger.nameOf(tenant, identity)))
-    const next = chooseNext(active, ledger, nowOf, PER_ROUND)
+    const shardOf = ({ tenant, identity }: Candidate): number => options.placeOf(tenant, identity).shard
+    const next = chooseNext(active, ledger, { nowOf, most: PER_ROUND, shardOf: options.slotsAreFar ? shardOf : undefined })
+    const slots = await slotsOf(next)
     const results = new Map<string, Measured>()
-    for (const candidate of next) if (!abort.signal.aborted) await queued(() => tryOne(candidate, results))
+    for (const candidate of next) if (!abort.signal.aborted) await queued(() => tryOne(candidate, slots, results))
     await keep(results, begunAt)
     return results.size
   }
@@ -174,7 +194,8 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
   const measureNow = async (tenant: string, identity: string, begunAt: number): Promise<BlindSpots | null> => {
     const known = ledger.get(tenant, identity)
     if (known !== undefined && clock() - known.measuredAt < FRESH_MS) return told(tenant, identity, known)
-    const measured = await measureOne(tenant, identity)
+    const [slot] = await options.slotsOf(tenant, [identity])
+    const measured = await measureOne(tenant, identity, slot)
     if (measured === null) return null
     await keep(new Map([[ledger.nameOf(tenant, identity), measured]]), begunAt)
     return told(tenant, identity, measured)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Candidate, chooseNext, type InForceNow, pauseAfter } from './choose.ts'
+import { type Candidate, type Choice, chooseNext, type InForceNow, pauseAfter } from './choose.ts'
 import type { Measured } from './ledger.ts'
 
 const NOW: InForceNow = { releaseId: 'r2', policyHash: 'p', detectorVersion: '1' }
@@ -12,8 +12,13 @@ const measured = (measuredAt: number, more: Partial<Measured> = {}): Measured =>
   spots: [],
   ...more,
 })
-const choose = (results: Readonly<Record<string, Measured>>, candidates: readonly Candidate[], most = 10): string[] =>
-  chooseNext(candidates, { get: (_, identity) => results[identity] }, () => NOW, most).map(({ identity }) => identity)
+const choose = (
+  results: Readonly<Record<string, Measured>>,
+  candidates: readonly Candidate[],
+  most = 10,
+  shardOf?: Choice['shardOf'],
+): string[] =>
+  chooseNext(candidates, { get: (_, identity) => results[identity] }, { nowOf: () => NOW, most, shardOf }).map(({ identity }) => identity)
 
 test('who was never tested comes first, the most recently active first; then the oldest results', () => {
   const candidates = [candidate('a', 500), candidate('b', 400), candidate('c', 300), candidate('d', 200)]
@@ -31,6 +36,18 @@ test('a result stays until there are newer events, another release, policy or de
   }
   const candidates = Object.keys(results).map((identity) => candidate(identity, identity === 'active' ? 101 : 100))
   assert.deepEqual(choose(results, candidates), ['release', 'policy', 'version', 'active'])
+})
+
+test('where a slot costs the reading of its shard, those of the first one’s shard and tenant come with it', () => {
+  const candidates = [candidate('a', 500), candidate('bb', 400), { ...candidate('c', 350), tenant: 'u' }, candidate('d', 300)]
+  assert.deepEqual(
+    choose({}, candidates, 10, ({ identity }) => identity.length),
+    ['a', 'd'],
+  )
+  assert.deepEqual(
+    choose({ a: measured(1), d: measured(2) }, candidates, 10, ({ identity }) => identity.length),
+    ['bb'],
+  )
 })
 
 test('work takes its share of the time', () => {

@@ -33,6 +33,13 @@ const isOld = (of: Measured, { lastSeen }: Candidate, now: InForceNow): boolean 
   of.policyHash !== now.policyHash ||
   of.detectorVersion !== now.detectorVersion
 
+export interface Choice {
+  nowOf(tenant: string): InForceNow
+  readonly most: number
+  /** Where given, those of one tenant in one shard are chosen: reading a slot there means reading the shard's. */
+  readonly shardOf?: ((candidate: Candidate) => number) | undefined
+}
+
 /**
  * Who is next: first who was never tested, the most recently active first; then the oldest results, of those that could be
  * others by now.
@@ -40,15 +47,18 @@ const isOld = (of: Measured, { lastSeen }: Candidate, now: InForceNow): boolean 
 export const chooseNext = (
   candidates: readonly Candidate[],
   ledger: Pick<Ledger, 'get'>,
-  nowOf: (tenant: string) => InForceNow,
-  most: number,
+  { nowOf, most, shardOf }: Choice,
 ): readonly Candidate[] => {
   const known = candidates.map((candidate) => ({ candidate, measured: ledger.get(candidate.tenant, candidate.identity) }))
   const fresh = known.filter(({ measured }) => measured === undefined)
   const old = known
     .filter(({ candidate, measured }) => measured !== undefined && isOld(measured, candidate, nowOf(candidate.tenant)))
     .sort((a, b) => a.measured!.measuredAt - b.measured!.measuredAt)
-  return [...fresh, ...old].slice(0, most).map(({ candidate }) => candidate)
+  const next = [...fresh, ...old].map(({ candidate }) => candidate)
+  const [first] = next
+  const near = (candidate: Candidate): boolean =>
+    shardOf === undefined || first === undefined || (candidate.tenant === first.tenant && shardOf(candidate) === shardOf(first))
+  return next.filter(near).slice(0, most)
 }
 
 /** How long to rest after so much work, ms, so that work takes so many percent of all time. */

@@ -14,6 +14,8 @@ export interface Ledger {
   /** Everything that is kept. */
   all(): readonly { readonly name: string; readonly measured: Measured }[]
   nameOf(tenant: string, identity: string): string
+  /** The same, of a slot's key. */
+  nameOfKey(tenant: string, key: Uint8Array): string
   /** Names of what is kept of a tenant. */
   namesOf(tenant: string): readonly string[]
   /** Null removes. Resolves when it survives a crash. */
@@ -90,13 +92,15 @@ const unpack = (bytes: Uint8Array): Measured | undefined => {
 }
 
 export const createLedger = (kv: KeyValue, placeOf: (tenant: string, identity: string) => Place): Ledger => {
-  const nameOf = (tenant: string, identity: string): string => prefixOf(tenant) + Buffer.from(placeOf(tenant, identity).key).toString('hex')
+  const nameOfKey = (tenant: string, key: Uint8Array): string => prefixOf(tenant) + Buffer.from(key).toString('hex')
+  const nameOf = (tenant: string, identity: string): string => nameOfKey(tenant, placeOf(tenant, identity).key)
   const at = (name: string): Measured | undefined => {
     const bytes = kv.get(name)
     return bytes === undefined ? undefined : unpack(bytes)
   }
   return {
     nameOf,
+    nameOfKey,
     namesOf: (tenant) => kv.list(prefixOf(tenant)).filter((name) => isBlindSpotOf(tenant, name)),
     get: (tenant, identity) => at(nameOf(tenant, identity)),
     all: () =>

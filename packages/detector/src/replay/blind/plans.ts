@@ -71,6 +71,7 @@ export const plansOf = (all: Known): readonly Plan[] => {
       ownReads.filter((act) => isSensitive(known, act)),
     ),
     ofActs(known, 'foreign_reads', null, ownReads, foreign),
+    ofActs(known, 'foreign_tool', null, ownReads, byNewTool),
     ofActs(
       known,
       'resources',
@@ -95,6 +96,7 @@ const judged = ({ policy, identity }: Known, { action, resource, destination, se
 const isSensitive = (known: Known, act: Act): boolean => Math.max(act.resource.sensitivity ?? 0, judged(known, act).sensitivity) >= 2
 
 const foreign = (act: Act): Act => ({ ...act, resource: { class: UNTOUCHED, sensitivity: 3 } })
+const byNewTool = (act: Act): Act => ({ ...foreign(act), action: `${UNTOUCHED}.read` })
 const another = (act: Act, i: number): Act => ({ ...act, resource: { ...act.resource, id: `${UNTOUCHED}-${i}` } })
 
 /** The acts that name what is named most often. */
