@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Alert, SEVERITIES } from './alert.ts'
+import { Alert, REASON_FAMILIES, SEVERITIES } from './alert.ts'
 import { EVENT_LIMITS, IDENTITY_KINDS, OUTCOMES } from './event.ts'
 import { VERDICTS } from './feedback.ts'
 import { INCIDENT_KINDS, Incident } from './incident.ts'
@@ -168,6 +168,30 @@ export const IncidentPage = z.strictObject({
   incidents: z.array(Incident).meta({ description: 'Each in its highest revision, the one last seen first.' }),
 })
 export type IncidentPage = z.infer<typeof IncidentPage>
+
+export const VerdictQuery = z.strictObject({
+  tenant: tenantName.optional(),
+  days: z.coerce.number().int().min(1).max(400).default(30).meta({ description: 'Alerts last seen within so many days.', unit: 'days' }),
+})
+export type VerdictQuery = z.infer<typeof VerdictQuery>
+
+const verdictCounts = {
+  alerts: z.number().int().meta({ description: 'Delivered; those held back and of backfilled history are not counted.' }),
+  judged: z.number().int().meta({ description: 'Those with a verdict, counted by the newest.' }),
+  confirmed: z.number().int(),
+  safe: z.number().int(),
+  dismissed: z.number().int(),
+  falseDiscovery: z.strictObject({ rate: z.number(), low: z.number(), high: z.number() }).nullable().meta({
+    description:
+      'Share of judged alerts that were no finding (safe or dismissed), with its 95 % interval (Wilson 1927); null while none is judged.',
+  }),
+}
+export const VerdictSummary = z.strictObject({
+  since: z.number().int().meta({ unit: 'ms since epoch' }),
+  all: z.strictObject(verdictCounts),
+  families: z.array(z.strictObject({ family: z.enum(REASON_FAMILIES), ...verdictCounts })).meta({ description: 'Most alerts first.' }),
+})
+export type VerdictSummary = z.infer<typeof VerdictSummary>
 
 /** What GET /v1/demo/options offers to try. */
 export const DemoOptions = z.strictObject({

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { type Store, connect, engineProblem, migrate, startEngine } from '@plumbline/adapters/clickhouse'
-import { alertReader, eventReader, identityReader, incidentReader } from '@plumbline/adapters/clickhouse/read'
+import { alertReader, eventReader, identityReader, incidentReader, verdictReader } from '@plumbline/adapters/clickhouse/read'
 import { type BlindSpotSource, type Console, type DemoControl, createConsole } from '@plumbline/console'
 import { type Alert, type IngestNotice, PlumblineError, type StatusView } from '@plumbline/schemas'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
@@ -76,6 +76,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     events: eventReader(reader),
     identities: identityReader(reader),
     incidents: incidentReader(reader),
+    verdictCounts: verdictReader(reader),
     blindSpots: options.blindSpots ?? { of: () => null, measure: async () => null },
     verdicts: { record: (alert, verdict) => seed.verdict(store, ++sequence, alert, verdict) },
     replays: { replay: () => Promise.reject(new PlumblineError('REPLAY_PENDING', 'Nothing is replayed here.')) },

@@ -6,6 +6,7 @@ import { registerBackfill } from './commands/backfill.ts'
 import { registerBacktest } from './commands/backtest.ts'
 import { registerBackup } from './commands/backup.ts'
 import { registerChanges } from './commands/changes.ts'
+import { registerVerdicts } from './commands/verdicts.ts'
 import { registerBlind } from './commands/blind.ts'
 import { registerDataset } from './commands/dataset.ts'
 import { registerDoctor } from './commands/doctor.ts'
@@ -39,6 +40,7 @@ const COMMANDS: readonly Register[] = [
   registerEvaluate,
   registerExplain,
   registerBlind,
+  registerVerdicts,
   registerBacktest,
   registerGenerate,
   registerTrain,

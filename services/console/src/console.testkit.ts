@@ -29,6 +29,8 @@ export const STATUS: StatusView = {
   sinks: [],
 }
 
+export const NOTHING_JUDGED = { alerts: 0, judged: 0, confirmed: 0, safe: 0, dismissed: 0, falseDiscovery: null } as const
+
 export interface Bench {
   readonly app: FastifyInstance
   readonly console: Console
@@ -53,6 +55,7 @@ export async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}
     events: { at: async () => [], newest: async () => [], deadLetters: async () => [] },
     identities: { list: async () => [], find: async () => null },
     incidents: { newest: async () => [] },
+    verdictCounts: { summary: async ({ since }) => ({ since, all: NOTHING_JUDGED, families: [] }) },
     blindSpots: { of: () => null, measure: async () => null },
     verdicts: { record: async (alert, verdict) => void verdicts.push({ id: alert.id, verdict }) },
     replays: {

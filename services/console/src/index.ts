@@ -14,6 +14,7 @@ import type {
   IngestWatch,
   ReplaySource,
   StatusSource,
+  VerdictCounts,
   VerdictSink,
 } from './ports.ts'
 import { alertRoutes } from './routes/alerts.ts'
@@ -37,6 +38,7 @@ export interface ConsoleDeps {
   readonly events: EventStore
   readonly identities: IdentityStore
   readonly incidents: IncidentStore
+  readonly verdictCounts: VerdictCounts
   readonly verdicts: VerdictSink
   readonly replays: ReplaySource
   readonly blindSpots: BlindSpotSource
@@ -83,6 +85,7 @@ export function createConsole(deps: ConsoleDeps): Console {
     events: deps.events,
     identities: deps.identities,
     incidents: deps.incidents,
+    verdictCounts: deps.verdictCounts,
     blindSpots: deps.blindSpots,
     status: deps.status,
   }

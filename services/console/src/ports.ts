@@ -15,6 +15,7 @@ import type {
   Severity,
   StatusView,
   Verdict,
+  VerdictSummary,
 } from '@plumbline/schemas'
 
 /** Order of the list of alerts: newest first by `firstSeen`, or worst first by `score` and then so; last by id descending. */
@@ -89,6 +90,12 @@ export interface IncidentFilter {
 export interface IncidentStore {
   /** At most `limit`, the one last seen first. */
   newest(filter: IncidentFilter, limit: number): Promise<readonly Incident[]>
+}
+
+/** What became of delivered alerts. May lag behind the log. */
+export interface VerdictCounts {
+  /** Of alerts last seen at or after `since`, ms since epoch. */
+  summary(asked: { readonly tenants: Tenants; readonly since: number }): Promise<VerdictSummary>
 }
 
 /** Where verdicts go. Resolves once the verdict survives a crash; the detector applies it at a position it records. */

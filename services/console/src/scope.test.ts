@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AlertPage, AlertView, ConnectView, IngestNotice, StatusView } from '@plumbline/schemas'
-import { start, STATUS, TOKEN, view, type Viewer, watch } from './console.testkit.ts'
+import { NOTHING_JUDGED, start, STATUS, TOKEN, view, type Viewer, watch } from './console.testkit.ts'
 import { sampleAlert } from './sample-alert.testkit.ts'
 
 test('a token that is bound to a tenant reads this tenant and the demo, nothing else, on every address', async (t) => {
@@ -20,6 +20,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
       find: async (tenant) => (ask('identity', tenant), null),
     },
     incidents: { newest: async ({ tenants }) => (ask('incidents', tenants), []) },
+    verdictCounts: { summary: async ({ tenants, since }) => (ask('verdicts', tenants), { since, all: NOTHING_JUDGED, families: [] }) },
     status: { now: (tenants) => (ask('status', tenants), STATUS) },
     ingest: { watch: (listener) => ((arrive = listener), () => undefined) },
   })
@@ -43,6 +44,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     await refused(`/v1/events?identity=bot&tenant=${tenant}`)
     await refused(`/v1/dead-letters?tenant=${tenant}`)
     await refused(`/v1/incidents?tenant=${tenant}`)
+    await refused(`/v1/verdicts?tenant=${tenant}`)
     for (const id of [`stored-${tenant}`, `live-${tenant}`]) {
       assert.equal((await get(`/v1/alerts/${id}`)).statusCode, 404)
       assert.equal((await get(`/v1/alerts/${id}/replay`)).statusCode, 404)
@@ -59,7 +61,15 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
   for (const id of ['stored-acme', 'live-demo']) assert.equal((await get(`/v1/alerts/${id}`)).statusCode, 200)
 
   asked.length = 0
-  for (const url of ['/v1/identities', '/v1/identities/bot', '/v1/events?identity=bot', '/v1/dead-letters', '/v1/incidents', '/v1/status'])
+  for (const url of [
+    '/v1/identities',
+    '/v1/identities/bot',
+    '/v1/events?identity=bot',
+    '/v1/dead-letters',
+    '/v1/incidents',
+    '/v1/verdicts',
+    '/v1/status',
+  ])
     await get(url)
   assert.deepEqual(asked, [
     'identities ["acme","demo"]',
@@ -67,10 +77,19 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     'newest "acme"',
     'dead letters ["acme","demo"]',
     'incidents ["acme","demo"]',
+    'verdicts ["acme","demo"]',
     'status ["acme","demo"]',
   ])
   asked.length = 0
-  for (const url of ['/v1/identities', '/v1/identities/bot', '/v1/events?identity=bot', '/v1/dead-letters', '/v1/incidents', '/v1/status'])
+  for (const url of [
+    '/v1/identities',
+    '/v1/identities/bot',
+    '/v1/events?identity=bot',
+    '/v1/dead-letters',
+    '/v1/incidents',
+    '/v1/verdicts',
+    '/v1/status',
+  ])
     await get(url, TOKEN)
   assert.deepEqual(asked, [
     'identities null',
@@ -78,6 +97,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     'newest "default"',
     'dead letters null',
     'incidents null',
+    'verdicts null',
     'status null',
   ])
 

@@ -11,6 +11,7 @@ import type {
   IncidentStore,
   StatusSource,
   Tenants,
+  VerdictCounts,
 } from './ports.ts'
 
 /** What a reader may see. One object per reader: equal scopes are the same. */
@@ -44,6 +45,9 @@ export interface Reads {
   readonly incidents: {
     newest(asked: AskedIncidents, limit: number): ReturnType<IncidentStore['newest']>
   }
+  readonly verdicts: {
+    summary(tenant: string | undefined, since: number): ReturnType<VerdictCounts['summary']>
+  }
   readonly blindSpots: {
     of(tenant: string | undefined, identity: string): ReturnType<BlindSpotSource['of']>
     measure(tenant: string | undefined, identity: string): ReturnType<BlindSpotSource['measure']>
@@ -69,6 +73,7 @@ export interface Stores {
   readonly events: EventStore
   readonly identities: IdentityStore
   readonly incidents: IncidentStore
+  readonly verdictCounts: VerdictCounts
   readonly blindSpots: BlindSpotSource
   readonly status: StatusSource
 }
@@ -92,7 +97,7 @@ const within = (scope: Scope, asked: string | undefined): Tenants => (asked === 
  * The stores as one reader may see them. This is the one place where tenants are kept apart on the way out: routes are
  * given nothing else to read from.
  */
-export const scopedReads = ({ alerts, events, identities, incidents, blindSpots, status }: Stores, scope: Scope): Reads => ({
+export const scopedReads = ({ alerts, events, identities, incidents, verdictCounts, blindSpots, status }: Stores, scope: Scope): Reads => ({
   alerts: {
     page: ({ tenant, ...filter }, ...rest) => alerts.page({ ...filter, tenants: within(scope, tenant) }, ...rest),
     async find(id) {
@@ -111,6 +116,9 @@ export const scopedReads = ({ alerts, events, identities, incidents, blindSpots,
   },
   incidents: {
     newest: async ({ tenant, ...filter }, limit) => incidents.newest({ ...filter, tenants: within(scope, tenant) }, limit),
+  },
+  verdicts: {
+    summary: async (tenant, since) => verdictCounts.summary({ tenants: within(scope, tenant), since }),
   },
   blindSpots: {
     of: (tenant, identity) => blindSpots.of(permitted(scope, tenant ?? scope.home), identity),

@@ -28,6 +28,8 @@ import {
   StatusView,
   VerdictAnswer,
   VerdictRequest,
+  VerdictQuery,
+  VerdictSummary,
 } from '@plumbline/schemas'
 import type { z } from 'zod'
 
@@ -47,6 +49,7 @@ export const ANSWERS = {
   IdentityPage,
   IdentityView,
   IncidentPage,
+  VerdictSummary,
   BlindSpotAnswer,
   DeadLetterPage,
   StatusView,
@@ -242,6 +245,14 @@ export const ROUTES: readonly Route[] = [
     summary: 'What goes over several identities: flows split over agents, shared sources, one cause across a fleet.',
     query: IncidentQuery,
     answer: json(ref('IncidentPage')),
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID'],
+  },
+  {
+    method: 'get',
+    path: '/v1/verdicts',
+    summary: 'How many delivered alerts were judged and as what, and the share of them that was no finding, over all and by kind.',
+    query: VerdictQuery,
+    answer: json(ref('VerdictSummary')),
     problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID'],
   },
   {

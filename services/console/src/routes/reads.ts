@@ -6,6 +6,7 @@ import {
   IdentityQuery,
   IdentityViewQuery,
   IncidentQuery,
+  VerdictQuery,
   type BlindSpotAnswer,
   type DeadLetterPage,
   type EventPage,
@@ -13,9 +14,12 @@ import {
   type IdentityView,
   type IncidentPage,
   type StatusView,
+  type VerdictSummary,
 } from '@plumbline/schemas'
 import { notFound, parse } from '../problems.ts'
 import type { ViewOf } from '../scope.ts'
+
+const DAY_MS = 86_400_000
 
 export function readRoutes(app: FastifyInstance, viewOf: ViewOf): void {
   app.get('/v1/status', async (request): Promise<StatusView> => viewOf(request).reads.status())
@@ -40,6 +44,11 @@ export function readRoutes(app: FastifyInstance, viewOf: ViewOf): void {
       ...(alert !== undefined && { alert }),
     }
     return { incidents: [...(await viewOf(request).reads.incidents.newest(filter, limit))] }
+  })
+
+  app.get('/v1/verdicts', async (request): Promise<VerdictSummary> => {
+    const { tenant, days } = parse(VerdictQuery, request.query, 'query')
+    return viewOf(request).reads.verdicts.summary(tenant, Date.now() - days * DAY_MS)
   })
 
   app.get('/v1/identities', async (request): Promise<IdentityPage> => {

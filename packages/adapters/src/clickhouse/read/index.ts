@@ -1,4 +1,5 @@
 export { alertReader, type AlertPlace, type AlertSelection } from './alerts.ts'
 export { eventReader } from './events.ts'
 export { incidentReader, type IncidentSelection } from './incidents.ts'
+export { verdictReader, type VerdictSelection, wilson } from './verdicts.ts'
 export { identityReader, type Described, type IdentityReaderOptions } from './identities.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Alert, EventView, IdentityView, type Incident, SCORED_FLAGS, type Severity } from '@plumbline/schemas'
 import { type Engine, type Store, connect, engineProblem, migrate, startEngine } from '../index.ts'
-import { alertReader, eventReader, identityReader, incidentReader } from './index.ts'
+import { alertReader, eventReader, identityReader, incidentReader, verdictReader, wilson } from './index.ts'
 import { seed } from './seed.testkit.ts'
 
 const missing = engineProblem()
@@ -141,6 +141,35 @@ test('what was held back is found worst first, page by page, by its newest revis
     ['sent', 'r-4'],
   )
   assert.equal((await alerts.page({ tenants, historic: false, sort: 'time' }, null, 10)).length, 8)
+})
+
+test('verdicts are counted against delivered alerts, the newest of each, and say what share was no finding', { skip }, async () => {
+  const made = Array.from({ length: 9 }, (_, i) => alert({ id: `j-${i}`, tenant: 'judged', lastSeen: START + i }))
+  await seed.alerts(owner, made)
+  await seed.alerts(owner, [alert({ id: 'j-held', tenant: 'judged' })], 'held')
+  await seed.alerts(owner, [alert({ id: 'j-old', tenant: 'judged', historic: true })], 'historic')
+  await seed.alerts(owner, [alert({ id: 'j-0', tenant: 'elsewhere' })])
+  let sequence = 100
+  const judge = (i: number, verdict: 'confirmed' | 'safe' | 'dismissed') => seed.verdict(owner, ++sequence, made[i]!, verdict)
+  await judge(0, 'confirmed')
+  await judge(1, 'safe')
+  await judge(2, 'dismissed')
+  await judge(3, 'dismissed')
+  await judge(3, 'confirmed')
+  const { all, families } = await verdictReader(reader).summary({ tenants: ['judged'], since: START })
+  assert.deepEqual({ ...all, falseDiscovery: null }, { alerts: 9, judged: 4, confirmed: 2, safe: 1, dismissed: 1, falseDiscovery: null })
+  assert.deepEqual(all.falseDiscovery, wilson(2, 4))
+  assert.deepEqual(families, [{ family: 'volume', ...all }])
+  const later = await verdictReader(reader).summary({ tenants: ['judged'], since: START + 3 })
+  assert.deepEqual([later.all.alerts, later.all.judged, later.all.falseDiscovery?.rate], [6, 1, 0])
+  const nobody = await verdictReader(reader).summary({ tenants: ['nobody'], since: 0 })
+  assert.deepEqual([nobody.all.alerts, nobody.all.falseDiscovery, nobody.families], [0, null, []])
+})
+
+test('the interval of a share is that of Wilson', () => {
+  // By hand from the formula, z = 1.959964.
+  const [none, half] = [wilson(0, 10)!, wilson(5, 10)!]
+  assert.deepEqual([none.low, none.high.toFixed(4), half.low.toFixed(4), half.high.toFixed(4)], [0, '0.2775', '0.2366', '0.7634'])
 })
 
 test('one alert carries its delivery and its newest verdict', { skip }, async () => {
