@@ -136,7 +136,7 @@ export const METRICS = {
   },
   plumbline_blind_spot_seconds: {
     kind: 'histogram',
-    help: 'Time of testing one identity for blind spots, in a thread of its own',
+    help: 'Processor time of testing one identity for blind spots, in a thread of its own; of the first of a round with the start of that',
     buckets: SECONDS,
   },
   plumbline_blind_spot_failures_total: { kind: 'counter', help: 'Identities that could not be tested for blind spots' },

@@ -1,6 +1,5 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { DETECTOR_VERSION, type DeploymentLog, hashKeyOf, keyOfSlot, type Place, summariseSlot } from '@plumbline/detector'
-import type { BlindSpotResult } from '@plumbline/detector/replay'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { blindSpotText, type BlindSpots, type Change, type DetectionConfig, type Policy, PlumblineError } from '@plumbline/schemas'
 import { createOneThread, type OneThread } from '../one-thread.ts'
@@ -9,7 +8,7 @@ import { type Candidate, chooseNext, type InForceNow, MOST_TESTED, mostActive, p
 import { showFleet } from './fleet.ts'
 import { createLedger, type Ledger, type Measured } from './ledger.ts'
 import { recentActs } from './recent.ts'
-import type { ProbeJob } from './thread.ts'
+import type { ProbeJob, ProbeResult } from './thread.ts'
 
 export interface BlindSpotOptions {
   readonly log: Pick<DeploymentLog, 'kv' | 'masterKey'>
@@ -70,7 +69,7 @@ const NO_RELEASE = 'release-0'
 export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
   const { log, releases, config, clock, cpuPercent, metrics, roundMs = ROUND_MS } = options
   const ledger: Ledger = createLedger(log.kv, options.placeOf)
-  const thread: OneThread<ProbeJob, BlindSpotResult> = createOneThread({
+  const thread: OneThread<ProbeJob, ProbeResult> = createOneThread({
     entry: new URL('./thread.ts', import.meta.url),
     what: 'Looking for blind spots',
     aborted: 'BLIND_SPOTS_ABORTED',
@@ -81,6 +80,8 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
   const failedAt = new Map<string, number>()
   /** Raised when something is forgotten: what was begun before is not kept. */
   let forgotten = 0
+  /** Processor time so far, and time in which slots were read. */
+  let spentMs = 0
   let waiting = 0
   let queue: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
@@ -116,10 +117,10 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     // An erased one is empty.
     if (slot === undefined || summariseSlot(slot).events === 0) return null
     const recent = await recentActs(store, tenant, identity)
-    const begun = performance.now()
     const now = nowOf(tenant)
-    const { spots, baselineAt } = await thread.run({ ...contextOf(tenant), subject: { identity, slot, recent } }, abort.signal)
-    metrics?.plumbline_blind_spot_seconds.observe((performance.now() - begun) / 1000)
+    const { spots, baselineAt, cpuMs } = await thread.run({ ...contextOf(tenant), subject: { identity, slot, recent } }, abort.signal)
+    spentMs += cpuMs
+    metrics?.plumbline_blind_spot_seconds.observe(cpuMs / 1000)
     return { ...now, measuredAt: clock(), baselineAt, spots: [...spots] }
   }
 
@@ -161,7 +162,9 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     const active = (await mostActive(store)).filter(({ tenant, identity }) => !failedAt.has(ledger.nameOf(tenant, identity)))
     const shardOf = ({ tenant, identity }: Candidate): number => options.placeOf(tenant, identity).shard
     const next = chooseNext(active, ledger, { nowOf, most: PER_ROUND, shardOf: options.slotsAreFar ? shardOf : undefined })
+    const begun = performance.now()
     const slots = await slotsOf(next)
+    spentMs += performance.now() - begun
     const results = new Map<string, Measured>()
     for (const candidate of next) if (!abort.signal.aborted) await queued(() => tryOne(candidate, slots, results))
     await keep(results, begunAt)
@@ -170,14 +173,13 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
 
   /** The next round comes when this one's time is no more than its share. */
   const goOn = async (): Promise<void> => {
-    const begun = performance.now()
+    const before = spentMs
     try {
       await round()
     } catch (err) {
       if (!abort.signal.aborted) options.logger?.warn({ err }, 'blind spots wait')
     }
-    const busyMs = performance.now() - begun
-    schedule(Math.max(roundMs, pauseAfter(busyMs, cpuPercent)))
+    schedule(Math.max(roundMs, pauseAfter(spentMs - before, cpuPercent)))
   }
   const schedule = (ms: number): void => {
     if (abort.signal.aborted) return
