@@ -267,3 +267,30 @@ test('what no peer does is expected of an announced change where the agent is at
   assert.ok(families({ class: 'ledger', sensitivity: 2 }).length > 0)
   assert.ok(families({ source: { ip: '203.0.113.9', country: 'BR' } }).length > 0)
 })
+
+test('changes that overlap cover together what each of them names, and the last one is told', () => {
+  const { rig, at } = fleet()
+  announce(rig, changeOf(at))
+  announce(rig, changeOf(at, { id: 'deploy-2', what: { tools: 'bbbb' }, scope: { identities: ['bot-1'] } }))
+  rig.act({ at: at + HOUR, who: 'bot-1', version: { model: 'alpha-2', tools: 'bbbb' } })
+  rig.act({ at: at + HOUR, who: 'bot-2', version: { model: 'alpha-2', tools: 'bbbb' } })
+  assert.deepEqual(
+    rig.alerts.map((a) => [a.facts.identity.id, a.facts.change?.unannounced]),
+    [['bot-2', ['tools']]],
+    'bot-2 is in the scope of the first one alone',
+  )
+  rig.act({
+    at: at + HOUR + MINUTE,
+    who: 'bot-1',
+    version: { model: 'alpha-2', tools: 'bbbb' },
+    action: 'hr.read',
+    class: 'hr',
+    sensitivity: 3,
+  })
+  const told = rig.alerts.at(-1)!
+  assert.deepEqual([told.facts.announced?.id, told.facts.announced?.parts], ['deploy-2', ['model', 'tools']])
+  assert.deepEqual(
+    rig.capsules.at(-1)!.changes?.map(({ id }) => id),
+    ['deploy-1', 'deploy-2'],
+  )
+})

@@ -205,5 +205,7 @@ const unmapped = (alert: Alert): Record<string, unknown> => ({
   contact: alert.facts.identity.contact ?? null,
   on_behalf_of: alert.facts.onBehalfOf ?? null,
   attested: alert.facts.identity.attested ?? null,
+  announced_change: alert.facts.announced ?? null,
+  unannounced_parts: alert.facts.change?.unannounced ?? null,
   replay: alert.replay,
 })

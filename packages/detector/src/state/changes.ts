@@ -22,6 +22,9 @@ export interface Announced {
 interface Entry {
   readonly change: Change
   readonly parts: number
+  /** What an event falls under that falls under this one alone. */
+  readonly alone: Announced
+  /** Parts that have to be as announced, where an event tells them; a `*` asks for nothing. */
   readonly named: readonly { readonly field: number; readonly glob: Glob }[]
   readonly identities: readonly Glob[]
   readonly groups: readonly Glob[]
@@ -80,11 +83,10 @@ export class AnnouncedChanges {
   /** The changes that the event falls under, by its time, its identity and what it tells of its version; null for none. */
   of(w: Work): Announced | null {
     if (w.timeMs >= this.#until || w.event.kind === USER) return null
-    const found = this.#scopeOf(w).filter((e) => isWithin(e.change, w.timeMs) && runsIt(e, w))
-    const last = found.at(-1)
-    return last === undefined
-      ? null
-      : { change: last.change, all: found.map((e) => e.change), parts: found.reduce((mask, e) => mask | e.parts, 0) }
+    let found: Announced | null = null
+    for (const entry of this.#scopeOf(w))
+      if (isWithin(entry.change, w.timeMs) && runsIt(entry, w)) found = found === null ? entry.alone : together(found, entry)
+    return found
   }
 
   /** To be called when what the policy says of identities changes. */
@@ -123,16 +125,25 @@ export class AnnouncedChanges {
   }
 }
 
+const together = (found: Announced, { change, parts }: Entry): Announced => ({
+  change,
+  all: [...found.all, change],
+  parts: found.parts | parts,
+})
+
 const entryOf = (change: Change): Entry => {
+  const { what, scope } = change
   const named = VERSION_PARTS.flatMap((part, i) => {
-    const pattern = change.what[part]
-    return pattern === undefined ? [] : [{ bit: 1 << i, field: PART_FIELDS[i]!, glob: compileGlob(pattern) }]
+    const pattern = what[part]
+    return pattern === undefined || pattern === '*' ? [] : [{ field: PART_FIELDS[i]!, glob: compileGlob(pattern) }]
   })
-  const parts = named.reduce((mask, n) => mask | n.bit, 0)
-  const { identities = [], peerGroups = [] } = change.scope
+  const said = VERSION_PARTS.reduce((mask, part, i) => (what[part] === undefined ? mask : mask | (1 << i)), 0)
+  const parts = (said & BUILD) === 0 ? said : said | BUILD
+  const { identities = [], peerGroups = [] } = scope
   return {
     change,
-    parts: (parts & BUILD) === 0 ? parts : parts | BUILD,
+    parts,
+    alone: { change, all: [change], parts },
     named,
     identities: identities.map(compileGlob),
     groups: peerGroups.map(compileGlob),

@@ -31,7 +31,7 @@ const ALERTS = `SELECT alert, delivery, verdict FROM (
   ORDER BY seen, at, revision`
 
 /** Events that did not alert and would have: neither repeats, nor of a backfill, nor kept quiet by a person's word. */
-const QUIET = SCORED_FLAGS.alerted | SCORED_FLAGS.duplicate | SCORED_FLAGS.historic | SCORED_FLAGS.excepted
+const QUIET = SCORED_FLAGS.alerted | SCORED_FLAGS.duplicate | SCORED_FLAGS.historic | SCORED_FLAGS.excepted | SCORED_FLAGS.announced
 const CANDIDATES = `SELECT tenant, identity, group, top_features[1] AS feature, toFloat64(tail_log10) AS tail, score, action, resource_class,
     toUnixTimestamp64Milli(event_time) AS time
   FROM (SELECT tenant, identity, session, event_time, tail_log10, score, flags, top_features, action, resource_class,

@@ -161,6 +161,7 @@ export function quietWords(events: readonly EventView[], alertsFrom: number | un
   const score = Math.round(most.score)
   const measured =
     rest.length === 0 ? `Its one event scored ${score} of 100` : `The most unusual of its ${events.length} events scored ${score} of 100`
+  if (events.some(({ flags }) => flags.includes('announced'))) return `Expected of a change that was announced. ${measured}.`
   if (events.some(({ flags }) => flags.includes('excepted'))) return `Covered by your verdict or an exception. ${measured}.`
   if (events.some(({ flags }) => flags.includes('alerted'))) return `It joined an alert that is already open. ${measured}.`
   const limit = alertsFrom === undefined ? '' : `; unless a rule speaks, it reports from about ${Math.round(alertsFrom)}`

@@ -6,13 +6,16 @@ const FLAG_WORDS: Partial<Record<EventView['flags'][number], string>> = {
   late: 'arrived late',
   duplicate: 'repeat',
   excepted: 'covered by a verdict or exception',
+  announced: 'expected of an announced change',
   withheld: 'not learned',
   alerted: 'reported',
   newIdentity: 'first seen',
 }
 
 function Row({ event }: { event: EventView }) {
-  const flags = event.flags.map((flag) => FLAG_WORDS[flag]).filter((word) => word !== undefined)
+  // What an announced change explains needs no second word for being quiet.
+  const told = event.flags.includes('announced') ? event.flags.filter((flag) => flag !== 'excepted') : event.flags
+  const flags = told.map((flag) => FLAG_WORDS[flag]).filter((word) => word !== undefined)
   return (
     <tr>
       <td>
