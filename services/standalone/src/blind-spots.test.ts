@@ -68,6 +68,7 @@ const make = (cpuPercent = 0): BlindSpotWatch => {
     slotsOf: detection.slotsOf,
     slotsAreFar: false,
     changesOf: () => [],
+    policyHashOf: () => policy?.hash ?? null,
     policyOf: () => policy,
     store: () => storage.reader(),
     clock: () => now,

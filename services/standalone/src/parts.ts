@@ -18,7 +18,7 @@ import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from 
 import { startDelivery } from './delivery.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
 import type { Detection } from './detection.ts'
-import { createPolicyLoader, lastGiven } from './policy.ts'
+import { createPolicyLoader, lastGiven, lastGivenHash } from './policy.ts'
 import { shardsCheck } from './shards-check.ts'
 import { createSinkWatch, sinksDetail } from './sinks.ts'
 import type { Storage } from './storage.ts'
@@ -220,6 +220,7 @@ export const blindSpotsPart = (context: Context): Part => ({
       slotsOf: detection.slotsOf,
       slotsAreFar: !context.alone,
       changesOf: (tenant) => context.changes.list(tenant).flatMap(({ change, withdrawn }) => (withdrawn === true ? [] : [change])),
+      policyHashOf: (tenant) => lastGivenHash(log, tenant),
       policyOf: (tenant) => lastGiven(log, tenant),
       store: () => (storage.access() === null ? null : storage.reader()),
       clock,

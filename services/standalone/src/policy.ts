@@ -101,13 +101,17 @@ export const policyOf = (log: Pick<DeploymentLog, 'kv'>, hash: string): Policy |
   return stored === undefined ? undefined : Policy.parse(JSON.parse(Buffer.from(stored).toString()))
 }
 
+/** Hash of the policy that a tenant was given last, if it ever was given one. */
+export const lastGivenHash = (log: Pick<PolicyLog, 'kv'>, tenant: string): string | null => {
+  const stored = log.kv.get(GIVEN + tenant)
+  return stored === undefined ? null : (JSON.parse(Buffer.from(stored).toString()) as Given).hash
+}
+
 /** The policy that a tenant was given last, if it ever was given one. */
 export const lastGiven = (log: Pick<PolicyLog, 'kv'>, tenant: string): Hashed | null => {
-  const stored = log.kv.get(GIVEN + tenant)
-  if (stored === undefined) return null
-  const { hash } = JSON.parse(Buffer.from(stored).toString()) as Given
-  const policy = policyOf(log, hash)
-  return policy === undefined ? null : { policy, hash }
+  const hash = lastGivenHash(log, tenant)
+  const policy = hash === null ? undefined : policyOf(log, hash)
+  return hash === null || policy === undefined ? null : { policy, hash }
 }
 
 export interface PolicyLoaderOptions {

@@ -1,28 +1,22 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
-import { DETECTOR_VERSION, type DeploymentLog, hashKeyOf, keyOfSlot, type Place, summariseSlot } from '@plumbline/detector'
+import { type DeploymentLog, keyOfSlot, type Place, summariseSlot } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
 import { blindSpotText, type BlindSpots, type Change, type DetectionConfig, type Policy, PlumblineError } from '@plumbline/schemas'
 import { createOneThread, type OneThread } from '../one-thread.ts'
-import { inForceOf, type ReleaseStore } from '../releases.ts'
-import { type Candidate, chooseNext, type InForceNow, MOST_TESTED, mostActive, pauseAfter } from './choose.ts'
+import { type Candidate, chooseNext, MOST_TESTED, mostActive, pauseAfter } from './choose.ts'
 import { showFleet } from './fleet.ts'
+import { createInForceNow, type InForceNow, type InForceOptions } from './in-force.ts'
 import { createLedger, type Ledger, type Measured } from './ledger.ts'
 import { recentActs } from './recent.ts'
 import type { ProbeJob, ProbeResult } from './thread.ts'
 
-export interface BlindSpotOptions {
+export interface BlindSpotOptions extends InForceOptions {
   readonly log: Pick<DeploymentLog, 'kv' | 'masterKey'>
-  readonly releases: ReleaseStore
-  readonly config: DetectionConfig
   placeOf(tenant: string, identity: string): Place
   /** Packed slots of those of the identities that have one, in any order. */
   slotsOf(tenant: string, identities: readonly string[]): Promise<readonly Uint8Array[]>
   /** Reading one slot means reading all of its shard: a round then stays in one. */
   readonly slotsAreFar: boolean
-  /** The policy that the tenant was given last; null: the empty one. */
-  policyOf(tenant: string): { readonly policy: Policy; readonly hash: string } | null
-  /** Announced changes that nobody withdrew. */
-  changesOf(tenant: string): readonly Change[]
   /** Null while ClickHouse is away. */
   store(): Store | null
   readonly clock: () => number
@@ -64,10 +58,9 @@ const FRESH_MS = 60_000
 const MOST_WAITING = 8
 /** Who cannot be tested is left alone for so long. */
 const FAILED_MS = 3_600_000
-const NO_RELEASE = 'release-0'
 
 export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
-  const { log, releases, config, clock, cpuPercent, metrics, roundMs = ROUND_MS } = options
+  const { log, clock, cpuPercent, metrics, roundMs = ROUND_MS } = options
   const ledger: Ledger = createLedger(log.kv, options.placeOf)
   const thread: OneThread<ProbeJob, ProbeResult> = createOneThread({
     entry: new URL('./thread.ts', import.meta.url),
@@ -92,36 +85,18 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     return run
   }
 
-  const nowOf = (tenant: string): InForceNow => ({
-    releaseId: inForceOf(releases.list(tenant))?.id ?? NO_RELEASE,
-    policyHash: options.policyOf(tenant)?.hash ?? '',
-    detectorVersion: DETECTOR_VERSION,
-  })
-
-  const contextOf = (tenant: string): Pick<ProbeJob, 'context' | 'contextName'> => {
-    const entry = inForceOf(releases.list(tenant))
-    const bytes = entry === undefined ? undefined : releases.artifact(entry.id, entry.sha256)
-    const policy = options.policyOf(tenant) ?? undefined
-    const changes = options.changesOf(tenant)
-    const release = entry === undefined || bytes === undefined ? undefined : { id: entry.id, bytes }
-    return {
-      contextName: JSON.stringify([tenant, entry?.sha256 ?? '', policy?.hash ?? '', changes]),
-      context: { tenant, config, masterKey: hashKeyOf(log), release, policy, changes: [...changes] },
-    }
-  }
-
   /** Null where there is no such identity. */
-  const measureOne = async (tenant: string, identity: string, slot: Uint8Array | undefined): Promise<Measured | null> => {
+  const measureOne = async (now: InForceNow, tenant: string, identity: string, slot: Uint8Array | undefined): Promise<Measured | null> => {
     const store = options.store()
     if (store === null) throw new PlumblineError('STORE_UNAVAILABLE', 'ClickHouse is not there yet.', { retryable: true })
     // An erased one is empty.
     if (slot === undefined || summariseSlot(slot).events === 0) return null
     const recent = await recentActs(store, tenant, identity)
-    const now = nowOf(tenant)
-    const { spots, baselineAt, cpuMs } = await thread.run({ ...contextOf(tenant), subject: { identity, slot, recent } }, abort.signal)
+    const stamp = now.stamp(tenant)
+    const { spots, baselineAt, cpuMs } = await thread.run({ ...now.context(tenant), subject: { identity, slot, recent } }, abort.signal)
     spentMs += cpuMs
     metrics?.plumbline_blind_spot_seconds.observe(cpuMs / 1000)
-    return { ...now, measuredAt: clock(), baselineAt, spots: [...spots] }
+    return { ...stamp, measuredAt: clock(), baselineAt, spots: [...spots] }
   }
 
   const keep = async (results: ReadonlyMap<string, Measured>, begunAt: number): Promise<void> => {
@@ -130,10 +105,10 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     if (metrics !== undefined) showFleet(metrics, ledger.all())
   }
 
-  const tryOne = async ({ tenant, identity }: Candidate, slots: Slots, results: Map<string, Measured>): Promise<void> => {
+  const tryOne = async (now: InForceNow, { tenant, identity }: Candidate, slots: Slots, results: Map<string, Measured>): Promise<void> => {
     const name = ledger.nameOf(tenant, identity)
     try {
-      const measured = await measureOne(tenant, identity, slots.get(name))
+      const measured = await measureOne(now, tenant, identity, slots.get(name))
       if (measured === null) failedAt.set(name, clock())
       else results.set(name, measured)
     } catch (err) {
@@ -159,14 +134,15 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     if (store === null) return 0
     for (const [name, at] of failedAt) if (clock() - at > FAILED_MS) failedAt.delete(name)
     const begunAt = forgotten
+    const now = createInForceNow(options)
     const active = (await mostActive(store)).filter(({ tenant, identity }) => !failedAt.has(ledger.nameOf(tenant, identity)))
     const shardOf = ({ tenant, identity }: Candidate): number => options.placeOf(tenant, identity).shard
-    const next = chooseNext(active, ledger, { nowOf, most: PER_ROUND, shardOf: options.slotsAreFar ? shardOf : undefined })
+    const next = chooseNext(active, ledger, { nowOf: now.stamp, most: PER_ROUND, shardOf: options.slotsAreFar ? shardOf : undefined })
     const begun = performance.now()
     const slots = await slotsOf(next)
     spentMs += performance.now() - begun
     const results = new Map<string, Measured>()
-    for (const candidate of next) if (!abort.signal.aborted) await queued(() => tryOne(candidate, slots, results))
+    for (const candidate of next) if (!abort.signal.aborted) await queued(() => tryOne(now, candidate, slots, results))
     await keep(results, begunAt)
     return results.size
   }
@@ -197,7 +173,7 @@ export const createBlindSpots = (options: BlindSpotOptions): BlindSpotWatch => {
     const known = ledger.get(tenant, identity)
     if (known !== undefined && clock() - known.measuredAt < FRESH_MS) return told(tenant, identity, known)
     const [slot] = await options.slotsOf(tenant, [identity])
-    const measured = await measureOne(tenant, identity, slot)
+    const measured = await measureOne(createInForceNow(options), tenant, identity, slot)
     if (measured === null) return null
     await keep(new Map([[ledger.nameOf(tenant, identity), measured]]), begunAt)
     return told(tenant, identity, measured)

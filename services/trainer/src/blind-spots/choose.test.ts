@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Candidate, type Choice, chooseNext, type InForceNow, pauseAfter } from './choose.ts'
+import { type Candidate, type Choice, chooseNext, pauseAfter } from './choose.ts'
+import type { Stamp } from './in-force.ts'
 import type { Measured } from './ledger.ts'
 
-const NOW: InForceNow = { releaseId: 'r2', policyHash: 'p', detectorVersion: '1' }
+const NOW: Stamp = { releaseId: 'r2', policyHash: 'p', detectorVersion: '1' }
 const candidate = (identity: string, lastSeen: number): Candidate => ({ tenant: 't', identity, lastSeen })
 const measured = (measuredAt: number, more: Partial<Measured> = {}): Measured => ({
   ...NOW,

@@ -1,4 +1,5 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
+import type { Stamp } from './in-force.ts'
 import type { Ledger, Measured } from './ledger.ts'
 
 /** Identities that are tested in turn: the most recently active. What is kept of others is dropped. */
@@ -20,21 +21,14 @@ export const mostActive = async (store: Store): Promise<readonly Candidate[]> =>
   return rows.map(({ tenant, identity, last }) => ({ tenant, identity, lastSeen: Number(last) }))
 }
 
-/** What makes a result one of yesterday. */
-export interface InForceNow {
-  readonly releaseId: string
-  readonly policyHash: string
-  readonly detectorVersion: string
-}
-
-const isOld = (of: Measured, { lastSeen }: Candidate, now: InForceNow): boolean =>
+const isOld = (of: Measured, { lastSeen }: Candidate, now: Stamp): boolean =>
   of.baselineAt < lastSeen ||
   of.releaseId !== now.releaseId ||
   of.policyHash !== now.policyHash ||
   of.detectorVersion !== now.detectorVersion
 
 export interface Choice {
-  nowOf(tenant: string): InForceNow
+  nowOf(tenant: string): Stamp
   readonly most: number
   /** Where given, those of one tenant in one shard are chosen: reading a slot there means reading the shard's. */
   readonly shardOf?: ((candidate: Candidate) => number) | undefined

@@ -23,6 +23,7 @@ export interface Ledger {
 }
 
 const PREFIX = 'blind:'
+const NOTHING = new Uint8Array(0)
 const prefixOf = (tenant: string): string => `${PREFIX}${tenant}:`
 
 /** Whether a stored name is one of this tenant. The tenant's name may hold the separator; the hash behind it has a fixed length. */
@@ -75,6 +76,7 @@ const pack = ({ measuredAt, baselineAt, releaseId, policyHash, detectorVersion, 
 
 /** Undefined for what another version wrote: it is measured again. */
 const unpack = (bytes: Uint8Array): Measured | undefined => {
+  if (bytes.length === 0) return undefined
   const [v, measuredAt, baselineAt, releaseId, policyHash, detectorVersion, packed] = JSON.parse(Buffer.from(bytes).toString()) as Packed
   if (v !== 1) return undefined
   const read = packed.map(([kind, alertsFrom, upTo, acts, family, usual, skipped]) => ({
@@ -94,25 +96,28 @@ const unpack = (bytes: Uint8Array): Measured | undefined => {
 export const createLedger = (kv: KeyValue, placeOf: (tenant: string, identity: string) => Place): Ledger => {
   const nameOfKey = (tenant: string, key: Uint8Array): string => prefixOf(tenant) + Buffer.from(key).toString('hex')
   const nameOf = (tenant: string, identity: string): string => nameOfKey(tenant, placeOf(tenant, identity).key)
-  const at = (name: string): Measured | undefined => {
-    const bytes = kv.get(name)
-    return bytes === undefined ? undefined : unpack(bytes)
+  /** Nobody else writes them: read once, and kept in step. */
+  const known = new Map<string, Measured>()
+  for (const name of kv.list(PREFIX)) {
+    const measured = unpack(kv.get(name) ?? NOTHING)
+    if (measured !== undefined) known.set(name, measured)
+  }
+  const namesOf = (tenant: string): string[] => {
+    const names = new Set([...kv.list(prefixOf(tenant)), ...known.keys()])
+    return [...names].filter((name) => isBlindSpotOf(tenant, name))
   }
   return {
     nameOf,
     nameOfKey,
-    namesOf: (tenant) => kv.list(prefixOf(tenant)).filter((name) => isBlindSpotOf(tenant, name)),
-    get: (tenant, identity) => at(nameOf(tenant, identity)),
-    all: () =>
-      kv.list(PREFIX).flatMap((name) => {
-        const measured = at(name)
-        return measured === undefined ? [] : [{ name, measured }]
-      }),
-    put: (results) =>
-      kv.put(
-        Object.fromEntries(
-          [...results].map(([name, measured]) => [name, measured === null ? null : Buffer.from(JSON.stringify(pack(measured)))]),
-        ),
-      ),
+    namesOf,
+    get: (tenant, identity) => known.get(nameOf(tenant, identity)),
+    all: () => Array.from(known, ([name, measured]) => ({ name, measured })),
+    async put(results) {
+      const values = [...results].map(([name, measured]) => [name, measured === null ? null : Buffer.from(JSON.stringify(pack(measured)))])
+      await kv.put(Object.fromEntries(values) as Record<string, Uint8Array | null>)
+      for (const [name, measured] of results)
+        if (measured === null) known.delete(name)
+        else known.set(name, measured)
+    },
   }
 }
