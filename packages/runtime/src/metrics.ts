@@ -63,7 +63,7 @@ export const METRICS = {
   plumbline_alerts_total: { kind: 'counter', help: 'Alert revisions, by severity and delivery', labels: ['severity', 'delivery'] },
   plumbline_alerts_suppressed_total: {
     kind: 'counter',
-    help: 'What could have alerted and did not: events by exception, safe, maintenance or grouped (in an alert that is there); alert revisions held back by the budget',
+    help: 'What could have alerted and did not: events by exception, safe, maintenance, calendar, announced (as an announced change has it) or grouped (in an alert that is there); alert revisions held back by the budget',
     labels: ['reason'],
   },
   plumbline_deliveries_total: {
