@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Change, VERSION_PARTS } from './change.ts'
+import { Change, ChangeParts, VERSION_PARTS } from './change.ts'
 import { PlumblineError } from './codes.ts'
 import { IDENTITY_KINDS, PROVENANCES } from './event.ts'
 
@@ -133,7 +133,8 @@ export const AlertFacts = z.strictObject({
   announced: z
     .strictObject({
       id: z.string(),
-      parts: z.array(z.enum(VERSION_PARTS)),
+      what: ChangeParts,
+      parts: z.array(z.enum(VERSION_PARTS)).meta({ description: 'Parts that may differ under it and under others that are open as well.' }),
       reason: z.string(),
       ticket: z.string().optional(),
       by: z.string(),

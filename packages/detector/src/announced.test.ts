@@ -108,11 +108,12 @@ test('an attack hidden in the window is raised, and says that a change is under 
       assert.equal(alert.facts.identity.id, 'bot-1')
       assert.deepEqual(alert.facts.announced, {
         id: 'deploy-1',
+        what: { model: 'alpha-2' },
         parts: ['model'],
         reason: 'New model for the support agents',
         by: 'jane',
       })
-      assert.match(alert.text.why, /Announced change deploy-1 of model by jane is under way/)
+      assert.match(alert.text.why, /Announced change deploy-1 \(model alpha-2\) by jane is under way/)
     }
   }
 })

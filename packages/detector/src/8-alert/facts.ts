@@ -92,6 +92,6 @@ const changeOf = (w: Work): AlertFacts['change'] => {
 
 const announcedOf = ({ announced }: Work): AlertFacts['announced'] => {
   if (announced === null) return undefined
-  const { id, reason, ticket, by } = announced.change
-  return { id, parts: partsIn(announced.parts), reason, ...(ticket === undefined ? {} : { ticket }), by }
+  const { id, what, reason, ticket, by } = announced.change
+  return { id, what, parts: partsIn(announced.parts), reason, ...(ticket === undefined ? {} : { ticket }), by }
 }

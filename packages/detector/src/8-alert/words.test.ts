@@ -163,6 +163,7 @@ const anyFacts = fc.record({
   announced: optional(
     fc.record({
       id: anyText,
+      what: fc.record({ model: anyText, prompt: anyText }),
       parts: fc.subarray([...VERSION_PARTS], { minLength: 1 }),
       reason: anyText,
       ticket: optional(anyText),

@@ -158,9 +158,12 @@ const changeText = ({ version, sinceMs }: NonNullable<AlertFacts['change']>): st
 }
 
 /** What was announced explains the rest: said, so that nobody takes what is left for a part of it. */
-const announcedText = ({ id, parts, reason, ticket, by }: NonNullable<AlertFacts['announced']>): string => {
+const announcedText = ({ id, what, reason, ticket, by }: NonNullable<AlertFacts['announced']>): string => {
+  const parts = Object.entries(what).flatMap(([part, name]) =>
+    name === undefined ? [] : name === '*' ? part : `${part} ${nameText(name)}`,
+  )
   const where = ticket === undefined ? '' : `, ${labelText(ticket)}`
-  return `announced change ${nameText(id)} of ${listed(parts)} by ${labelText(by)}${where} is under way (${proseText(reason)}): what it explains is not counted here`
+  return `announced change ${nameText(id)} (${listed(parts)}) by ${labelText(by)}${where} is under way (${proseText(reason)}): what it explains is not counted here`
 }
 
 const HIDDEN: Readonly<Record<AlertFacts['notVisible'][number], string>> = {
