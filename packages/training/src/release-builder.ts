@@ -142,7 +142,7 @@ const fit = async (input: ReleaseInput, rows: Float32Array, aim: number): Promis
   }
   const options: TrainOptions = { rows, width: FEATURE_COUNT, seed: input.seed }
   const net = await trainInWorker(options, input.signal)
-  const typical = usualOf(input.rows)
+  const typical = usualOf(withoutIncidents(input))
   const { surprise, error } = partsOf(rows, typical, net)
   const joint = Float32Array.of(mean(surprise), spread(surprise), mean(error), spread(error), ERROR_WEIGHT)
   const all = input.rows.length === rows.length ? { surprise, error } : partsOf(input.rows, typical, net)
@@ -213,13 +213,18 @@ const partsOf = (rows: Float32Array, typical: Float32Array, net: TrainedAutoenco
   return { surprise, error }
 }
 
-const keepQuiet = ({ rows, alerted }: ReleaseInput): Float32Array => {
-  const kept = alerted.reduce((n, a) => n + (a === 0 ? 1 : 0), 0)
+const keepQuiet = ({ rows, alerted }: ReleaseInput): Float32Array => pick(rows, alerted, (a) => a === ALERTED.no)
+
+/** What alerted under a model is no part of what surprises usually come to: beside it the next incident would look small. */
+const withoutIncidents = ({ rows, alerted }: ReleaseInput): Float32Array => pick(rows, alerted, (a) => a !== ALERTED.modelled)
+
+const pick = (rows: Float32Array, alerted: Uint8Array, wanted: (alerted: number) => boolean): Float32Array => {
+  const kept = alerted.reduce((n, a) => n + (wanted(a) ? 1 : 0), 0)
   if (kept === alerted.length) return rows
   const out = new Float32Array(kept * FEATURE_COUNT)
   let to = 0
   for (let i = 0; i < alerted.length; i++)
-    if (alerted[i] === 0) out.set(rows.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT), FEATURE_COUNT * to++)
+    if (wanted(alerted[i]!)) out.set(rows.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT), FEATURE_COUNT * to++)
   return out
 }
 
