@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** Layout of an identity's state. Raised with a migration; slots of earlier layouts are read for ever (contracts C5). */
-export const SLOT_VERSION = 1
+export const SLOT_VERSION = 2
 /** State of one identity in memory. */
 export const SLOT_BYTES = 4096
 

@@ -22,7 +22,7 @@ import { segment } from '../support/segment.ts'
  */
 const file = (name: string): URL => new URL(`./fixtures/detector/${name}`, import.meta.url)
 const SCORES = file(`scores-${DETECTOR_VERSION}.json`)
-const SLOT = file('slot-v1.json')
+const slotFile = (version: number): URL => file(`slot-v${version}.json`)
 const writing = process.env.PLUMBLINE_WRITE_GOLDENS === '1'
 
 interface Scores {
@@ -146,9 +146,19 @@ test('C3 the golden log goes through the net, and both kernels agree on it', () 
 })
 
 test('C5 a slot stored by an earlier build is read, and packs to the same bytes', () => {
-  if (writing && !existsSync(SLOT)) writeFileSync(SLOT, `${JSON.stringify(describe(run().rig.slot()!), null, 1)}\n`)
-  const golden = JSON.parse(readFileSync(SLOT, 'utf8')) as ReturnType<typeof describe>
+  const now = slotFile(slotLayout.SLOT_VERSION)
+  if (writing && !existsSync(now)) writeFileSync(now, `${JSON.stringify(describe(run().rig.slot()!), null, 1)}\n`)
+  const golden = JSON.parse(readFileSync(now, 'utf8')) as ReturnType<typeof describe>
   assert.deepEqual(describe(Buffer.from(golden.packed, 'base64')), golden)
+})
+
+test('C5 slots of earlier versions say under this one what they said', () => {
+  for (let version = 1; version < slotLayout.SLOT_VERSION; version++) {
+    const { packed, ...golden } = JSON.parse(readFileSync(slotFile(version), 'utf8')) as ReturnType<typeof describe>
+    const { packed: again, ...read } = describe(Buffer.from(packed, 'base64'))
+    assert.deepEqual(read, golden)
+    assert.equal(Buffer.from(again, 'base64').readUInt32LE(0), slotLayout.SLOT_VERSION)
+  }
 })
 
 /** What a packed slot says, field by field as the layout names them. */

@@ -4,8 +4,9 @@ import { packSlot, SLOT_MIGRATIONS, unpackSlot } from '../../packages/detector/s
 import { segment } from './segment.ts'
 
 /**
- * Version 1 is the first layout of a slot that there is, so tests of an upgrade have one before it: the same with two words in
- * each other's place. A build that stores it, and the migration that the next one comes with.
+ * A version before this one whose slots hold all that this one's do, so that a test can go back to it and compare: the same with
+ * two words in each other's place. A build that stores it, and the migration that the next one comes with, in the place of the
+ * step that there really was: that one has less to start from (`pack.test.ts`).
  */
 export const PREVIOUS = SLOT_VERSION - 1
 

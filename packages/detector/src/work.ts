@@ -120,6 +120,8 @@ export class Work {
   foreignAfter = 0
   /** What unusually large sends add up to over days, nats; 0 where this is none. */
   rampNats = 0
+  /** What hours that each sent a little more than is usual add up to, nats. */
+  shiftNats = 0
   /** Between the sightings of two countries; set where there are two. */
   travelGapMs = 0
   /** First-time action, class and destination of this event. */

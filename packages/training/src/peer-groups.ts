@@ -75,7 +75,9 @@ export const readMember = (packed: Uint8Array): Member => {
       { length: L.WINDOW_METRICS * 3 },
       (_, i) => f32[(L.WINDOW_VALUES >> 2) + Math.floor(i / 3) * 4 + 1 + (i % 3)]!,
     ),
-    histograms: Float32Array.from({ length: L.HISTOGRAM_COUNT * L.HISTOGRAM_BUCKETS }, (_, i) => u16[(L.HISTOGRAMS >> 1) + i]!),
+    histograms: Float32Array.from({ length: L.HISTOGRAM_COUNT * L.HISTOGRAM_BUCKETS }, (_, i) =>
+      i % L.HISTOGRAM_BUCKETS < L.bucketsOf(Math.floor(i / L.HISTOGRAM_BUCKETS)) ? u16[(L.HISTOGRAMS >> 1) + i]! : 0,
+    ),
     novelty: Float32Array.of(
       share(f32[L.H.typesAction >> 2]!, learned),
       share(f32[L.H.typesClass >> 2]!, learned),

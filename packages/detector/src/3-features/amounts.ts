@@ -1,16 +1,19 @@
 import { FEATURES } from '@plumbline/schemas'
 import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
-import { bucketPosition, lowerTail, upperTail } from '../state/histogram.ts'
+import { bucketPosition, isOpen, lowerTail, upperTail } from '../state/histogram.ts'
 import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, W } from '../state/layout.ts'
-import { LARGE_SEND, rampNats } from '../state/ramp.ts'
-import { studentNats, windowSurprise, windowValue } from '../state/windows.ts'
+import { isLargeSend, rampNats } from '../state/ramp.ts'
+import { shiftNats } from '../state/bytes.ts'
+import { windowValue } from '../state/window-of.ts'
+import { studentNats, windowSurprise } from '../state/window-surprise.ts'
 import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
 
 const BYTES_OUT = indexOf('bytes_out_own')
 const BYTES_IN = indexOf('bytes_in_own')
+const DESTINATION = indexOf('destination_own')
 const DURATION = indexOf('duration_own')
 const TOKENS = indexOf('tokens_own')
 const GAP = indexOf('gap_own')
@@ -80,6 +83,7 @@ const size = (w: Work, group: GroupStats, which: number, value: number): number 
 const noWindowFeatures = (w: Work): void => {
   for (const i of WINDOWED) w.features[i] = 0
   w.rampNats = 0
+  w.shiftNats = 0
   w.firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
   w.newInHour = false
 }
@@ -91,6 +95,7 @@ const windowFeatures = (w: Work, g: Float32Array, bytesOut: number, bytesIn: num
   x[RATE_DAY] = windowSurprise(w, W.eventsDay, windowValue(w, W.eventsDay) + 1, g)
   const anyOut = bytesOut > 0
   x[BYTES_OUT_MINUTE] = anyOut ? windowSurprise(w, W.bytesOutMinute, windowValue(w, W.bytesOutMinute) + bytesOut, g) : 0
+  if (anyOut && x[BYTES_OUT_MINUTE]! > x[BYTES_OUT]! && isFirstAndOpen(w, bytesOut)) x[BYTES_OUT] = x[BYTES_OUT_MINUTE]!
   x[BYTES_OUT_HOUR] = anyOut ? windowSurprise(w, W.bytesOutHour, windowValue(w, W.bytesOutHour) + bytesOut, g) : 0
   x[BYTES_OUT_DAY] = anyOut ? windowSurprise(w, W.bytesOutDay, windowValue(w, W.bytesOutDay) + bytesOut, g) : 0
   const anyIn = bytesIn > 0
@@ -112,6 +117,10 @@ const windowFeatures = (w: Work, g: Float32Array, bytesOut: number, bytesIn: num
   drift(w, bytesOut)
 }
 
+/** The first send of its minute is held against minutes where the histogram tells no more: a bucket of it is a factor of two wide. */
+const isFirstAndOpen = (w: Work, bytesOut: number): boolean =>
+  windowValue(w, W.bytesOutMinute) === 0 && isOpen(w.seg, w.base, HG.bytesOut, bucketPosition(bytesOut))
+
 const inBitmap = (w: Work): boolean => {
   const bit = w.resource & (HOUR_BITMAP_BYTES * 8 - 1)
   return (w.seg.u8[w.base + HOUR_BITMAP + (bit >> 3)]! & (1 << (bit & 7))) !== 0
@@ -124,8 +133,9 @@ const drift = (w: Work, bytesOut: number): void => {
   const days = f32[at + (A.days >> 2)]!
   const x = w.features
   x[DRIFT_RATE] = 0
-  w.rampNats = bytesOut > 0 && x[BYTES_OUT]! >= LARGE_SEND ? rampNats(u32, f32, at, w.timeMs) : 0
-  x[DRIFT_BYTES] = Math.min(20, w.rampNats)
+  w.rampNats = bytesOut > 0 && isLargeSend(w.seg, w.base, x[BYTES_OUT]!, x[DESTINATION]!) ? rampNats(u32, f32, at, w.timeMs) : 0
+  w.shiftNats = bytesOut > 0 ? shiftNats(w, bytesOut) : 0
+  x[DRIFT_BYTES] = Math.min(20, Math.max(w.rampNats, w.shiftNats))
   if (days < 5) return
   x[DRIFT_RATE] = beyondAnchor(windowValue(w, W.eventsDay) + 1, f32[at]!, f32[at + 1]!, days)
   if (bytesOut > 0) {

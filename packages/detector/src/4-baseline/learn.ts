@@ -33,7 +33,7 @@ import {
   WINDOWS,
 } from '../state/layout.ts'
 import { add, fade, filterAdd, filterFill, overflowHash } from '../state/tables.ts'
-import { windowCount, windowMean, windowValue } from '../state/windows.ts'
+import { windowCount, windowMean, windowValue } from '../state/window-of.ts'
 import { expm1 } from '../math/functions.ts'
 
 const DAY_MS = 86_400_000

@@ -1,7 +1,7 @@
 import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
-import { LARGE_SEND, markLargeSend } from '../state/ramp.ts'
+import { isLargeSend, markLargeSend } from '../state/ramp.ts'
 import { observeRoles } from '../state/roles.ts'
 import { observeRun } from '../state/runs.ts'
 import { keepParts } from '../state/version-parts.ts'
@@ -67,7 +67,8 @@ const observeWindows = (w: Work): void => {
   addTo(w, W.eventsHour, 1)
   addTo(w, W.eventsDay, 1)
   if (out > 0) {
-    if (w.features[BYTES_OUT]! >= LARGE_SEND) markLargeSend(w.seg.u32, (w.base + ANCHOR) >> 2, w.timeMs)
+    if (isLargeSend(w.seg, w.base, w.features[BYTES_OUT]!, w.features[DESTINATION]!))
+      markLargeSend(w.seg.u32, (w.base + ANCHOR) >> 2, w.timeMs)
     addTo(w, W.bytesOutMinute, out)
     addTo(w, W.bytesOutHour, out)
     addTo(w, W.bytesOutDay, out)
@@ -98,6 +99,7 @@ const observeWindows = (w: Work): void => {
 }
 
 const BYTES_OUT = indexOf('bytes_out_own')
+const DESTINATION = indexOf('destination_own')
 const VERSION_CHANGED = indexOf('version_changed')
 
 /** The parts of its version, and when the identity was first seen under it: what follows soon after is told as following a change. */

@@ -236,7 +236,11 @@ test('rule probing: denied twice, then let in, on something sensitive', () => {
 
 test('rule volume: far more than ever to a place outside that is not used', () => {
   const upload = (change: Partial<Act>): string[] => {
-    const { rig, end } = maturing({ bytesOut: 3000, destination: 'partner.example.com' })
+    const rig = new Rig({ config: { tailFloor: 0 } })
+    const end = START + 12 * DAY
+    for (let day = 0; day < 12; day++)
+      work(rig, 1, 30, { bytesOut: [300, 3000, 100_000][day % 3]!, destination: 'partner.example.com' }, START + day * DAY)
+    rig.strict()
     rig.act({ at: end, action: 'files.upload', class: 'files', destination: 'store.example.net', bytesOut: 9e9, ...change })
     return families(rig)
   }
@@ -244,6 +248,40 @@ test('rule volume: far more than ever to a place outside that is not used', () =
   assert.deepEqual(upload({ bytesOut: 20_000_000 }), [], 'too small to wake anybody')
   assert.deepEqual(upload({ destination: '/srv/share/x' }), [], 'inside')
   assert.deepEqual(upload({ destination: 'partner.example.com', action: 'crm.read', class: 'crm' }), [], 'a place it uses')
+})
+
+test('rule volume, rule drift: a robot whose hours are alike sends more than they allow, at once or hour after hour', () => {
+  const sends = (usual: number, hours: number, more: number, pauseMs = 15 * MINUTE): string[] => {
+    const rig = new Rig({ config: { tailFloor: 0 } })
+    for (let i = 0; i < 8 * 96; i++) rig.act({ at: START + i * 15 * MINUTE, bytesOut: usual * (1 + (i % 4) / 20) })
+    rig.strict()
+    for (let i = 0; i < (hours * HOUR) / pauseMs; i++)
+      rig.act({ at: START + 8 * DAY + i * pauseMs, bytesOut: more * usual * (1 + (i % 4) / 20) })
+    return families(rig)
+  }
+  assert.deepEqual(sends(3000, 1, 4), ['volume'])
+  assert.deepEqual(sends(3000, 1, 1.3), [], 'an hour of a little more is life')
+  assert.deepEqual(sends(3000, 14, 1.3), ['drift'])
+  assert.deepEqual(sends(3000, 14, 1), [])
+  assert.deepEqual(sends(0, 1, 4), [], 'it never sent anything')
+})
+
+test('rule off_hours: a person who does much in one sitting at night, not one who looks in', () => {
+  const night = (acts: number, kind: 'user' | 'agent' = 'user', hour = 2): string[] => {
+    const { rig } = maturing({ kind }, 100)
+    for (let i = 0; i < acts; i++)
+      rig.act({
+        at: START - 9 * HOUR + 100 * DAY + hour * HOUR + i * 2 * MINUTE,
+        kind,
+        session: 'n',
+        action: i % 3 === 0 ? 'crm.search' : 'crm.read',
+      })
+    return families(rig)
+  }
+  assert.deepEqual(night(14), ['off_hours'])
+  assert.deepEqual(night(6), [])
+  assert.deepEqual(night(14, 'agent'), [])
+  assert.deepEqual(night(14, 'user', 9), [])
 })
 
 test('rules on rate: minutes far beyond all that was', () => {

@@ -57,7 +57,7 @@ const FACTS: Partial<Readonly<Record<ReasonFamily, Partial<Work>>>> = {
   toxic_flow: { flowStep: 0, foreignAfter: 0 },
   travel: { travelKmh: 0 },
   probing: { foreign: false },
-  drift: { rampNats: 0 },
+  drift: { rampNats: 0, shiftNats: 0 },
   policy: { deniedBy: null },
   version_change: { unannounced: 0 },
 }

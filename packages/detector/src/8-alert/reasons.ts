@@ -21,7 +21,7 @@ import {
 import { roleOf } from '../state/roles.ts'
 import { countOf, fingerprint } from '../state/tables.ts'
 import { changedParts } from '../state/version-parts.ts'
-import { windowValue } from '../state/windows.ts'
+import { windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 import { topContributions } from './families.ts'
 import { textOf } from './text-of.ts'

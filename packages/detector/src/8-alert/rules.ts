@@ -1,10 +1,10 @@
 import { IDENTITY_KINDS, REASON_FAMILIES, type ReasonFamily } from '@plumbline/schemas'
 import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
-import { FLOWS, H, W } from '../state/layout.ts'
+import { FLOWS, H, SE, W } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
 import { peersKnown } from '../state/peers-known.ts'
-import { windowValue } from '../state/windows.ts'
+import { windowMean, windowValue, windowVariance } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
 
@@ -82,7 +82,7 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   const foreign = foreignRule(w)
   if (foreign !== null) return foreign
   if (rateExplodes(w) && speaks(w, 'rate')) return 'rate'
-  if ((movesOut(w) && speaks(w, 'volume')) || movesOutAtNight(w)) return 'volume'
+  if (((movesOut(w) || amountExplodes(w)) && speaks(w, 'volume')) || movesOutAtNight(w)) return 'volume'
   if (goesOnSending(w)) return 'drift'
   if (w.travelKmh >= IMPOSSIBLE_KMH && x[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))) return 'travel'
   if (worksAtNight(w)) return 'off_hours'
@@ -93,8 +93,28 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
 const RATE_NATS = 6
 const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
 
+/** Bytes of an hour that its own hours all but exclude: whose amounts hardly vary is told by half as much again. */
+const BYTES_NATS = 15
+/** From so many nats on the amount is a matter of how often it acts, which the rule on rate judges. */
+const OFTEN = 2
+const amountExplodes = (w: Work): boolean =>
+  w.features[BYTES_OUT_HOUR]! >= BYTES_NATS && w.features[RATE_HOUR]! < OFTEN && sendsEveryHour(w)
+/**
+ * Well known, and most of its hours send something: to begin to send is another matter than to send more. What people send
+ * goes up and down with their work for hours on end.
+ */
+const sendsEveryHour = (w: Work): boolean => {
+  const mean = windowMean(w, W.bytesOutHour)
+  return w.event.kind !== USER && w.maturity >= KNOWN && mean * mean > 4 * windowVariance(w, W.bytesOutHour)
+}
+
 /** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
-const goesOnSending = (w: Work): boolean => (w.rampNats >= 9 && speaks(w, 'drift')) || (w.rampNats >= 6.5 && speaks(w, 'drift_of_odd'))
+const goesOnSending = (w: Work): boolean =>
+  shifts(w) || (w.rampNats >= 9 && speaks(w, 'drift')) || (w.rampNats >= 6.5 && speaks(w, 'drift_of_odd'))
+
+/** Hours in a row that each send more than is usual at their time: the level has shifted. */
+const SHIFT_NATS = 10
+const shifts = (w: Work): boolean => w.shiftNats >= SHIFT_NATS && sendsEveryHour(w) && speaks(w, 'drift')
 
 /** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
 const LEAST_BYTES = 25_000_000
@@ -121,11 +141,31 @@ const movesOutAtNight = (w: Work): boolean =>
 const HALF_KNOWN = 0.4
 
 /**
- * A person well known goes on working, more than it does in an hour, when it is not active: agents and services are started by
- * others. In a large company somebody does every night.
+ * A person well known goes on working when it is not active: more than it does in an hour, or many acts of one sitting.
+ * Agents and services are started by others. In a large company somebody does every night.
  */
-const worksAtNight = (w: Work): boolean =>
-  w.event.kind === USER && w.maturity >= KNOWN && w.features[RATE_HOUR]! >= 1 && w.features[HOUR]! >= 3 + (w.tenant.release?.fleet ?? 0)
+const worksAtNight = (w: Work): boolean => {
+  const beyond = w.features[HOUR]! - (w.tenant.release?.fleet ?? 0)
+  return (
+    w.event.kind === USER &&
+    w.maturity >= KNOWN &&
+    (w.features[RATE_HOUR]! >= 1 ? beyond >= NIGHT : beyond >= DEEP_NIGHT && actsInSitting(w) >= MANY_ACTS)
+  )
+}
+const NIGHT = 3
+const DEEP_NIGHT = 4
+
+/** Somebody who was paged does less. */
+const MANY_ACTS = 12
+/** Longer than this a session reaches into hours that are usual. */
+const SITTING_S = 7200
+/** Acts of the session so far; none where it began at another time of day. */
+const actsInSitting = (w: Work): number => {
+  if (w.sessionIsNew) return 1
+  const { u16, u32 } = w.seg
+  const lasted = Math.floor(w.timeMs / 1000) - u32[(w.sessionAt + SE.startS) >> 2]!
+  return lasted > SITTING_S ? 0 : u16[(w.sessionAt + SE.events) >> 1]! + 1
+}
 const USER = IDENTITY_KINDS.indexOf('user')
 
 /** Neither the network nor the country was ever its own. */

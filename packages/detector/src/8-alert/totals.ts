@@ -2,7 +2,9 @@ import type { Quantity, Reason } from '@plumbline/schemas'
 import { expm1 } from '../math/functions.ts'
 import { N } from '../record.ts'
 import { A, ANCHOR, W } from '../state/layout.ts'
-import { windowCount, windowMean, windowValue } from '../state/windows.ts'
+import { indexOf } from '../state/index-of.ts'
+import { hourOfDay, profileOf } from '../state/profile.ts'
+import { windowCount, windowMean, windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 
 const MINUTE = 60_000
@@ -54,12 +56,12 @@ const TOTALS: Readonly<Record<string, Total>> = {
  * Undefined where the feature is no total, or no window speaks of the event.
  */
 export const totalOf = (w: Work, feature: string): Detail | undefined => {
-  const total = TOTALS[feature]
+  const total = feature === 'drift_bytes' && isShift(w) ? TOTALS['bytes_out_hour'] : TOTALS[feature]
   if (total === undefined || w.behind) return undefined
   const { metric, unit, perMs, adds } = total
   const added = adds(w)
   if (added <= 0) return undefined
-  const usual = feature.startsWith('drift') ? usualOverLong(w, metric) : usualOf(w, metric)
+  const usual = feature.startsWith('drift') && perMs === DAY ? usualOverLong(w, metric) : usualOf(w, metric)
   return {
     observed: { value: windowValue(w, metric) + added, unit, perMs },
     ...(unit === 'bytes' ? { part: { value: added, unit } } : {}),
@@ -67,8 +69,16 @@ export const totalOf = (w: Work, feature: string): Detail | undefined => {
   }
 }
 
-/** Mean of log(1 + amount) over windows that had events; no usual amount before three of them. */
-const usualOf = (w: Work, metric: number): number | undefined => (windowCount(w, metric) < 3 ? undefined : windowMean(w, metric))
+/** Told by the hours rather than by the days: they say more, and the day may not be over yet. */
+const isShift = (w: Work): boolean => w.shiftNats > 0 && w.shiftNats >= w.features[DRIFT_BYTES]!
+const DRIFT_BYTES = indexOf('drift_bytes')
+
+/** Mean of log(1 + amount) over windows that had events, at this time of day where that is known; none before three of them. */
+const usualOf = (w: Work, metric: number): number | undefined => {
+  if (windowCount(w, metric) < 3) return undefined
+  const ofDay = metric === W.bytesOutHour ? profileOf(w.seg, w.base, hourOfDay(w.timeMs)) : 0
+  return Math.max(0, windowMean(w, metric) + ofDay)
+}
 
 /** The slow memory of days, which growth in small steps has not moved yet. */
 const usualOverLong = (w: Work, metric: number): number | undefined => {

@@ -130,9 +130,23 @@ const back = (t: Telling): Phrases => ({
   quiet: 'had it been in use all along',
 })
 
+/** Hours in a row, each a little above what is usual at its time of day. */
+const shifted = (t: Telling): Phrases => {
+  const { observed, typical } = t.reason
+  return {
+    did: `has shifted to sending ${amountText(observed)}${perWindow(observed)}${lastAct(t)}`,
+    never: 'never sent this much hour after hour',
+    usually: typical === undefined ? undefined : `usually sent ${amountText(typical)}${perWindow(typical)} at this time of day`,
+    why: 'no hour of it needs to be much by itself; that they follow each other is',
+    step: 'ask what it began to send, and set a limit if nobody knows',
+    quiet: 'had its hours stayed at their usual level',
+  }
+}
+
 export const drift: Teller = (t) => {
   const { observed, typical } = t.reason
   if (observed.unit === 'ms') return back(t)
+  if (observed.unit === 'bytes' && observed.perMs === 3_600_000) return shifted(t)
   const bytes = observed.unit === 'bytes'
   const did = bytes ? 'sent' : 'acted'
   const usual = typical === undefined ? undefined : `usually ${did} ${amountText(typical)}${perWindow(typical)} over the long run`

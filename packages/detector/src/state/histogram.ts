@@ -1,5 +1,5 @@
 import type { Segment } from './slots.ts'
-import { HISTOGRAM_BUCKETS, HISTOGRAM_TOTALS, HISTOGRAMS } from './layout.ts'
+import { bucketsOf, HISTOGRAM_BUCKETS, HISTOGRAM_TOTALS, HISTOGRAMS } from './layout.ts'
 
 /** Buckets per octave: 32 buckets reach 2^40 (a terabyte, a month of milliseconds). */
 const PER_OCTAVE = 0.8
@@ -31,17 +31,32 @@ export const bucketPosition = (value: number): number => {
 export const upperTail = (seg: Segment, base: number, which: number, position: number, prior: number, strength: number): number => {
   const u16 = seg.u16
   const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
-  const bucket = Math.floor(position)
+  const buckets = bucketsOf(which)
+  const bucket = Math.min(Math.floor(position), buckets - 1)
   const total = seg.f32[((base + HISTOGRAM_TOTALS) >> 2) + which]!
   let above = 0
-  for (let i = bucket + 1; i < HISTOGRAM_BUCKETS; i++) above += u16[at + i]!
+  for (let i = bucket + 1; i < buckets; i++) above += u16[at + i]!
   const here = u16[at + bucket]!
-  const tail = (above + here * (1 - (position - bucket)) + strength * prior) / (total + strength)
+  // Where most values lie in one bucket they are alike: half of them lie above none of them.
+  const share = 2 * here > total ? 1 : 1 - (position - bucket)
+  const tail = (above + here * share + strength * prior) / (total + strength)
   if (above + here > 0 || total === 0) return tail
   let top = bucket - 1
   while (top >= 0 && u16[at + top] === 0) top--
   const beyond = position - (top + 1)
   return beyond > 0 ? tail / (1 + beyond * beyond + beyond / PER_OCTAVE) : tail
+}
+
+/** Whether the buckets tell no more of a value: nothing as large was met, or most are in the same bucket. */
+export const isOpen = (seg: Segment, base: number, which: number, position: number): boolean => {
+  const { u16 } = seg
+  const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
+  const buckets = bucketsOf(which)
+  const bucket = Math.min(Math.floor(position), buckets - 1)
+  const here = u16[at + bucket]!
+  if (2 * here > seg.f32[((base + HISTOGRAM_TOTALS) >> 2) + which]!) return true
+  for (let i = bucket; i < buckets; i++) if (u16[at + i] !== 0) return false
+  return true
 }
 
 export const lowerTail = (seg: Segment, base: number, which: number, position: number, prior: number, strength: number): number => {
@@ -57,10 +72,11 @@ export const record = (seg: Segment, base: number, which: number, position: numb
   const u16 = seg.u16
   const at = (base + HISTOGRAMS + which * HISTOGRAM_BUCKETS * 2) >> 1
   const totalAt = ((base + HISTOGRAM_TOTALS) >> 2) + which
-  const bucket = at + Math.floor(position)
+  const buckets = bucketsOf(which)
+  const bucket = at + Math.min(Math.floor(position), buckets - 1)
   seg.f32[totalAt]! += 1
   if (++u16[bucket]! < FULL) return
   let total = 0
-  for (let i = 0; i < HISTOGRAM_BUCKETS; i++) total += u16[at + i] = u16[at + i]! >> 1
+  for (let i = 0; i < buckets; i++) total += u16[at + i] = u16[at + i]! >> 1
   seg.f32[totalAt] = total
 }

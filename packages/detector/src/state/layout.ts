@@ -116,6 +116,14 @@ export const HISTOGRAMS = 2752 // 5 × 32 × u16
 export const HISTOGRAM_BUCKETS = 32
 export const HG = { bytesOut: 0, bytesIn: 1, durationMs: 2, tokens: 3, gap: 4 } as const
 export const HISTOGRAM_COUNT = 5
+/** One event uses no billion of tokens: what is left of its histogram keeps hours of the day. */
+export const TOKEN_BUCKETS = 24
+/** Buckets that a histogram has; all lie HISTOGRAM_BUCKETS apart. */
+export const bucketsOf = (which: number): number => (which === HG.tokens ? TOKEN_BUCKETS : HISTOGRAM_BUCKETS)
+/** Per hour of the day an i8: log bytes sent in it beside those of all hours; 16 here and 8 before the actions. See profile.ts. */
+const PROFILE = HISTOGRAMS + (HG.tokens * HISTOGRAM_BUCKETS + TOKEN_BUCKETS) * 2
+const PROFILE_REST = 632
+export const profileAt = (hour: number): number => (hour < 16 ? PROFILE + hour : PROFILE_REST + hour - 16)
 export const RESOURCE_FILTER = 3072 // 1,024 bits, two halves that age by turns
 export const RESOURCE_FILTER_BYTES = 128
 export const HOUR_BITMAP = 3200 // 512 bits, distinct resources of the hour
@@ -183,6 +191,9 @@ export const DECLARED_GROUP = 4036 // u32
 export const WINDOW_COUNTS = 4040
 /** Bits for minute, hour, day: an alerted event lies in the current window, so it must not become the new record. */
 export const TAINTED = 4052 // u8
+/** What hours sent beyond the usual, summed up, and how high such a sum usually stands; see level.ts. */
+export const LEVEL = 4053 // u8
+export const LEVEL_USUAL = 4054 // u16
 /** Exfiltration flows to new destinations that were part of normal work. */
 export const FLOWS = 4056 // f32
 /** Values counted in each histogram (f32 each). */

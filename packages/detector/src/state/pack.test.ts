@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { SLOT_BYTES, SLOT_VERSION } from './layout.ts'
+import { HG, HISTOGRAM_BUCKETS, HISTOGRAMS, profileAt, SLOT_BYTES, SLOT_VERSION, TOKEN_BUCKETS } from './layout.ts'
 import { packSlot, SLOT_MIGRATIONS, unpackSlot } from './pack.ts'
 import type { Segment } from './slots.ts'
 
@@ -95,12 +95,13 @@ test('a slot of an earlier version is migrated when it is read, one version afte
     new DataView(bytes.buffer).setUint32(0, version, true)
     return bytes
   }
-  const earlier = ofVersion(SLOT_VERSION - 1)
+  // There never was a version 0: nothing but this test knows the way from it.
+  const earlier = ofVersion(0)
   const into = segment(2)
   assert.throws(() => unpackSlot(earlier, into, 0), { code: 'STATE_VERSION' })
   assert.throws(() => unpackSlot(ofVersion(SLOT_VERSION + 1), into, 0), { code: 'STATE_VERSION' })
-  t.after(() => SLOT_MIGRATIONS.delete(SLOT_VERSION - 1))
-  SLOT_MIGRATIONS.set(SLOT_VERSION - 1, ({ u32 }, base) => {
+  t.after(() => SLOT_MIGRATIONS.delete(0))
+  SLOT_MIGRATIONS.set(0, ({ u32 }, base) => {
     u32[(base >> 2) + 100]! += 1
   })
   unpackSlot(earlier, into, SLOT_BYTES)
@@ -108,4 +109,18 @@ test('a slot of an earlier version is migrated when it is read, one version afte
   const damaged = earlier.slice()
   damaged[20]! ^= 1
   assert.throws(() => unpackSlot(damaged, into, 0), { code: 'STATE_DAMAGED' })
+})
+
+test('C5 a slot of version 1 is one whose hours of the day are not known yet; its largest counts of tokens join the last there is', () => {
+  const seg = segment(1)
+  const tokens = (HISTOGRAMS + HG.tokens * HISTOGRAM_BUCKETS * 2) >> 1
+  seg.u16.fill(3, tokens + TOKEN_BUCKETS - 1, tokens + HISTOGRAM_BUCKETS)
+  seg.u16[tokens + HISTOGRAM_BUCKETS] = 5
+  seg.u8[0] = 1
+  const bytes = packSlot(seg, 0)
+  new DataView(bytes.buffer).setUint32(0, 1, true)
+  const into = segment(1)
+  unpackSlot(bytes, into, 0)
+  assert.deepEqual([into.u16[tokens + TOKEN_BUCKETS - 1], into.u16[tokens + HISTOGRAM_BUCKETS]], [27, 5])
+  for (let hour = 0; hour < 24; hour++) assert.equal(into.u8[profileAt(hour)], 0)
 })

@@ -1,6 +1,6 @@
 import { PlumblineError } from '@plumbline/schemas'
 import type { Segment } from './slots.ts'
-import { H, SLOT_BYTES, SLOT_VERSION } from './layout.ts'
+import { H, HG, HISTOGRAM_BUCKETS, HISTOGRAMS, SLOT_BYTES, SLOT_VERSION, TOKEN_BUCKETS } from './layout.ts'
 
 /**
  * A slot as it is stored: most of a young slot is zero, so only non-zero words travel. All little-endian u32:
@@ -74,7 +74,16 @@ const damaged = (what: string): PlumblineError =>
  * ever: a baseline is migrated when its identity is next seen, however long after the upgrade that is (contracts C5).
  */
 export type SlotMigration = (seg: Segment, base: number) => void
-export const SLOT_MIGRATIONS = new Map<number, SlotMigration>()
+export const SLOT_MIGRATIONS = new Map<number, SlotMigration>([[1, (seg, base) => fromVersion1(seg, base)]])
+
+/** Version 1 had longer counts of tokens, and nothing of the hours of the day: nothing is known of them yet. */
+const fromVersion1 = ({ u16 }: Segment, base: number): void => {
+  const at = (base + HISTOGRAMS + HG.tokens * HISTOGRAM_BUCKETS * 2) >> 1
+  for (let i = TOKEN_BUCKETS; i < HISTOGRAM_BUCKETS; i++) {
+    u16[at + TOKEN_BUCKETS - 1] = Math.min(65_535, u16[at + TOKEN_BUCKETS - 1]! + u16[at + i]!)
+    u16[at + i] = 0
+  }
+}
 
 const migrate = (seg: Segment, base: number, from: number): void => {
   for (let version = from; version < SLOT_VERSION; version++) SLOT_MIGRATIONS.get(version)!(seg, base)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { A } from './layout.ts'
-import { foldRamp, markLargeSend, rampNats } from './ramp.ts'
+import { A, H, HG, HISTOGRAM_TOTALS, SLOT_BYTES } from './layout.ts'
+import { foldRamp, isLargeSend, markLargeSend, rampNats } from './ramp.ts'
+import type { Segment } from './slots.ts'
 
 /** Days of so many large sends, an hour apart; returns the sum that the last one of each day saw. */
 const live = (days: readonly number[]): { readonly nats: number[]; readonly f32: Float32Array } => {
@@ -56,4 +57,24 @@ test('nobody is told of growth before their fifth day, and no day counts for mor
     }),
     { seed: 5 },
   )
+})
+
+test('what is large to send is what a day hardly ever has, and a place hardly used makes it larger', () => {
+  const sending = (perDay: number): Segment => {
+    const f32 = new Float32Array(SLOT_BYTES / 4)
+    f32[H.activeDays >> 2] = 19
+    f32[(HISTOGRAM_TOTALS >> 2) + HG.bytesOut] = 20 * perDay
+    return { f32 } as Segment
+  }
+  assert.deepEqual(
+    [0.5, 10, 100, 1000].map((perDay) => [4.3, 5, 5.6, 7].map((nats) => isLargeSend(sending(perDay), 0, nats, 0))),
+    [
+      [true, true, true, true],
+      [true, true, true, true],
+      [false, false, true, true],
+      [false, false, false, true],
+    ],
+  )
+  assert.ok(isLargeSend(sending(100), 0, 4.3, 5) && !isLargeSend(sending(100), 0, 4.3, 2))
+  assert.ok(!isLargeSend(sending(1), 0, 3.9, 12), 'a place alone does not make it large')
 })

@@ -1,4 +1,6 @@
-import { A } from './layout.ts'
+import { fastLn as ln } from '../math/fast-ln.ts'
+import { A, H, HG, HISTOGRAM_TOTALS } from './layout.ts'
+import type { Segment } from './slots.ts'
 
 /**
  * Growth in steps too small for any day's threshold: unusually large sends, counted per day (those within ten minutes once)
@@ -6,8 +8,25 @@ import { A } from './layout.ts'
  * large day adds little, a week of them much; quiet days take it back.
  */
 
-/** Nats of the size of one event from which on it was unusually large to send. */
-export const LARGE_SEND = 4
+/** Nats from which on a send can be unusually large, and from which on it is whoever sends it. */
+const LARGE_SEND = 4
+const ALWAYS_LARGE = 6.5
+/** Beyond the sends of a day: of so many, the identity itself makes one as large every other day. */
+const BEYOND_DAY = 0.75
+/** Where it goes speaks as well, by half of what exceeds so many nats: large things mostly go where they always go. */
+const RARE_PLACE = 2
+const PLACE_SHARE = 0.5
+
+/**
+ * Whether a send whose size and place have so many nats is one that a day of this identity hardly ever has: of a hundred
+ * sends a day two have four nats by chance, and would hide a few that are not.
+ */
+export const isLargeSend = ({ f32 }: Segment, base: number, size: number, place: number): boolean => {
+  const nats = size + (place > RARE_PLACE ? PLACE_SHARE * (place - RARE_PLACE) : 0)
+  if (size < LARGE_SEND || nats >= ALWAYS_LARGE) return size >= LARGE_SEND
+  const perDay = f32[((base + HISTOGRAM_TOTALS) >> 2) + HG.bytesOut]! / (f32[(base + H.activeDays) >> 2]! + 1)
+  return perDay < 1 || nats >= ln(perDay) + BEYOND_DAY
+}
 /** Sends of a day that count at most: no single day can tell of growth. */
 const MOST_SENDS = 4
 /** Sends a day beyond the usual that are let pass. */

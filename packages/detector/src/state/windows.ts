@@ -1,6 +1,9 @@
+import { foldHour } from './bytes.ts'
+import { startLevel } from './level.ts'
 import { foldRamp } from './ramp.ts'
-import { fastLn as ln, fastLog1p as log1p } from '../math/fast-ln.ts'
+import { fastLog1p as log1p } from '../math/fast-ln.ts'
 import type { Work } from '../work.ts'
+import { isBytes } from './window-of.ts'
 import type { Segment } from './slots.ts'
 import {
   A,
@@ -108,6 +111,7 @@ export const startAnew = (seg: Segment, base: number, timeMs: number): void => {
   seg.u8.fill(0, base + HOUR_BITMAP, base + HOUR_BITMAP + HOUR_BITMAP_BYTES)
   seg.u32[(base + ANCHOR + A.lastSourceSet) >> 2] = 0
   seg.u32[(base + ANCHOR + A.largeToday) >> 2] = 0
+  startLevel(seg, base)
   seg.u32[(base + ANCHOR + A.lastDeniedClass) >> 2] = 0
   seg.u32[(base + COUNTRY_AT) >> 2] = 0
   seg.u32[(base + VERSION) >> 2] = 0
@@ -115,11 +119,15 @@ export const startAnew = (seg: Segment, base: number, timeMs: number): void => {
   seg.f64[(base + H.lastTime) >> 3] = timeMs + 1
 }
 
-/** Records fade by this much per folded window (log units), so that one old peak does not excuse for ever. */
+/**
+ * Records fade by this much per folded window (log units), so that one old peak does not excuse for ever. Those of bytes last
+ * from month end to month end, whichever the window: minute, hour, day.
+ */
 const RECORD_FADE = 0.002
+const BYTES_FADE = [0.00005, 0.0001, 0.001] as const
 
 /** Folds metrics [from, to) of window length 0 minute, 1 hour, 2 day into mean, variance and record of log(1 + value). */
-const fold = (w: Work, length: number, from: number, to: number, memory: number, driftBudget: number): void => {
+const fold = (w: Work, length: 0 | 1 | 2, from: number, to: number, memory: number, driftBudget: number): void => {
   const f32 = w.seg.f32
   const countAt = ((w.base + WINDOW_COUNTS) >> 2) + length
   const n = f32[countAt]!
@@ -127,7 +135,7 @@ const fold = (w: Work, length: number, from: number, to: number, memory: number,
   const alpha = 1 / Math.min(n + 1, memory)
   for (let metric = from; metric < to; metric++) {
     const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
-    const x = log1p(f32[at]!)
+    const x = log1p(f32[at]!) - (metric === W.bytesOutHour ? foldHour(w, n, tainted) : 0)
     const mean = f32[at + 1]!
     const variance = f32[at + 2]!
     const reach = n >= 3 ? WINSOR * Math.sqrt(variance + 0.04) : 100
@@ -140,7 +148,7 @@ const fold = (w: Work, length: number, from: number, to: number, memory: number,
     const moved = mean + step
     f32[at + 1] = moved
     f32[at + 2] = (1 - alpha) * variance + alpha * (bounded - mean) * (bounded - moved)
-    f32[at + 3] = Math.max(f32[at + 3]! - RECORD_FADE, tainted ? bounded : x)
+    f32[at + 3] = Math.max(f32[at + 3]! - (isBytes(metric) ? BYTES_FADE[length] : RECORD_FADE), tainted ? bounded : x)
     f32[at] = 0
   }
   f32[countAt] = n + 1
@@ -167,48 +175,3 @@ const anchor = (w: Work): void => {
   }
   f32[at + (A.days >> 2)] = days + 1
 }
-
-const isBytes = (metric: number): boolean =>
-  metric === W.bytesOutMinute ||
-  metric === W.bytesOutHour ||
-  metric === W.bytesInHour ||
-  metric === W.bytesOutDay ||
-  metric === W.bytesInDay
-
-const lengthOf = (metric: number): number => (metric < W_HOUR ? 0 : metric < W_DAY ? 1 : 2)
-
-/**
- * Surprise of a current window value, nats. Below the identity's record: minus the logarithm of a Student-t-like upper
- * tail, at most what n windows can tell. Above it: the record itself has probability 1 / (n + 1), and beyond it the tail
- * falls as a Pareto law whose exponent comes from the spread of the log values: a robot that always made 5 calls and now
- * makes 5,000 is as surprising as can be, a heavy-tailed uploader with one more large day is not.
- * The mean is drawn towards the group's by a few windows; counting noise keeps constant robots from scoring at every jitter.
- */
-export const windowSurprise = (w: Work, metric: number, value: number, group: Float32Array): number => {
-  const f32 = w.seg.f32
-  const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
-  const n = f32[((w.base + WINDOW_COUNTS) >> 2) + lengthOf(metric)]!
-  const groupWeight = group[metric * 3 + 2]! > 0 ? 3 : 1.5
-  const total = n + groupWeight
-  const mean = (n * f32[at + 1]! + groupWeight * group[metric * 3]!) / total
-  const x = log1p(value)
-  const distance = x - mean
-  if (distance <= 0) return 0
-  const spread = (n * f32[at + 2]! + groupWeight * group[metric * 3 + 1]!) / total
-  // In expectation of log counts: variance about 1 / count, hence the term for counting noise.
-  const variance = spread * (1 + 1 / total) + (isBytes(metric) ? 0.06 : 0.02) + 1 / (2 + mean * mean * mean)
-  const body = studentNats((distance * distance) / variance)
-  if (n < 3) return body
-  const sparse = ln(n + 1)
-  const beyond = x - Math.max(f32[at + 3]!, mean)
-  if (beyond <= 0) return body < sparse ? body : sparse
-  const exponent = Math.max(1, Math.min(4, 1 / Math.sqrt(variance)))
-  return Math.min(20, Math.min(body, sparse) + exponent * beyond)
-}
-
-/** 3.5 ln(1 + z²/6), from a rational bound that needs no logarithm below one spread. */
-export const studentNats = (zSquared: number): number => Math.min(20, 3.5 * log1p(zSquared / 6))
-
-export const windowMean = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_VALUES + metric * 16) >> 2) + 1]!
-export const windowCount = (w: Work, metric: number): number => w.seg.f32[((w.base + WINDOW_COUNTS) >> 2) + lengthOf(metric)]!
-export const windowValue = (w: Work, metric: number): number => w.seg.f32[(w.base + WINDOW_VALUES + metric * 16) >> 2]!
