@@ -6,6 +6,7 @@ import { load, shape } from '../lib/machine.ts'
 import { RESULTS } from '../lib/paths.ts'
 import { type Bar, type Measured, plain, type Table } from '../lib/result.ts'
 import { adversary } from './adversary.ts'
+import { blind } from './blind.ts'
 import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
 import { incidents } from './incidents.ts'
@@ -32,6 +33,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   numbers,
   adversary,
   incidents,
+  blind,
 }
 
 /** A part as it is kept beside the results: a run of some parts shows the others as they were last measured. */
