@@ -55,7 +55,7 @@ const UNSEEN_DESTINATION = 1 / 128
 
 /** Witten–Bell back-off from a group to a coarser prior: (count + types × prior) / (total + types). Witten & Bell 1991.
  * Whoever did it belongs to the group: at least once it was done there, though no table may have kept it. */
-export const backOff = (map: CountMap, fp: number, ownCount: number, prior: number): number => {
+const backOff = (map: CountMap, fp: number, ownCount: number, prior: number): number => {
   const least = map.total === 0 ? 0 : Math.min(1, ownCount)
   return (Math.max(map.count(fp), least) + (map.types + 1) * prior) / (map.total + map.types + 1)
 }
@@ -139,7 +139,7 @@ const transitions = (w: Work, group: GroupStats, pAction: number, pActionPeer: n
   x[TRANSITION_PEER] = surprise(pPeer / pActionPeer)
 }
 
-export const backOffTransition = (group: GroupStats, w: Work, pAction: number): number => {
+const backOffTransition = (group: GroupStats, w: Work, pAction: number): number => {
   const from = group.actions.count(w.previousAction)
   const followers = group.transitions.types / (group.actions.types + 1) + 1
   return Math.min(1, (group.transitions.count(w.transition) + followers * pAction) / (from + followers))

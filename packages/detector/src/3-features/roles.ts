@@ -3,7 +3,6 @@ import { indexOf } from '../state/index-of.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { betterRole, type FollowedRole, followedGroup, followedNats } from '../state/roles.ts'
 import type { Work } from '../work.ts'
-import { backOff, backOffTransition } from './names.ts'
 
 const ROLE_SWAP = indexOf('role_swap')
 const CAP = 20
@@ -61,7 +60,13 @@ const pick = (w: Work, groups: readonly GroupStats[], own: GroupStats, lnOwn: nu
   role.nats = start + ln(most) - lnOwn
 }
 
+/** As the identity's own peers are asked, see names.ts. What a group never did it never did after anything either: one table less to read. */
 const likelihoodIn = (group: GroupStats, w: Work): number => {
-  const p = backOff(group.actions, w.action, 0, w.pActionAll)
-  return w.transition === 0 ? p : backOffTransition(group, w, p)
+  const { actions, transitions } = group
+  const count = actions.count(w.action)
+  const p = (count + (actions.types + 1) * w.pActionAll) / (actions.total + actions.types + 1)
+  if (w.transition === 0) return p
+  const followers = transitions.types / (actions.types + 1) + 1
+  const after = count === 0 ? 0 : transitions.count(w.transition)
+  return Math.min(1, (after + followers * p) / (actions.count(w.previousAction) + followers))
 }
