@@ -66,6 +66,7 @@ test('without the store: events are taken in and scored, the page says what it w
   assert.deepEqual([ready.ok, ready.checks['started']?.ok, ready.checks['store']?.ok], [false, true, false])
   assert.equal((await fetch(`${service.url}/healthz`)).status, 200)
   assert.match(await (await fetch(`${service.url}/metrics`)).text(), /plumbline_ingest_events_total\{source="events"\} 2/)
+  await metric(service, /^plumbline_events_scored_total (\d+)$/m, 2)
   assert.deepEqual(await service.stop(), [])
   const log = await openEmbeddedLog({ dir: join(dir, 'log') })
   t.after(() => log.close())
