@@ -21,6 +21,7 @@ import { groupOf } from './4-baseline/peers.ts'
 import { advance } from './state/windows.ts'
 import { score } from './6-score/score.ts'
 import { alert, type AlertContext, isFrozen } from './8-alert/alert.ts'
+import { excuseNewTools } from './8-alert/foreign.ts'
 import type { ScoredBlock } from './9-outbox/scored-block.ts'
 import { type Outcome, reject } from './outcome.ts'
 import type { Work } from './work.ts'
@@ -121,6 +122,7 @@ export const features = (w: Work, dailyDriftBudget: number, learning: boolean): 
   hourFeatures(w, group)
   contextFeatures(w, group)
   roleFeature(w, group)
+  if (w.announced !== null) excuseNewTools(w)
   return null
 }
 

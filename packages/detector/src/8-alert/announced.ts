@@ -4,7 +4,7 @@ import type { GroupStats } from '../state/groups.ts'
 import { VERSION } from '../state/layout.ts'
 import { changedParts, toldParts } from '../state/version-parts.ts'
 import { Work } from '../work.ts'
-import { isOnOwnGround } from './foreign.ts'
+import { isOnOwnGround, leaves } from './foreign.ts'
 import { ruleOf } from './rules.ts'
 
 const VERSION_CHANGED = indexOf('version_changed')
@@ -66,7 +66,7 @@ const UNTOLD = indexOf('destination_untold')
 const DENIED = 2
 
 const isHarmless = (w: Work): boolean => w.sensitivity < 2
-const isInside = (w: Work): boolean => !w.isExternal && !w.lured && w.features[UNTOLD] !== 1
+const isInside = (w: Work): boolean => !leaves(w) && !w.lured && w.features[UNTOLD] !== 1
 
 /** What is left of an event once all that the announced change explains is as it usually is. */
 export interface Remainder {

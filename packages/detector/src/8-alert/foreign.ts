@@ -1,5 +1,7 @@
 import { IDENTITY_KINDS, type ReasonFamily } from '@plumbline/schemas'
 import { VERSION_AT } from '../state/layout.ts'
+import { isExternalDestination } from '../policy/index.ts'
+import { S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
 import type { Work } from '../work.ts'
 
@@ -38,6 +40,18 @@ export const foreignRule = (w: Work): ReasonFamily | null => {
   // New tools are what an announced change brings, where they are no way to what matters and used from where it is at home.
   return w.announced !== null && isOnOwnGround(w) ? null : 'new_behaviour'
 }
+
+/** A tool that no peer has yet is what an announced change brings: used on own ground and for nothing that leaves, it is no sign of a turn. */
+export const excuseNewTools = (w: Work): void => {
+  if (!w.foreign || leaves(w) || !isOnOwnGround(w)) return
+  w.foreign = false
+  w.foreignAfter -= 1
+}
+
+/** Data goes outside: by what the act is, or, as tools that only read hand data over too, to a place outside that nobody uses. */
+export const leaves = (w: Work): boolean =>
+  w.isExternal ||
+  (w.destination !== 0 && w.tenant.everyone.destinations.count(w.destination) === 0 && isExternalDestination(w.event.text(S.destination)))
 
 /** Neither confidential data nor a country or a way between segments that are rare for it. */
 export const isOnOwnGround = (w: Work): boolean => w.sensitivity < 2 && w.features[COUNTRY]! < RARE && w.features[SEGMENT]! < RARE
