@@ -47,6 +47,7 @@ test('every address of the API refuses without the token, and says what to do', 
     ['GET', '/v1/alerts/stream'],
     ['GET', '/v1/identities'],
     ['GET', '/v1/identities/a'],
+    ['GET', '/v1/blind-spots?identity=a'],
     ['GET', '/v1/events?identity=a'],
     ['GET', '/v1/status'],
     ['GET', '/v1/dead-letters'],
@@ -369,4 +370,23 @@ test('only so many viewers at a time', async (t) => {
   assert.equal(answer.status, 503)
   assert.equal(((await answer.json()) as { code: string }).code, 'STREAMS_FULL')
   first.stop()
+})
+
+test('blind spots: nothing yet is an answer, nobody is none, and a full queue asks to come again', async (t) => {
+  let busy = false
+  const { app } = await start(t, {
+    blindSpots: {
+      of: () => null,
+      measure: async () => {
+        if (busy) throw new PlumblineError('BLIND_SPOTS_BUSY', 'Too many measurements wait already.', { retryable: true })
+        return null
+      },
+    },
+  })
+  const get = (more = '') => app.inject({ url: `/v1/blind-spots?identity=bot${more}`, headers: AUTH })
+  assert.deepEqual((await get()).json(), { measured: null })
+  assert.deepEqual([(await get('&measure=true')).statusCode, (await get('&measure=true')).json().code], [404, 'NOT_FOUND'])
+  busy = true
+  assert.deepEqual([(await get('&measure=true')).statusCode, (await get('&measure=true')).json().code], [503, 'BLIND_SPOTS_BUSY'])
+  assert.equal((await get('&measure=now')).statusCode, 400)
 })

@@ -21,6 +21,10 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     },
     incidents: { newest: async ({ tenants }) => (ask('incidents', tenants), []) },
     verdictCounts: { summary: async ({ tenants, since }) => (ask('verdicts', tenants), { since, all: NOTHING_JUDGED, families: [] }) },
+    blindSpots: {
+      of: (tenant) => (ask('blind spots', tenant), null),
+      measure: async (tenant) => (ask('measure', tenant), null),
+    },
     status: { now: (tenants) => (ask('status', tenants), STATUS) },
     ingest: { watch: (listener) => ((arrive = listener), () => undefined) },
   })
@@ -45,6 +49,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     await refused(`/v1/dead-letters?tenant=${tenant}`)
     await refused(`/v1/incidents?tenant=${tenant}`)
     await refused(`/v1/verdicts?tenant=${tenant}`)
+    for (const measure of ['true', 'false']) await refused(`/v1/blind-spots?identity=bot&measure=${measure}&tenant=${tenant}`)
     for (const id of [`stored-${tenant}`, `live-${tenant}`]) {
       assert.equal((await get(`/v1/alerts/${id}`)).statusCode, 404)
       assert.equal((await get(`/v1/alerts/${id}/replay`)).statusCode, 404)
@@ -68,6 +73,8 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     '/v1/dead-letters',
     '/v1/incidents',
     '/v1/verdicts',
+    '/v1/blind-spots?identity=bot',
+    '/v1/blind-spots?identity=bot&measure=true',
     '/v1/status',
   ])
     await get(url)
@@ -78,6 +85,8 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     'dead letters ["acme","demo"]',
     'incidents ["acme","demo"]',
     'verdicts ["acme","demo"]',
+    'blind spots "acme"',
+    'measure "acme"',
     'status ["acme","demo"]',
   ])
   asked.length = 0
@@ -88,6 +97,8 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     '/v1/dead-letters',
     '/v1/incidents',
     '/v1/verdicts',
+    '/v1/blind-spots?identity=bot',
+    '/v1/blind-spots?identity=bot&measure=true',
     '/v1/status',
   ])
     await get(url, TOKEN)
@@ -98,6 +109,8 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     'dead letters null',
     'incidents null',
     'verdicts null',
+    'blind spots "default"',
+    'measure "default"',
     'status null',
   ])
 
