@@ -1,5 +1,4 @@
 import {
-  actNats,
   CATALOGUE_HASH,
   configHash,
   createAutoencoder,
@@ -15,6 +14,8 @@ import {
   tailLog10,
   UNUSUAL_TAIL,
   unusualAfter,
+  WHOLE_COUNT,
+  wholeNats,
 } from '@plumbline/detector'
 import { type DetectionConfig, FEATURE_COUNT, PlumblineError, SCORED_FLAGS } from '@plumbline/schemas'
 import type { TrainedAutoencoder, TrainOptions } from './autoencoder.ts'
@@ -244,10 +245,10 @@ const USUAL = [0.95, 0.99] as const
 /** Surprises are nats: what differs by less than one is told apart by chance, however narrow the history was. */
 const LEAST_SCALE = 1
 
-/** Per level: each feature's quantile, then each feature's mean excess beyond it, the scale of the sum of surprise; at the end the same of whole acts. */
+/** Per level: each feature's quantile, then each feature's mean excess beyond it, the scale of the sum of surprise; at the end the same of each whole. */
 const usualOf = (rows: Float32Array): Float32Array => {
   const n = rows.length / FEATURE_COUNT
-  const out = new Float32Array(2 * USUAL.length * (FEATURE_COUNT + 1))
+  const out = new Float32Array(2 * USUAL.length * (FEATURE_COUNT + WHOLE_COUNT))
   const column = new Float32Array(n)
   const measure = (of: (row: number) => number, put: (kind: number, value: number) => void): void => {
     for (let i = 0; i < n; i++) column[i] = of(i)
@@ -264,10 +265,12 @@ const usualOf = (rows: Float32Array): Float32Array => {
       (kind, value) => void (out[kind * FEATURE_COUNT + f] = value),
     )
   }
-  measure(
-    (row) => actNats(rows.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT)),
-    (kind, value) => void (out[2 * USUAL.length * FEATURE_COUNT + kind] = value),
-  )
+  for (let which = 0; which < WHOLE_COUNT; which++) {
+    measure(
+      (row) => wholeNats(rows.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT), which),
+      (kind, value) => void (out[2 * USUAL.length * (FEATURE_COUNT + which) + kind] = value),
+    )
+  }
   return out
 }
 

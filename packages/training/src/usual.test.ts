@@ -34,8 +34,8 @@ test('the usual of whole acts is that of their sums, not the sum of what is usua
     if (i % 20 === 0) row[ACTION] = 9
     if (i % 20 === 10) row[OUTCOME] = 4
   })
-  assert.deepEqual([usual.length, usual[ACTION], usual[OUTCOME]], [4 * FEATURE_COUNT + 4, 9, 4])
-  assert.deepEqual([...usual.subarray(4 * FEATURE_COUNT)], [9, 1, 9, 1])
+  assert.deepEqual([usual.length, usual[ACTION], usual[OUTCOME]], [4 * FEATURE_COUNT + 8, 9, 4])
+  assert.deepEqual([...usual.subarray(4 * FEATURE_COUNT)], [9, 1, 9, 1, 0, 1, 0, 1])
 })
 
 test('however narrow history was, less than a nat beyond it is no whole excess; where it was wide, its width counts', async () => {

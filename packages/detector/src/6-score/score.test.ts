@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FEATURE_COUNT, FEATURE_INDEX } from '@plumbline/schemas'
-import { actNats, sumSurprise } from './score.ts'
+import { sumSurprise, wholeNats } from './score.ts'
 
 const vector = (values: Readonly<Record<string, number>>): Float32Array => {
   const x = new Float32Array(FEATURE_COUNT)
@@ -21,7 +21,7 @@ const of = (c: Float32Array, name: string): number => c[FEATURE_INDEX[name]!]!
 
 test('an act whose parts are each within their usual is told when together they are not', () => {
   const x = vector({ action_own: 5, outcome_own: 4, source_own: 5 })
-  assert.equal(actNats(x), 14)
+  assert.equal(wholeNats(x, 0), 14)
   const { sum, c } = scored(x, usualWith(9))
   assert.ok(sum > 1)
   assert.ok(Math.abs(c.reduce((a, b) => a + b, 0) - sum) < 1e-5, 'what is added is told by its parts')
@@ -43,4 +43,14 @@ test('the rarer the act as a whole, the higher the sum, without a step', () => {
     before = sum
   }
   assert.ok(before > 1)
+})
+
+test('amounts add up as a whole, as far as the identity is known, and only under a release that knows the usual of it', () => {
+  const amounts = { bytes_out_own: 5, bytes_out_hour: 5, drift_bytes: 5 }
+  const usual = Float32Array.from([...usualWith(9), 8, 1, 10, 1])
+  const { sum, c } = scored(vector(amounts), usual)
+  assert.ok(sum > 1 && Math.abs(of(c, 'drift_bytes') - sum / 3) < 1e-5)
+  const stranger = scored(vector({ ...amounts, maturity: 0 }), usual).sum
+  assert.ok(stranger > 0 && stranger < sum / 3)
+  assert.equal(scored(vector(amounts), usualWith(9)).sum, 0)
 })

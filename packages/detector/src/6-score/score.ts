@@ -31,7 +31,7 @@ const UNMODELLED_SLOPE = 0.35
  * how far it usually goes beyond them, compressed by log(1 + e) because features that say the same thing rise together. Own
  * baselines are weighed by maturity (itself a feature). Fills the contributions. Also used on recorded rows, so that
  * training and scoring cannot differ.
- * @param usual per level: per feature the quantile, then per feature the scale; then the same four of whole acts; null before
+ * @param usual per level: per feature the quantile, then per feature the scale; then the same four of each whole; null before
  * the first release
  */
 export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Float32Array): number => {
@@ -48,7 +48,9 @@ export const sumSurprise = (x: Float32Array, usual: Float32Array | null, c: Floa
     c[i] = weighed
     sum += weighed
   }
-  return usual !== null && usual.length > OF_THE_ACT ? sum + wholeAct(x, usual, c) : sum
+  if (usual !== null)
+    for (let which = 0; ofWhole(which) < usual.length; which++) sum += whole(x, usual, c, which, which === AMOUNTS ? trust : 1)
+  return sum
 }
 
 const beyond = (usual: Float32Array, i: number, value: number, excess: number): number =>
@@ -60,28 +62,40 @@ const nats = (excess: number, scale: number, further: number, furtherScale: numb
   return further <= 0 ? first / LEVELS : (first + log1p(further / furtherScale)) / LEVELS
 }
 
-/** What an act is made of: who, what, to where, from where, and how it ended. */
-const PARTS = Int32Array.from(['action_own', 'identity_new', 'outcome_own', 'source_own', 'destination_own'], indexOf)
-/** Where a release has the usual of whole acts: quantile and scale of either level, behind those of the features. */
-const OF_THE_ACT = 4 * FEATURE_COUNT
+/**
+ * What belongs together and is also judged as one: an act is made of who, what, to where, from where, and how it ended; what was
+ * sent, of the one send, its hour, its day and what went before.
+ */
+const WHOLES = [
+  ['action_own', 'identity_new', 'outcome_own', 'source_own', 'destination_own'],
+  ['bytes_out_own', 'bytes_out_hour', 'bytes_out_day', 'drift_bytes'],
+].map((names) => Int32Array.from(names, indexOf))
+export const WHOLE_COUNT = WHOLES.length
+/** All of it compares with the identity itself. */
+const AMOUNTS = 1
+/** Where a release has the usual of a whole: quantile and scale of either level, behind those of the features. */
+const ofWhole = (which: number): number => 4 * (FEATURE_COUNT + which)
 
-/** Improbability of the act as a whole, nats: that of its parts, taken for independent, adds up. */
-export const actNats = (x: Float32Array): number => {
+/** Improbability of a whole, nats: that of its parts, taken for independent, adds up. */
+export const wholeNats = (x: Float32Array, which: number): number => {
+  const parts = WHOLES[which]!
   let sum = 0
-  for (let k = 0; k < PARTS.length; k++) sum += x[PARTS[k]!]!
+  for (let k = 0; k < parts.length; k++) sum += x[parts[k]!]!
   return sum
 }
 
 /**
- * The act as a whole beyond what is usual of acts, and into the contributions by what its parts have in it: a call that is rare,
- * refused and from a seldom used network is rarer than each of these, though each may be within its usual.
+ * A whole beyond what is usual of such, and into the contributions by what its parts have in it: a call that is rare, refused and
+ * from a seldom used network is rarer than each of these, though each may be within its usual.
  */
-const wholeAct = (x: Float32Array, usual: Float32Array, c: Float32Array): number => {
-  const value = actNats(x)
-  const excess = value - usual[OF_THE_ACT]!
+const whole = (x: Float32Array, usual: Float32Array, c: Float32Array, which: number, trust: number): number => {
+  const value = wholeNats(x, which)
+  const at = ofWhole(which)
+  const excess = value - usual[at]!
   if (excess <= 0) return 0
-  const weighed = nats(excess, usual[OF_THE_ACT + 1]!, value - usual[OF_THE_ACT + 2]!, usual[OF_THE_ACT + 3]!)
-  for (let k = 0; k < PARTS.length; k++) c[PARTS[k]!]! += (weighed * x[PARTS[k]!]!) / value
+  const weighed = trust * nats(excess, usual[at + 1]!, value - usual[at + 2]!, usual[at + 3]!)
+  const parts = WHOLES[which]!
+  for (let k = 0; k < parts.length; k++) c[parts[k]!]! += (weighed * x[parts[k]!]!) / value
   return weighed
 }
 

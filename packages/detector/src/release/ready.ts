@@ -3,6 +3,7 @@ import { type Autoencoder, createAutoencoder } from '../5-autoencoder/index.ts'
 import { readGroup } from '../state/groups.ts'
 import type { ReadyRelease } from '../2-identify/tenants.ts'
 import { checkCalibration } from '../6-score/calibration.ts'
+import { WHOLE_COUNT } from '../6-score/score.ts'
 import { log10 } from '../math/functions.ts'
 import type { AutoencoderParameters } from '../5-autoencoder/layout.ts'
 import { netWithout, runsHere, unknownTo, usualWithout } from './former.ts'
@@ -41,7 +42,9 @@ export const readyRelease = (bytes: Uint8Array): ReadyRelease => {
   if (
     header.peerGroups.length > MAX_GROUPS ||
     joint.length < 5 ||
-    (typical.length !== 4 * FEATURE_COUNT && typical.length !== 4 * FEATURE_COUNT + 4) ||
+    typical.length % 4 !== 0 ||
+    typical.length < 4 * FEATURE_COUNT ||
+    typical.length > 4 * (FEATURE_COUNT + WHOLE_COUNT) ||
     (autoencoder !== null && autoencoder.width !== FEATURE_COUNT)
   ) {
     throw new PlumblineError('RELEASE_INVALID', `Release ${header.id} has sections of the wrong size.`)
