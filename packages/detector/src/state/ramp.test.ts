@@ -48,6 +48,12 @@ test('who always sends large things is used to it, and who began to is in the en
   assert.ok(Math.max(...nats) >= 8 && Math.max(...nats.slice(-30)) < 8, nats.join(' '))
 })
 
+test('what was not told yet is no more than one a day to be usual, so that slow growth is told in the end', () => {
+  const { nats, f32 } = live([...quiet(20), ...Array<number>(16).fill(2)])
+  assert.ok(nats.at(-1)! >= 6.5 && nats.at(-1)! > nats.at(-2)!, nats.slice(20).join(' '))
+  assert.ok(f32[A.largeUsual >> 2]! <= 1)
+})
+
 test('nobody is told of growth before their fifth day, and no day counts for more than four', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 24 }), { minLength: 1, maxLength: 40 }), (days) => {

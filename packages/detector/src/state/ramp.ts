@@ -35,6 +35,8 @@ const SLACK = 0.75
 const KNOWN_DAYS = 4
 /** Most that one day moves the usual number: who grows it slowly is seen before it is usual. */
 const MOST_STEP = 0.1
+/** Who comes to send large things more often is soon known for it by their sizes: more than this is learned only once it was told. */
+const MOST_USUAL = 1
 const MEMORY_DAYS = 30
 /** At this sum it has been told for days: what is now is the usual from here on, and the sum begins anew. */
 const RESTART = 14
@@ -67,7 +69,7 @@ export const foldRamp = (u32: Uint32Array, f32: Float32Array, at: number): void 
   u32[at + (A.largeToday >> 2)] = 0
   const usual = f32[usualAt]!
   const step = (sends - usual) / Math.min(days + 1, MEMORY_DAYS)
-  f32[usualAt] = usual + (days < KNOWN_DAYS ? step : Math.min(MOST_STEP, step))
+  f32[usualAt] = days < KNOWN_DAYS ? usual + step : Math.min(usual + Math.min(MOST_STEP, step), Math.max(usual, MOST_USUAL))
   if (days < KNOWN_DAYS) return
   const sum = Math.max(0, f32[sumAt]! + sends - usual - SLACK)
   const over = sum >= RESTART
