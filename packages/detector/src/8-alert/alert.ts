@@ -95,7 +95,7 @@ const ODD = 2.5
 const isExplained = (w: Work, group: GroupStats, ctx: AlertContext): boolean => {
   if (w.tailLog10 < ODD) return false
   const rest = remainderOf(w, group, ctx.rescore)
-  if (rest.ruled || rest.tailLog10 >= thresholdOf(w, ctx)) return false
+  if (rest === null || rest.ruled || rest.tailLog10 >= thresholdOf(w, ctx)) return false
   w.expected = rest.tailLog10 < ODD
   if (w.expected || w.tailLog10 >= thresholdOf(w, ctx)) w.flags |= SCORED_FLAGS.announced
   return true

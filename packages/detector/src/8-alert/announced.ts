@@ -23,14 +23,28 @@ export const unannouncedParts = (w: Work, historic: boolean): number => {
   return changed & ~(w.announced?.parts ?? 0)
 }
 
-/** What a changed model, prompt, tool or program does otherwise, wherever it goes and whatever it touches. */
-const ALWAYS = [
+/**
+ * What a changed model, prompt, tool or program does otherwise: what it does in which order, how fast and how much of it, on which
+ * kinds of data, at which places inside, and how often it fails.
+ */
+const EXPLAINED = new Uint8Array(FEATURE_COUNT)
+for (const name of [
   'action_own',
   'action_peer',
   'action_global',
+  'class_own',
+  'class_peer',
   'transition_own',
   'transition_peer',
+  'destination_own',
+  'destination_peer',
+  'destination_global',
+  'destination_first',
   'resource_first',
+  'bytes_in_own',
+  'bytes_in_log',
+  'bytes_in_hour',
+  'bytes_in_day',
   'duration_own',
   'tokens_own',
   'gap_own',
@@ -39,59 +53,43 @@ const ALWAYS = [
   'rate_day',
   'drift_rate',
   'failures_hour',
+  'outcome_own',
   'firsts_hour',
   'session_length',
   'session_firsts',
   'user_agent_own',
   'version_changed',
-]
-/** The same where the data is not confidential. */
-const IF_HARMLESS = ['class_own', 'class_peer', 'bytes_in_own', 'bytes_in_log', 'bytes_in_hour', 'bytes_in_day']
-/** The same where nothing leaves and nobody but the request named the place. */
-const IF_INSIDE = ['destination_own', 'destination_peer', 'destination_global', 'destination_first']
-const IF_NOT_DENIED = ['outcome_own']
+])
+  EXPLAINED[indexOf(name)] = 1
 
-const maskOf = (names: readonly string[]): Uint8Array => {
-  const mask = new Uint8Array(FEATURE_COUNT)
-  for (const name of names) mask[indexOf(name)] = 1
-  return mask
-}
-const [always, ifHarmless, ifInside, ifNotDenied] = [ALWAYS, IF_HARMLESS, IF_INSIDE, IF_NOT_DENIED].map(maskOf) as [
-  Uint8Array,
-  Uint8Array,
-  Uint8Array,
-  Uint8Array,
-]
 const UNTOLD = indexOf('destination_untold')
 const DENIED = 2
 
-const isHarmless = (w: Work): boolean => w.sensitivity < 2
-const isInside = (w: Work): boolean => !leaves(w) && !w.lured && w.features[UNTOLD] !== 1
+/**
+ * Whether an announced change speaks of such an act at all: one on harmless data, from where the identity is at home, of which
+ * nothing leaves, to no place but one that the request named, and not refused. Of any other nothing is explained, so that no
+ * attack on what matters is told later or less for an announcement.
+ */
+const isOfChange = (w: Work): boolean =>
+  isOnOwnGround(w) && !leaves(w) && !w.lured && w.features[UNTOLD] !== 1 && w.event.outcome !== DENIED
 
 /** What is left of an event once all that the announced change explains is as it usually is. */
 export interface Remainder {
   readonly tailLog10: number
-  readonly surprise: number
   /** A rule speaks of it. */
   readonly ruled: boolean
 }
 
 /**
- * The event scored again with what the change explains at what is typical: a wider prior for what a deploy changes, the same
- * as ever for data that matters, for where it goes, and for rules.
+ * The event scored again with what the change explains at what is typical: a wider prior for what a deploy changes. Null for an
+ * act that no announced change speaks of.
  */
-export const remainderOf = (w: Work, group: GroupStats, score: (w: Work) => void): Remainder => {
+export const remainderOf = (w: Work, group: GroupStats, score: (w: Work) => void): Remainder | null => {
+  if (!isOfChange(w)) return null
   const typical = w.tenant.release?.mean ?? null
-  const [harmless, inside, allowed] = [isHarmless(w), isInside(w), w.event.outcome !== DENIED]
-  const features = w.features.map((x, i) => {
-    const explained =
-      always[i] === 1 || (harmless && ifHarmless[i] === 1) || (inside && ifInside[i] === 1) || (allowed && ifNotDenied[i] === 1)
-    return explained ? Math.min(x, typical?.[i] ?? 0) : x
-  })
+  const features = w.features.map((x, i) => (EXPLAINED[i] === 1 ? Math.min(x, typical?.[i] ?? 0) : x))
   const other = Object.assign(new Work(w), w, { features, contributions: new Float32Array(FEATURE_COUNT) })
-  other.newAction = false
-  if (harmless) other.newClass = false
-  if (inside && isOnOwnGround(w)) other.foreign = false
+  Object.assign(other, { newAction: false, newClass: false, newDestination: false, foreign: false })
   score(other)
-  return { tailLog10: other.tailLog10, surprise: other.surprise, ruled: ruleOf(other, group) !== null }
+  return { tailLog10: other.tailLog10, ruled: ruleOf(other, group) !== null }
 }
