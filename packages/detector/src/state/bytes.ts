@@ -4,7 +4,7 @@ import type { Work } from '../work.ts'
 import { W, W_DAY, WINDOWS } from './layout.ts'
 import { foldLevel, levelNats } from './level.ts'
 import { hourOfDay, learnProfile, profileOf } from './profile.ts'
-import { windowAt, windowCount, windowMean, windowValue } from './window-of.ts'
+import { windowAt, windowCount, windowMean, windowValue, windowVariance } from './window-of.ts'
 
 /** Spread of log bytes that is assumed before anything is seen, and how many windows that belief is worth. */
 const ASSUMED_VARIANCE = 0.06
@@ -72,19 +72,18 @@ export const bytesSurprise = (w: Work, metric: number, x: number, group: Float32
 /** Hours that must be known before a shift of their level can be told. */
 const KNOWN_HOURS = 24
 
-/** Spreads by which the bytes of an hour lie above what is usual at its time of day. */
-const besideUsual = (w: Work, bytes: number, hour: number, n: number): number => {
-  const { f32 } = w.seg
-  const at = windowAt(w.base, W.bytesOutHour)
-  return (log1p(bytes) - f32[at + 1]! - profileOf(w.seg, w.base, hour)) / Math.sqrt(spreadOf(w, W.bytesOutHour, f32[at + 2]!, n))
-}
+/** By how much the logarithm of an hour's bytes lies above what is usual at its time of day, and in spreads. */
+const besideUsual = (w: Work, bytes: number, hour: number): number =>
+  log1p(bytes) - windowMean(w, W.bytesOutHour) - profileOf(w.seg, w.base, hour)
+const inSpreads = (w: Work, beside: number, n: number): number =>
+  beside / Math.sqrt(spreadOf(w, W.bytesOutHour, windowVariance(w, W.bytesOutHour), n))
 
 /** Surprise of the bytes sent in this hour and those before it, none of which need be much by itself: see level.ts. */
 export const shiftNats = (w: Work, bytes: number): number => {
   const n = windowCount(w, W.bytesOutHour)
   if (n < KNOWN_HOURS) return 0
-  const z = besideUsual(w, windowValue(w, W.bytesOutHour) + bytes, hourOfDay(w.timeMs), n)
-  return levelNats(w.seg, w.base, z, n)
+  const beside = besideUsual(w, windowValue(w, W.bytesOutHour) + bytes, hourOfDay(w.timeMs))
+  return beside <= 0 ? 0 : levelNats(w.seg, w.base, inSpreads(w, beside, n), n)
 }
 
 /** One finished hour cannot bend the profile further than this many spreads. */
@@ -99,11 +98,10 @@ export const foldHour = (w: Work, n: number, tainted: boolean): number => {
   const hour = seg.u32[((base + WINDOWS) >> 2) + 1]! % 24
   const usual = profileOf(seg, base, hour)
   if (n < KNOWN_WINDOWS) return usual
-  const at = windowAt(base, W.bytesOutHour)
-  foldLevel(seg, base, besideUsual(w, seg.f32[at]!, hour, n), n, tainted)
+  const beside = besideUsual(w, windowValue(w, W.bytesOutHour), hour)
+  foldLevel(seg, base, inSpreads(w, beside, n), n, tainted)
   if (tainted) return usual
-  const reach = WINSOR * Math.sqrt(seg.f32[at + 2]! + 0.04)
-  const beside = log1p(seg.f32[at]!) - seg.f32[at + 1]! - usual
+  const reach = WINSOR * Math.sqrt(windowVariance(w, W.bytesOutHour) + 0.04)
   learnProfile(seg, base, hour, beside > reach ? reach : beside < -reach ? -reach : beside)
   return usual
 }
