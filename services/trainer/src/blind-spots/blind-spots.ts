@@ -1,7 +1,7 @@
 import type { Store } from '@plumbline/adapters/clickhouse'
 import { type DeploymentLog, keyOfSlot, type Place, summariseSlot } from '@plumbline/detector'
 import type { Logger, Metrics } from '@plumbline/runtime'
-import { blindSpotText, type BlindSpots, type Change, type DetectionConfig, type Policy, PlumblineError } from '@plumbline/schemas'
+import { blindSpotText, type BlindSpots, PlumblineError } from '@plumbline/schemas'
 import { createOneThread, type OneThread } from '../one-thread.ts'
 import { type Candidate, chooseNext, MOST_TESTED, mostActive, pauseAfter } from './choose.ts'
 import { showFleet } from './fleet.ts'
