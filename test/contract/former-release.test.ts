@@ -16,8 +16,8 @@ const artifactOf = (version: string): Uint8Array =>
   new Uint8Array(gunzipSync(readFileSync(new URL(`release-${version}.plumrel.gz`, fixtures))))
 /** What each version did not have yet. */
 const VERSIONS: Readonly<Record<string, readonly string[]>> = {
-  '1.0.0': ['destination_lured', 'arguments_own', 'role_swap'],
-  '1.1.0': ['role_swap'],
+  '1.0.0': ['destination_lured', 'arguments_own', 'role_swap', 'action_again'],
+  '1.1.0': ['role_swap', 'action_again'],
 }
 
 for (const [version, unknown] of Object.entries(VERSIONS)) {

@@ -30,7 +30,6 @@ const BYTES_IN_HOUR = indexOf('bytes_in_hour')
 const BYTES_IN_DAY = indexOf('bytes_in_day')
 const FAILURES = indexOf('failures_hour')
 const DENIED = indexOf('denied_hour')
-const FIRSTS = indexOf('firsts_hour')
 const SENSITIVE = indexOf('sensitive_hour')
 const EXTERNAL = indexOf('external_day')
 const SOURCES = indexOf('sources_hour')
@@ -105,8 +104,6 @@ const windowFeatures = (w: Work, g: Float32Array, bytesOut: number, bytesIn: num
   x[FAILURES] = outcome === 1 ? windowSurprise(w, W.failuresHour, windowValue(w, W.failuresHour) + 1, g) : 0
   x[DENIED] = outcome === 2 ? windowSurprise(w, W.deniedHour, windowValue(w, W.deniedHour) + 1, g) : 0
   w.firsts = (w.newAction ? 1 : 0) + (w.newClass ? 1 : 0) + (w.newDestination ? 1 : 0)
-  const firsts = w.firsts + (w.newNetwork ? 1 : 0)
-  x[FIRSTS] = firsts > 0 ? windowSurprise(w, W.firstsHour, windowValue(w, W.firstsHour) + firsts, g) : 0
   x[SENSITIVE] = w.sensitivity >= 2 && !w.isWrite ? windowSurprise(w, W.sensitiveHour, windowValue(w, W.sensitiveHour) + 1, g) : 0
   x[EXTERNAL] = w.isExternal ? windowSurprise(w, W.externalDay, windowValue(w, W.externalDay) + 1, g) : 0
   w.newInHour = w.resource !== 0 && !inBitmap(w)

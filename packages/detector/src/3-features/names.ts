@@ -25,10 +25,12 @@ import {
 import { countOf, filterHas, overflowHash } from '../state/tables.ts'
 import type { Work } from '../work.ts'
 import { indexOf } from '../state/index-of.ts'
+import { isRareAction, timesAmongRare } from '../state/rare-actions.ts'
 import { provenanceFeatures } from './provenance.ts'
 import { SEEN, surprise } from './surprise.ts'
 
 const ACTION_OWN = indexOf('action_own')
+const ACTION_AGAIN = indexOf('action_again')
 const CLASS_OWN = indexOf('class_own')
 const IDENTITY_NEW = indexOf('identity_new')
 const TRANSITION_OWN = indexOf('transition_own')
@@ -48,6 +50,8 @@ const SENSITIVE_FIRST = indexOf('sensitive_first')
 
 /** Weight of the group's opinion beside the identity's own types, in events. */
 const KAPPA = 2
+/** Nats for each time that a rare action was among the last rare ones: by chance one in seven is as the one before. */
+const AGAIN = 2
 /** What is assumed of a name nobody has used: the share of one of so many unseen ones. */
 const UNSEEN_ACTION = 1 / 64
 const UNSEEN_CLASS = 1 / 32
@@ -79,6 +83,7 @@ export const nameFeatures = (w: Work, group: GroupStats, everyone: GroupStats): 
   x[ACTION_OWN] = surprise(pAction)
   x[ACTION_OWN + 1] = surprise(pActionPeer)
   x[ACTION_OWN + 2] = surprise(pActionAll)
+  x[ACTION_AGAIN] = isRareAction(x[ACTION_OWN]!) ? AGAIN * timesAmongRare(w) : 0
   w.newAction = actions < SEEN
 
   const classes = countOf(seg, base + CLASSES, CLASS_SETS, w.class_, w.classHi) || pushedOutBefore(w, w.class_)

@@ -64,7 +64,7 @@ test('who follows what tool results name all day is hardly lured by one more', (
 
 test('arguments from elsewhere than usual for the class are a surprise; where nobody tells there is none', () => {
   const rig = knownTenant()
-  for (let i = 0; i < 40; i++) send(rig, START + i * MINUTE, `c${i % 4}.example`, from(2, 1, 1))
+  for (let i = 0; i < 40; i++) send(rig, START + i * 30 * MINUTE, `c${i % 4}.example`, from(2, 1, 1))
   const day = START + DAY
   assert.ok(origins(send(rig, day, 'c1.example', from(2, 1, 1))) < 1)
   const planted = origins(send(rig, day + MINUTE, 'c1.example', from(0, 4)))

@@ -2,6 +2,7 @@ import { SCORED_FLAGS } from '@plumbline/schemas'
 import { N, S } from '../record.ts'
 import { indexOf } from '../state/index-of.ts'
 import { isLargeSend, markLargeSend } from '../state/ramp.ts'
+import { isRareAction, observeRareAction } from '../state/rare-actions.ts'
 import { observeRoles } from '../state/roles.ts'
 import { observeRun } from '../state/runs.ts'
 import { keepParts } from '../state/version-parts.ts'
@@ -66,6 +67,7 @@ const observeWindows = (w: Work): void => {
   addTo(w, W.eventsMinute, 1)
   addTo(w, W.eventsHour, 1)
   addTo(w, W.eventsDay, 1)
+  if (isRareAction(w.features[ACTION_OWN]!)) observeRareAction(w)
   if (out > 0) {
     if (isLargeSend(w.seg, w.base, w.features[BYTES_OUT]!, w.features[DESTINATION]!))
       markLargeSend(w.seg.u32, (w.base + ANCHOR) >> 2, w.timeMs)
@@ -79,8 +81,6 @@ const observeWindows = (w: Work): void => {
   }
   if (w.event.outcome === 1) addTo(w, W.failuresHour, 1)
   if (w.event.outcome === 2) addTo(w, W.deniedHour, 1)
-  const firsts = w.firsts + (w.newNetwork ? 1 : 0)
-  if (firsts > 0) addTo(w, W.firstsHour, firsts)
   if (w.sensitivity >= 2 && !w.isWrite) addTo(w, W.sensitiveHour, 1)
   if (w.isExternal) addTo(w, W.externalDay, 1)
   if (w.newInHour) {
@@ -98,6 +98,7 @@ const observeWindows = (w: Work): void => {
   }
 }
 
+const ACTION_OWN = indexOf('action_own')
 const BYTES_OUT = indexOf('bytes_out_own')
 const DESTINATION = indexOf('destination_own')
 const VERSION_CHANGED = indexOf('version_changed')

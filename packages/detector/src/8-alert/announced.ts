@@ -54,7 +54,7 @@ for (const name of [
   'drift_rate',
   'failures_hour',
   'outcome_own',
-  'firsts_hour',
+  'action_again',
   'session_length',
   'session_firsts',
   'user_agent_own',

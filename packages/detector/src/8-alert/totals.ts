@@ -25,7 +25,6 @@ interface Total {
 const one = (): number => 1
 const amount = (field: number) => (w: Work) => Math.max(0, w.event.number[field]! || 0)
 const outcome = (which: number) => (w: Work) => (w.event.outcome === which ? 1 : 0)
-const firsts = (w: Work): number => w.firsts + (w.newNetwork ? 1 : 0)
 const sensitiveRead = (w: Work): number => (w.sensitivity >= 2 && !w.isWrite ? 1 : 0)
 const newSource = (w: Work): number =>
   w.network === 0 || (w.seg.u32[(w.base + ANCHOR + A.lastSourceSet) >> 2]! & (1 << (w.network & 31))) !== 0 ? 0 : 1
@@ -35,7 +34,6 @@ const TOTALS: Readonly<Record<string, Total>> = {
   sensitive_hour: { metric: W.sensitiveHour, unit: 'events', perMs: HOUR, adds: sensitiveRead },
   external_day: { metric: W.externalDay, unit: 'events', perMs: DAY, adds: (w) => (w.isExternal ? 1 : 0) },
   enumeration_hour: { metric: W.resourcesHour, unit: 'resources', perMs: HOUR, adds: (w) => (w.newInHour ? 1 : 0) },
-  firsts_hour: { metric: W.firstsHour, unit: 'times', perMs: HOUR, adds: firsts },
   sources_hour: { metric: W.sourcesHour, unit: 'sources', perMs: HOUR, adds: newSource },
   failures_hour: { metric: W.failuresHour, unit: 'failures', perMs: HOUR, adds: outcome(1) },
   denied_hour: { metric: W.deniedHour, unit: 'denials', perMs: HOUR, adds: outcome(2) },

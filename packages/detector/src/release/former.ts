@@ -8,9 +8,9 @@ import { CATALOGUE_HASH } from '../version.ts'
  */
 const FORMER: ReadonlyMap<string, readonly string[]> = new Map([
   // Detector 1.0.0. Its sum of surprise also counted `firsts_hour`, and `resource_first` in full: it comes out a little lower now.
-  ['d5237d2b7a817e4e8aac23d56d1c8152389f03612d398f881cc5769b45ed2329', ['destination_lured', 'arguments_own', 'role_swap']],
+  ['d5237d2b7a817e4e8aac23d56d1c8152389f03612d398f881cc5769b45ed2329', ['destination_lured', 'arguments_own', 'role_swap', 'action_again']],
   // Detector 1.1.0.
-  ['add2eb056d72c5a1f7823edeb74fa2056ff146a288b137f5377d4f05974890f4', ['role_swap']],
+  ['add2eb056d72c5a1f7823edeb74fa2056ff146a288b137f5377d4f05974890f4', ['role_swap', 'action_again']],
 ])
 
 /** Whether a release that was made for this catalogue can score here. */

@@ -52,7 +52,8 @@ export const W = {
   bytesInHour: 4,
   failuresHour: 5,
   deniedHour: 6,
-  firstsHour: 7,
+  /** No amount: four bytes that are cleared with the hour, see rare-actions.ts. */
+  rareActions: 7,
   sensitiveHour: 8,
   resourcesHour: 9,
   sourcesHour: 10,
@@ -66,6 +67,9 @@ export const WINDOW_METRICS = 15
 export const W_HOUR = 2
 export const W_DAY = 11
 export const WINDOW_VALUES = WINDOWS + 16
+/** Eight bits of each of the last rare actions in the hour, oldest first; 0 none. */
+export const RARE_ACTIONS = WINDOW_VALUES + W.rareActions * 16 // 4 × u8
+export const RARE_ACTION_COUNT = 4
 
 /** Slow anchor beside the fast windows: mean and variance of log daily events and bytes, session length, 64 bytes. */
 export const ANCHOR = 384

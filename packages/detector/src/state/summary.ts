@@ -72,7 +72,6 @@ const METRICS: readonly { readonly at: number; readonly metric: string; readonly
   { at: W.bytesInHour, metric: 'received', unit: 'bytes' },
   { at: W.failuresHour, metric: 'failures', unit: 'events' },
   { at: W.deniedHour, metric: 'denied', unit: 'events' },
-  { at: W.firstsHour, metric: 'first uses', unit: 'names' },
   { at: W.sensitiveHour, metric: 'sensitive', unit: 'events' },
   { at: W.resourcesHour, metric: 'resources', unit: 'names' },
   { at: W.sourcesHour, metric: 'networks', unit: 'names' },

@@ -135,6 +135,10 @@ const fold = (w: Work, length: 0 | 1 | 2, from: number, to: number, memory: numb
   const alpha = 1 / Math.min(n + 1, memory)
   for (let metric = from; metric < to; metric++) {
     const at = (w.base + WINDOW_VALUES + metric * 16) >> 2
+    if (metric === W.rareActions) {
+      f32[at] = 0
+      continue
+    }
     const x = log1p(f32[at]!) - (metric === W.bytesOutHour ? foldHour(w, n, tainted) : 0)
     const mean = f32[at + 1]!
     const variance = f32[at + 2]!
