@@ -278,10 +278,10 @@ test('rule off_hours: a person who does much in one sitting at night, not one wh
       })
     return families(rig)
   }
-  assert.deepEqual(night(14), ['off_hours'])
-  assert.deepEqual(night(6), [])
-  assert.deepEqual(night(14, 'agent'), [])
-  assert.deepEqual(night(14, 'user', 9), [])
+  assert.deepEqual(night(22), ['off_hours'])
+  assert.deepEqual(night(14), [], 'paged')
+  assert.deepEqual(night(22, 'agent'), [])
+  assert.deepEqual(night(22, 'user', 9), [])
 })
 
 test('rules on rate: minutes far beyond all that was', () => {

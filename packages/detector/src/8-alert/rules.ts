@@ -144,19 +144,14 @@ const HALF_KNOWN = 0.4
  * A person well known goes on working when it is not active: more than it does in an hour, or many acts of one sitting.
  * Agents and services are started by others. In a large company somebody does every night.
  */
-const worksAtNight = (w: Work): boolean => {
-  const beyond = w.features[HOUR]! - (w.tenant.release?.fleet ?? 0)
-  return (
-    w.event.kind === USER &&
-    w.maturity >= KNOWN &&
-    (w.features[RATE_HOUR]! >= 1 ? beyond >= NIGHT : beyond >= DEEP_NIGHT && actsInSitting(w) >= MANY_ACTS)
-  )
-}
-const NIGHT = 3
-const DEEP_NIGHT = 4
+const worksAtNight = (w: Work): boolean =>
+  w.event.kind === USER &&
+  w.maturity >= KNOWN &&
+  w.features[HOUR]! >= 3 + (w.tenant.release?.fleet ?? 0) &&
+  (w.features[RATE_HOUR]! >= 1 || actsInSitting(w) >= MANY_ACTS)
 
-/** Somebody who was paged does less. */
-const MANY_ACTS = 12
+/** Who is paged at night does a dozen acts and goes back to bed. */
+const MANY_ACTS = 20
 /** Longer than this a session reaches into hours that are usual. */
 const SITTING_S = 7200
 /** Acts of the session so far; none where it began at another time of day. */
