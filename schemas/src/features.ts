@@ -141,7 +141,7 @@ export const FEATURES: readonly Feature[] = [
     'new_behaviour',
     true,
     "How much better another peer group's habits explain the session so far than the identity's own: log of the likelihood ratio.",
-    2,
+    3,
   ),
   f('instruction_likeness', 'ratio', [0, 1], 'event', 'toxic_flow', false, 'How much the text read looks like instructions.'),
   f(

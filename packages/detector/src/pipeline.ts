@@ -144,7 +144,11 @@ const oddWeight = (w: Work): number => ODD_WEIGHT / Math.max(1, w.unusualAfter /
  */
 const ODD_MATURITY = 0.5
 const isOdd = (w: Work): boolean =>
-  w.modelled && ((w.maturity >= ODD_MATURITY && w.tailLog10 >= ODD_TAIL && !w.expected) || (w.foreign && w.sensitivity >= 2))
+  w.modelled &&
+  ((w.maturity >= ODD_MATURITY && ((w.tailLog10 >= ODD_TAIL && !w.expected) || isFirstOfRestricted(w))) ||
+    (w.foreign && w.sensitivity >= 2))
+/** Restricted data that it never touched: the first read must not make the next ones usual, whatever it scored. */
+const isFirstOfRestricted = ({ newClass, sensitivity }: Work): boolean => newClass && sensitivity >= 3
 
 /** What an announced change was expected to bring makes nothing that follows in its session more suspicious. */
 const countAsUsual = (w: Work): void => {
