@@ -84,7 +84,15 @@ describe('of a deployment', () => {
   before(async () => {
     writeFileSync(path, [...generate(company)].map(({ event }) => `${JSON.stringify(event)}\n`).join(''))
     const { config } = loadStandaloneConfig({ env: {} })
-    const own = { httpPort: 0, dataDir, demo: false, alertsStdout: false, trainAfterEvents: 3_000, alertBudgetPerDay: 1_000 }
+    const own = {
+      httpPort: 0,
+      dataDir,
+      demo: false,
+      alertsStdout: false,
+      trainAfterEvents: 3_000,
+      alertBudgetPerDay: 1_000,
+      tailFloor: 1e-3,
+    }
     service = await startStandalone({ ...config, ...own }, { logger: createLogger({ name: 'test', level: 'silent' }) })
     const access = await runningAt(service.url, { dataDir })
     const target = operatorTarget(access!.operator, 'default', silent)
