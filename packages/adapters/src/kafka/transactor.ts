@@ -84,6 +84,7 @@ export const createTransactor = (options: TransactorOptions): Transactor => {
   // Only this process's marks replace each other: one that is looked for is never compacted away.
   const markKey = `${MARK}${transactionalId}/${randomUUID()}`
   let producer: Producer | null = null
+  let closed = false
 
   const drop = (gone: Producer | null): void => {
     if (producer === gone) producer = null
@@ -108,9 +109,15 @@ export const createTransactor = (options: TransactorOptions): Transactor => {
 
   const ready = async (): Promise<void> => {
     for (const until = performance.now() + waitMs; producer === null; await sleep(AGAIN_MS)) {
+      if (closed) throw new PlumblineError('STORE_CLOSED', 'The log is closed.')
       try {
-        producer = await begin()
-        return
+        const fresh = await begin()
+        // What was begun anew while it closed would be left open for ever.
+        if (!closed) {
+          producer = fresh
+          return
+        }
+        drop(fresh)
       } catch (error) {
         if (performance.now() > until) throw kafkaError('KAFKA_UNREACHABLE', `Nothing can be stored as ${transactionalId} now.`, error)
       }
@@ -166,6 +173,7 @@ export const createTransactor = (options: TransactorOptions): Transactor => {
       return sent.offsets
     },
     async close() {
+      closed = true
       await producer?.disconnect()
       producer = null
     },
