@@ -27,8 +27,14 @@ const USAGE = `npm run bench -- <name> [--json]
   standalone  HTTP in to row and alert readable, a real process
   all         every bench whose stored result is older than the sources; --force: every bench
   scale       docs/scale.md: what a load takes, computed from the stored results of kafka, recorder and flat
-  report      bench/results.md from the stored results
+  report      bench/results.md and docs/scale.md from the stored results
 `
+
+/** What is read of the stored results: bench/results.md and, computed from the same figures, docs/scale.md. */
+const writePages = async (): Promise<void> => {
+  writeReport()
+  ;(await import('./scale/scale.ts')).writeScale()
+}
 
 /** Sources that a result speaks of. */
 const sources = (): string => sourceHash('packages', 'schemas/src', 'services', 'bench')
@@ -40,7 +46,7 @@ const runOne = async (name: string, rest: readonly string[], json: boolean): Pro
     const measured = await bench()
     return { ...measured, values: { ...measured.values, sources: made } }
   })
-  writeReport()
+  await writePages()
   if (!json) return printResult(stored)
   const bars = stored.bars.map((b) => ({ ...b, hit: b.measured === null ? null : isHit(b) }))
   console.log(JSON.stringify({ name, date: stored.date, ...stored.values, machine: stored.machine, bars }))
@@ -70,7 +76,7 @@ const runAll = async (force: boolean, json: boolean): Promise<number> => {
     process.stderr.write(`${name} …\n`)
     worst = Math.max(worst, await again([name, ...(json ? ['--json'] : [])]))
   }
-  writeReport()
+  await writePages()
   return worst
 }
 
@@ -82,7 +88,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
     return 0
   }
   if (name === 'report') {
-    writeReport()
+    await writePages()
     return 0
   }
   if (name === 'all') return runAll(argv.includes('--force'), json)

@@ -7,13 +7,11 @@ import type { FeedHeader } from '@plumbline/schemas'
 import { createFeeds } from '../../services/standalone/src/operator/feeds.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
 import { SHARDS, clusterFor } from '../support/kafka/cluster.ts'
-import { startBrokerProxy } from '../support/kafka/proxy.ts'
+import { END_TXN, startBrokerProxy } from '../support/kafka/proxy.ts'
 import { readCommitted } from '../support/kafka/topics.ts'
 
 const { brokers, skip } = await kafkaBroker()
 const FILE = 'aa'
-/** Request number of the end of a transaction. */
-const END_TXN = 26
 
 test('history whose outcome was not known is in the log once when it is sent again, and goes on from there', {
   skip,
@@ -35,14 +33,8 @@ test('history whose outcome was not known is in the log once when it is sent aga
         onPoint(point) {
           if (!armed || point !== 'sent') return
           armed = false
-          // The transaction ends, its answer is lost, and from then on all answers are.
-          proxy.loseAnswers(1)
-          proxy.loseAnswerTo(END_TXN)
-          const watch = setInterval(() => {
-            if (proxy.lost() === 0) return
-            clearInterval(watch)
-            proxy.loseAnswers()
-          }, 0)
+          // The transaction ends, its answer is lost, and so is what a fetch that waits at the broker would tell of it.
+          proxy.loseAnswersFrom(END_TXN)
         },
       },
     ),

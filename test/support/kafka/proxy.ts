@@ -22,6 +22,8 @@ export interface BrokerProxy {
   loseAnswers(apiKey?: number): void
   /** The same for the next request of one kind. */
   loseAnswerTo(apiKey: number): void
+  /** The next request of one kind arrives, and from then on every answer is lost, its own and those already asked for too. */
+  loseAnswersFrom(apiKey: number): void
   /** How many answers were lost to `loseAnswerTo`. */
   lost(): number
   /** From now on everything takes so much longer, each way, ms. */
@@ -67,6 +69,7 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
   const sockets = new Set<Socket>()
   let losing: 'none' | 'all' | number = 'none'
   let next: number | null = null
+  let last: number | null = null
   let lostNext = 0
   let delayMs = 0
   const server = createServer((client) => {
@@ -74,6 +77,7 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
     let lost = false
     const onFrames = createFrameReader((apiKey) => {
       if (apiKey === losing) lost = true
+      if (apiKey === last) losing = 'all'
       if (apiKey !== next) return
       next = null
       lost = true
@@ -113,6 +117,9 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
     loseAnswerTo(apiKey) {
       next = apiKey
     },
+    loseAnswersFrom(apiKey) {
+      last = apiKey
+    },
     lost: () => lostNext,
     delay(ms) {
       delayMs = ms
@@ -120,6 +127,7 @@ export const startBrokerProxy = async (broker: string): Promise<BrokerProxy> => 
     heal() {
       losing = 'none'
       next = null
+      last = null
       delayMs = 0
     },
     unref: () => void server.unref(),
