@@ -112,3 +112,11 @@ export class DecodedEvent {
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const decodeText = (bytes: Uint8Array, start: number, end: number): string => decoder.decode(bytes.subarray(start, end))
+
+/** Tokens of one call: what the model wrote, which is its own act; where nothing was written, what it read. 0 when not told. */
+export const tokensOf = ({ number }: DecodedEvent): number => {
+  const written = number[N.tokensOut]!
+  if (written > 0) return written
+  const read = number[N.tokensIn]!
+  return read > 0 ? read : 0
+}

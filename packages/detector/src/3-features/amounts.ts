@@ -1,5 +1,5 @@
 import { FEATURES } from '@plumbline/schemas'
-import { N } from '../record.ts'
+import { N, tokensOf } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
 import { bucketPosition, isOpen, lowerTail, upperTail } from '../state/histogram.ts'
 import { A, ANCHOR, H, HG, HISTOGRAM_BUCKETS, HOUR_BITMAP, HOUR_BITMAP_BYTES, W } from '../state/layout.ts'
@@ -53,7 +53,7 @@ export const amountFeatures = (w: Work, group: GroupStats): void => {
   const n = event.number
   const bytesOut = n[N.bytesOut]! >= 0 ? n[N.bytesOut]! : 0
   const bytesIn = n[N.bytesIn]! >= 0 ? n[N.bytesIn]! : 0
-  const tokens = (n[N.tokensIn]! >= 0 ? n[N.tokensIn]! : 0) + (n[N.tokensOut]! >= 0 ? n[N.tokensOut]! : 0)
+  const tokens = tokensOf(event)
   x[BYTES_OUT] = bytesOut > 0 ? size(w, group, HG.bytesOut, bytesOut) : 0
   x[BYTES_IN] = bytesIn > 0 ? size(w, group, HG.bytesIn, bytesIn) : 0
   x[DURATION] = n[N.durationMs]! >= 0 ? size(w, group, HG.durationMs, n[N.durationMs]!) : 0

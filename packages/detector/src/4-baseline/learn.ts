@@ -1,4 +1,4 @@
-import { N } from '../record.ts'
+import { N, tokensOf } from '../record.ts'
 import type { Segment } from '../state/slots.ts'
 import type { Pair, Work } from '../work.ts'
 import { bucketPosition, record } from '../state/histogram.ts'
@@ -127,7 +127,7 @@ const learnAmounts = (w: Work): void => {
   const n = event.number
   const out = n[N.bytesOut]!
   const in_ = n[N.bytesIn]!
-  const tokens = (n[N.tokensIn]! >= 0 ? n[N.tokensIn]! : 0) + (n[N.tokensOut]! >= 0 ? n[N.tokensOut]! : 0)
+  const tokens = tokensOf(event)
   if (out > 0) record(seg, base, HG.bytesOut, bucketPosition(out))
   if (in_ > 0) record(seg, base, HG.bytesIn, bucketPosition(in_))
   if (n[N.durationMs]! >= 0) record(seg, base, HG.durationMs, bucketPosition(n[N.durationMs]!))

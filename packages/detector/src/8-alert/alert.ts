@@ -159,6 +159,14 @@ export const safeObject = (w: Work, family: ReasonFamily): number => {
   }
 }
 
+/** What is the same news: how much an identity does altogether, or that it does another's work, is one, whichever act shows it. */
+const newsKey = (w: Work, family: ReasonFamily): number => {
+  const asWhole = family === 'rate' || family === 'drift' || (family === 'new_behaviour' && w.foreign)
+  return safeKey(family, asWhole ? EVERYTHING : safeObject(w, family))
+}
+/** No object: a verdict on the group speaks of the objects of its evidence. */
+const EVERYTHING = 0x5eed
+
 /** Prompt and tools say what an agent does, and come from others most easily. */
 const STEERING = (1 << VERSION_PARTS.indexOf('prompt')) | (1 << VERSION_PARTS.indexOf('tools'))
 
@@ -176,7 +184,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const severity = severityOf(w, byRule, family)
   // The capsule holds the state the score was made from: taken before the group below changes it.
   const slot = packSlot(w.seg, w.base)
-  const pattern = safeKey(family, safeObject(w, family))
+  const pattern = newsKey(w, family)
   // Work that no peer does is told by rule and may become one's own; whatever else a rule raised may not.
   const never = (byRule && family !== 'new_behaviour') || NEVER_ADOPTED.includes(family) || isFrozen(w)
   const adoptAfterMs = never ? Number.POSITIVE_INFINITY : ctx.adoptAfterMs

@@ -4,7 +4,7 @@ import { type Act, MINUTE, Rig, work } from '../rig.testkit.ts'
 
 /** What a counterfactual claims is held against a run in which it is so. */
 
-const HR: Omit<Act, 'at'> = { class: 'hr', action: 'hr.read', sensitivity: 3, bytesIn: 5e7, session: 'x' }
+const HR: Omit<Act, 'at'> = { class: 'hr', action: 'hr.read', sensitivity: 3, bytesIn: 30_000, session: 'x' }
 const DENY = { rules: [{ id: 'no-hr', identities: '*', effect: 'deny' as const, classes: ['hr'] }] }
 
 const readHr = (options: { readonly usual?: boolean; readonly denied?: boolean; readonly act?: Partial<Act> }): Rig => {
@@ -23,7 +23,7 @@ test('one condition is claimed where it alone keeps the event quiet, and there i
 })
 
 test('what a rule forbids alerts however usual; what else is odd about it is needed too', () => {
-  const [alert] = readHr({ denied: true }).alerts
+  const [alert] = readHr({ denied: true, act: { bytesIn: 5e7 } }).alerts
   assert.match(
     alert?.counterfactual ?? '',
     /^It would have stayed quiet had rule no-hr allowed it, had the amounts been usual, like .* and had what was done in this session been usual here; the first of these alone would not have been enough\.$/,

@@ -1,6 +1,6 @@
 import { FEATURES, OUTCOMES, type Quantity, type Reason, type ReasonFamily } from '@plumbline/schemas'
 import { expm1 } from '../math/functions.ts'
-import { N, S } from '../record.ts'
+import { N, S, tokensOf } from '../record.ts'
 import { countryCode } from '../state/countries.ts'
 import type { CountMap, GroupStats } from '../state/groups.ts'
 import { indexOf } from '../state/index-of.ts'
@@ -28,6 +28,7 @@ import { textOf } from './text-of.ts'
 import { type Detail, totalOf } from './totals.ts'
 
 const REASONS = 4
+const SENSITIVE_HOUR = indexOf('sensitive_hour')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
 const VERSION_CHANGED = indexOf('version_changed')
 
@@ -58,6 +59,8 @@ const reasonFor = (w: Work, family: ReasonFamily, feature: string, weight: numbe
 /** Where facts of the event make the reason, whichever feature of the family weighs most. */
 const tellingFeature = (w: Work, family: ReasonFamily): string | undefined => {
   if (family === 'sensitive_access' && w.newClass && w.sensitivity >= 2) return 'sensitive_first'
+  if (family === 'sensitive_access' && w.features[SENSITIVE_HOUR]! >= MANY_NATS && windowValue(w, W.sensitiveHour) >= MANY - 1)
+    return 'sensitive_hour'
   if (family === 'toxic_flow' && w.flowStep >= 2) return 'session_flow'
   if (family !== 'probing') return undefined
   if (w.features[DENIED_THEN_ALLOWED] === 1) return 'denied_then_allowed'
@@ -65,8 +68,10 @@ const tellingFeature = (w: Work, family: ReasonFamily): string | undefined => {
   const [feature, metric] = w.event.outcome === 2 ? (['denied_hour', W.deniedHour] as const) : (['failures_hour', W.failuresHour] as const)
   return windowValue(w, metric) >= MANY - 1 ? feature : undefined
 }
-/** From this many refusals or failures in an hour on, their number is the news rather than the last of them. */
+/** From this many refusals, failures or reads in an hour on, their number is the news rather than the last of them. */
 const MANY = 3
+/** Reads of sensitive data must be many for the identity, too. */
+const MANY_NATS = 4
 
 const once: Quantity = { value: 1, unit: 'events' }
 
@@ -118,7 +123,7 @@ const singleOf = (w: Work, feature: string): Detail | undefined => {
     case 'bytes_in_log':
       return known(n[N.bytesIn]!, 'bytes', textOf(w, S.resourceClass))
     case 'tokens_own':
-      return known((n[N.tokensIn]! || 0) + (n[N.tokensOut]! || 0), 'tokens', textOf(w, S.action))
+      return known(tokensOf(w.event), 'tokens', textOf(w, S.action))
     case 'duration_own':
       return known(n[N.durationMs]!, 'ms', textOf(w, S.action))
     case 'instruction_likeness':

@@ -4,9 +4,11 @@ import type { GroupStats } from '../state/groups.ts'
 import { FLOWS, H, SE, W } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
 import { peersKnown } from '../state/peers-known.ts'
-import { windowMean, windowValue, windowVariance } from '../state/window-of.ts'
+import { windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
+import { hourRule, isSteady } from './hour-rules.ts'
+import { KNOWN, LEAST_BYTES, speaks } from './rule-evidence.ts'
 
 const FLOW = indexOf('session_flow')
 const UNTOLD = indexOf('destination_untold')
@@ -15,42 +17,20 @@ const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
 const SENSITIVE_FIRST = indexOf('sensitive_first')
 const ACTION = indexOf('action_own')
 const CLASS = indexOf('class_own')
-const RATE_MINUTE = indexOf('rate_minute')
 const RATE_HOUR = indexOf('rate_hour')
 const BYTES_OUT = indexOf('bytes_out_own')
 const DESTINATION = indexOf('destination_own')
 const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
 const HOUR = indexOf('hour_own')
 const SOURCE = indexOf('source_own')
+const LURED = indexOf('destination_lured')
+const FIRSTS = indexOf('session_firsts')
+const USER_AGENT = indexOf('user_agent_own')
+const ROLE_SWAP = indexOf('role_swap')
 
-/** An identity must be known this well before "it never did that" carries weight on its own. */
-const KNOWN = 0.55
 /** Share of peers that may do the same for it to count as unusual in the group. */
 const PEER_SHARE = 0.1
 const IMPOSSIBLE_KMH = 1000
-
-/**
- * How improbable the event must be as well, −log10 of its tail: rules on single steps need more, those that already
- * weigh several facts need little. A rule that lacks its evidence leaves the word to the next.
- */
-const RULE_TAIL = {
-  toxic_flow: 2.5,
-  sensitive_access: 3.75,
-  probing: 3.5,
-  rate: 1.5,
-  volume: 1.5,
-  travel: 1.5,
-  drift: 1.5,
-  drift_of_odd: 2.3,
-} as const
-/** The minima hold where the budget asks for 1e-5; where it asks for more, or a larger fleet has ten times the events, rules need as much more. */
-const USUAL_THRESHOLD = 5
-const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => {
-  const { release } = w.tenant
-  const threshold = release?.header.thresholds.alertTailLog10 ?? USUAL_THRESHOLD
-  const least = w.modelled && release !== null ? Math.min(RULE_TAIL[family], release.resolution) : RULE_TAIL[family]
-  return w.tailLog10 >= least + Math.max(0, threshold - USUAL_THRESHOLD, release?.fleet ?? 0)
-}
 
 /**
  * Facts that carry an alert beside the learned score: each needs its own minimum of evidence, none needs the budget.
@@ -64,7 +44,10 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
       x[FLOW] === 3 &&
       w.newDestination &&
       toldOtherwise(w) &&
-      (flowIsForeign(w) || (speaks(w, 'toxic_flow') && w.maturity >= KNOWN && (flowIsNew(w, group) || flowIsOdd(w))))
+      (flowIsForeign(w) ||
+        (speaks(w, w.event.kind === USER ? 'toxic_flow_of_people' : 'toxic_flow') &&
+          w.maturity >= KNOWN &&
+          (flowIsNew(w, group) || flowIsOdd(w))))
     )
       return 'toxic_flow'
     if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2 && speaks(w, 'probing')) return 'probing'
@@ -81,50 +64,55 @@ export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
   }
   const foreign = foreignRule(w)
   if (foreign !== null) return foreign
-  if (rateExplodes(w) && speaks(w, 'rate')) return 'rate'
-  if (((movesOut(w) || amountExplodes(w)) && speaks(w, 'volume')) || movesOutAtNight(w)) return 'volume'
+  if (isAnother(w) && speaks(w, 'another')) return 'source'
+  if (turns(w) && speaks(w, 'turns')) return 'new_behaviour'
+  const hour = hourRule(w)
+  if (hour !== null) return hour
+  if (movesOut(w) || (movesOutAtNight(w) && speaks(w, 'moves_at_night'))) return 'volume'
   if (goesOnSending(w)) return 'drift'
   if (w.travelKmh >= IMPOSSIBLE_KMH && x[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))) return 'travel'
   if (worksAtNight(w)) return 'off_hours'
   return w.unannounced === 0 ? null : 'version_change'
 }
 
-/** Events a minute or an hour far beyond all that this identity ever did: for constant robots the only sign there is. */
-const RATE_NATS = 6
-const rateExplodes = (w: Work): boolean => w.maturity >= KNOWN && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= RATE_NATS
+/** One session of mostly new acts that are another role's. */
+const turns = (w: Work): boolean =>
+  w.maturity >= KNOWN && w.features[ROLE_SWAP]! >= 8 && w.features[ACTION]! >= 8 && w.features[FIRSTS]! >= MANY_FIRSTS && !changedLately(w)
+const MANY_FIRSTS = 8
 
-/** Bytes of an hour that its own hours all but exclude: whose amounts hardly vary is told by half as much again. */
-const BYTES_NATS = 15
-/** From so many nats on the amount is a matter of how often it acts, which the rule on rate judges. */
-const OFTEN = 2
-const amountExplodes = (w: Work): boolean =>
-  w.features[BYTES_OUT_HOUR]! >= BYTES_NATS && w.features[RATE_HOUR]! < OFTEN && sendsEveryHour(w)
-/**
- * Well known, and most of its hours send something: to begin to send is another matter than to send more. What people send
- * goes up and down with their work for hours on end.
- */
-const sendsEveryHour = (w: Work): boolean => {
-  const mean = windowMean(w, W.bytesOutHour)
-  return w.event.kind !== USER && w.maturity >= KNOWN && mean * mean > 4 * windowVariance(w, W.bytesOutHour)
+/** A client that it hardly uses, and acts that are not its own: a new device does the old work, a thief of the key another. */
+const ANOTHER_CLIENT = 5
+const ANOTHER_ACT = 8
+const isAnother = (w: Work): boolean => {
+  const x = w.features
+  return (
+    w.maturity >= KNOWN &&
+    x[USER_AGENT]! >= ANOTHER_CLIENT &&
+    Math.max(x[ACTION]!, x[CLASS]!, x[ROLE_SWAP]!) >= ANOTHER_ACT &&
+    !changedLately(w)
+  )
 }
 
 /** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
 const goesOnSending = (w: Work): boolean =>
-  shifts(w) || (w.rampNats >= 9 && speaks(w, 'drift')) || (w.rampNats >= 6.5 && speaks(w, 'drift_of_odd'))
+  shifts(w) ||
+  (w.rampNats >= 9 && speaks(w, 'drift')) ||
+  ((w.rampNats >= 6.5 || (w.rampNats >= 4 && isOddSend(w))) && speaks(w, 'drift_of_odd'))
+/** Large, by an act and to a place that it hardly uses: who takes data out bit by bit has no habit of it. */
+const isOddSend = (w: Work): boolean => w.features[BYTES_OUT]! >= 4.5 && w.features[DESTINATION]! >= 3 && w.features[ACTION]! >= 3
 
 /** Hours in a row that each send more than is usual at their time: the level has shifted. */
 const SHIFT_NATS = 10
-const shifts = (w: Work): boolean => w.shiftNats >= SHIFT_NATS && sendsEveryHour(w) && speaks(w, 'drift')
+const shifts = (w: Work): boolean => w.shiftNats >= SHIFT_NATS && w.maturity >= KNOWN && isSteady(w, W.bytesOutHour) && speaks(w, 'drift')
 
-/** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
-const LEAST_BYTES = 25_000_000
-/** A transfer far beyond the identity's own, to a place outside that it does not use. */
-const movesOut = (w: Work): boolean =>
-  w.isExternal &&
-  w.maturity >= KNOWN &&
-  w.event.number[N.bytesOut]! >= LEAST_BYTES &&
-  w.features[BYTES_OUT]! >= 6 &&
-  w.features[DESTINATION]! >= 5
+/** A large transfer to a place outside: one that a tool result named and nobody here uses, or far beyond its own and where it hardly goes. */
+const movesOut = (w: Work): boolean => {
+  const x = w.features
+  if (!w.isExternal || w.maturity < KNOWN || w.event.number[N.bytesOut]! < LEAST_BYTES) return false
+  if (x[LURED]! >= LURED_NATS || (x[BYTES_OUT]! >= 8 && x[DESTINATION]! >= 8)) return speaks(w, 'hour')
+  return x[BYTES_OUT]! >= 6 && x[DESTINATION]! >= 5 && speaks(w, 'moves_out')
+}
+const LURED_NATS = 6
 
 /**
  * Much in an hour, in pieces that need not be large, to a place outside that it hardly uses, at an hour when it is not active:
@@ -147,11 +135,11 @@ const HALF_KNOWN = 0.4
 const worksAtNight = (w: Work): boolean =>
   w.event.kind === USER &&
   w.maturity >= KNOWN &&
-  w.features[HOUR]! >= 3 + (w.tenant.release?.fleet ?? 0) &&
+  w.features[HOUR]! >= 2.9 + (w.tenant.release?.fleet ?? 0) &&
   (w.features[RATE_HOUR]! >= 1 || actsInSitting(w) >= MANY_ACTS)
 
 /** Who is paged at night does a dozen acts and goes back to bed. */
-const MANY_ACTS = 20
+const MANY_ACTS = 18
 /** Longer than this a session reaches into hours that are usual. */
 const SITTING_S = 7200
 /** Acts of the session so far; none where it began at another time of day. */

@@ -44,7 +44,7 @@ test('where the number of sensitive reads leads, it is told as one of all classe
   const rig = rigOf(1e-5)
   const end = work(rig, 14, 30)
   // Known already: the first use of either would be the graver news, and keep the word.
-  for (let i = 0; i < 8; i++) rig.act({ at: end - 8 * HOUR + i * HOUR, ...(i % 2 === 0 ? INVOICES : HR), session: 'known' })
+  for (let i = 0; i < 8; i++) rig.act({ at: end - 8 * HOUR + i * HOUR, ...(i % 2 === 0 ? INVOICES : HR), bytesIn: 2000, session: 'known' })
   rig.strict()
   const from = rig.log.length
   for (let i = 0; i < 40; i++) rig.act({ at: end + i * 10 * SECOND, ...(i % 2 === 0 ? INVOICES : HR), bytesIn: 2000, session: 'x' })
