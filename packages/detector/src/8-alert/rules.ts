@@ -108,9 +108,9 @@ const shifts = (w: Work): boolean => w.shiftNats >= SHIFT_NATS && w.maturity >= 
 /** A large transfer to a place outside: one that a tool result named and nobody here uses, or far beyond its own and where it hardly goes. */
 const movesOut = (w: Work): boolean => {
   const x = w.features
-  if (!w.isExternal || w.maturity < KNOWN || w.event.number[N.bytesOut]! < LEAST_BYTES) return false
+  if (!w.isExternal || w.maturity < HALF_KNOWN || w.event.number[N.bytesOut]! < LEAST_BYTES) return false
   if (x[LURED]! >= LURED_NATS || (x[BYTES_OUT]! >= 8 && x[DESTINATION]! >= 8)) return speaks(w, 'hour')
-  return x[BYTES_OUT]! >= 6 && x[DESTINATION]! >= 5 && speaks(w, 'moves_out')
+  return w.maturity >= KNOWN && x[BYTES_OUT]! >= 6 && x[DESTINATION]! >= 5 && speaks(w, 'moves_out')
 }
 const LURED_NATS = 6
 
