@@ -113,10 +113,12 @@ export class DecodedEvent {
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const decodeText = (bytes: Uint8Array, start: number, end: number): string => decoder.decode(bytes.subarray(start, end))
 
-/** Tokens of one call: what the model wrote, which is its own act; where nothing was written, what it read. 0 when not told. */
+/** A token that was read weighs so much less than one that was written: what a call reads is mostly the size of its context. */
+const READ_PER_WRITTEN = 20
+
+/** Tokens of one call, in written ones: what the model wrote, or what it read where that is far more. 0 when not told. */
 export const tokensOf = ({ number }: DecodedEvent): number => {
   const written = number[N.tokensOut]!
-  if (written > 0) return written
-  const read = number[N.tokensIn]!
-  return read > 0 ? read : 0
+  const read = number[N.tokensIn]! / READ_PER_WRITTEN
+  return read > 0 && !(written >= read) ? read : written > 0 ? written : 0
 }

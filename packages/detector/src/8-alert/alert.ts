@@ -65,7 +65,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   if (w.duplicate) return null
   closeSilent(w, ctx)
   w.unannounced = unannouncedParts(w, ctx.historic)
-  const rule = ruleOf(w, group)
+  const rule = ruleOf(w, group, (family) => whyQuiet(w, family) !== null)
   const byRule = rule !== null
   const explained = !byRule && w.announced !== null && isExplained(w, group, ctx)
   if (!byRule && w.tailLog10 < thresholdOf(w, ctx)) return null
@@ -159,14 +159,6 @@ export const safeObject = (w: Work, family: ReasonFamily): number => {
   }
 }
 
-/** What is the same news: how much an identity does altogether, or that it does another's work, is one, whichever act shows it. */
-const newsKey = (w: Work, family: ReasonFamily): number => {
-  const asWhole = family === 'rate' || family === 'drift' || (family === 'new_behaviour' && w.foreign)
-  return safeKey(family, asWhole ? EVERYTHING : safeObject(w, family))
-}
-/** No object: a verdict on the group speaks of the objects of its evidence. */
-const EVERYTHING = 0x5eed
-
 /** Prompt and tools say what an agent does, and come from others most easily. */
 const STEERING = (1 << VERSION_PARTS.indexOf('prompt')) | (1 << VERSION_PARTS.indexOf('tools'))
 
@@ -184,7 +176,7 @@ const publish = (w: Work, group: GroupStats, ctx: AlertContext, family: ReasonFa
   const severity = severityOf(w, byRule, family)
   // The capsule holds the state the score was made from: taken before the group below changes it.
   const slot = packSlot(w.seg, w.base)
-  const pattern = newsKey(w, family)
+  const pattern = safeKey(family, safeObject(w, family))
   // Work that no peer does is told by rule and may become one's own; whatever else a rule raised may not.
   const never = (byRule && family !== 'new_behaviour') || NEVER_ADOPTED.includes(family) || isFrozen(w)
   const adoptAfterMs = never ? Number.POSITIVE_INFINITY : ctx.adoptAfterMs

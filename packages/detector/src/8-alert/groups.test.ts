@@ -7,7 +7,8 @@ import { groupKey, safeKey } from './groups.ts'
 const HOUR = 3_600_000
 
 test('no two families share a group, in whatever hours or sessions that follow each other', () => {
-  const w = { session: 0, timeMs: 0 } as Work
+  // A new action: what is usual is one piece of news a day.
+  const w = { session: 0, timeMs: 0, newAction: true } as Work
   const seen = new Map<number, string>()
   const claim = (key: number, who: string): void => {
     assert.equal(seen.get(key), undefined, `${who} and ${seen.get(key)}`)

@@ -5,6 +5,7 @@ import { N } from '../record.ts'
 import { fingerprint } from '../state/tables.ts'
 import type { Work } from '../work.ts'
 import { mix } from '../math/mix.ts'
+import { leaves } from './foreign.ts'
 import { familyIndex } from './rules.ts'
 
 /** A small number over all 32 bits: hours that follow each other differ in few bits, as families do, and would meet. */
@@ -32,11 +33,26 @@ export interface GroupState {
   readonly adopting: boolean
 }
 
-/** Group key of contracts C6: reason family within the session, or within a window of event time. */
+/**
+ * Group key of contracts C6: reason family within the session, or within a window of event time. How much an identity does
+ * altogether, or that it does another's work, is one piece of news a day, whichever of its usual or harmless acts shows it.
+ */
 export const groupKey = (w: Work, family: ReasonFamily, windowMs: number): number => {
-  const scope = w.session === 0 ? Math.floor(w.timeMs / windowMs) : w.session
+  const scope = isNewsOfDay(w, family)
+    ? spread(Math.floor(w.timeMs / DAY_MS))
+    : w.session === 0
+      ? Math.floor(w.timeMs / windowMs)
+      : w.session
   const key = mix(spread(familyIndex(family) + 1), scope)
   return key === 0 ? 1 : key
+}
+
+const DAY_MS = 86_400_000
+
+/** Nothing that leaves, and nothing new or confidential, may come under the headline of something else. */
+const isNewsOfDay = (w: Work, family: ReasonFamily): boolean => {
+  if (family === 'rate' || family === 'drift') return !w.newAction && !w.newClass && !w.newDestination && !leaves(w)
+  return family === 'new_behaviour' && w.foreign && w.sensitivity < 2 && !leaves(w)
 }
 
 const begin = (w: Work, at: number, key: number, pattern: number, act: number): void => {

@@ -25,42 +25,45 @@ const TURNED_AWAY_NATS = 5
 const RESTRICTED_NATS = 4
 const RARE_CLASS = 4
 
+type HourRule = (w: Work, fleet: number, often: number) => ReasonFamily | null
+
+const RULES: readonly HourRule[] = [
+  (w, fleet) => (Math.max(w.features[DENIED_HOUR]!, w.features[FAILURES_HOUR]!) >= TURNED_AWAY_NATS + fleet ? 'probing' : null),
+  (w, fleet, often) => (w.event.outcome !== DENIED && readsSensitive(w, fleet, often) ? 'sensitive_access' : null),
+  (w, fleet, often) => (isBesidesPace(w.features[ENUMERATION_HOUR]! - fleet, often) ? 'enumeration' : null),
+  (w, _, often) => (often >= HOUR_NATS || (often >= OFTEN_AND_MORE && movesMore(w)) ? 'rate' : null),
+  (w, fleet) => (bytesExplode(w, fleet) ? 'volume' : null),
+]
+
 /**
  * An hour that is none of a well-known identity's: for constant robots the only sign there is, and what spreading over sessions
- * does not hide. A log-compressed sum of surprises cannot say it, as one amount however large is one feature.
- * @returns the family that names it, or null
+ * does not hide. A log-compressed sum of surprises cannot say it, as one amount however large is one feature. Each returns the
+ * family that names it, or null.
  */
-export const hourRule = (w: Work): ReasonFamily | null => {
-  if (w.maturity < KNOWN) return null
-  const family = hourFamily(w)
-  return family !== null && speaks(w, 'hour') ? family : null
-}
+export const HOUR_RULES: readonly ((w: Work) => ReasonFamily | null)[] = RULES.map((rule) => (w) => {
+  if (w.maturity < KNOWN || !speaks(w, 'hour')) return null
+  // Among ten times the events an hour as rare comes ten times as often.
+  const fleet = (w.tenant.release?.fleet ?? 0) * LN_10
+  return rule(w, fleet, Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!))
+})
+const DENIED = 2
+const LN_10 = 2.3
 
-const hourFamily = (w: Work): ReasonFamily | null => {
-  const x = w.features
-  const often = Math.max(x[RATE_MINUTE]!, x[RATE_HOUR]!)
-  if (isBesidesPace(x[SENSITIVE_HOUR]!, often) || (w.sensitivity >= 3 && x[SENSITIVE_HOUR]! >= RESTRICTED_NATS && x[CLASS]! >= RARE_CLASS))
-    return 'sensitive_access'
-  if (Math.max(x[DENIED_HOUR]!, x[FAILURES_HOUR]!) >= TURNED_AWAY_NATS) return 'probing'
-  if (isBesidesPace(x[ENUMERATION_HOUR]!, often)) return 'enumeration'
-  if (often >= HOUR_NATS || (often >= OFTEN_AND_MORE && movesMore(w))) return 'rate'
-  if (!bytesExplode(w)) return null
-  return often >= OFTEN ? 'rate' : 'volume'
+const readsSensitive = (w: Work, fleet: number, often: number): boolean => {
+  const nats = w.features[SENSITIVE_HOUR]! - fleet
+  return isBesidesPace(nats, often) || (w.sensitivity >= 3 && nats >= RESTRICTED_NATS && w.features[CLASS]! >= RARE_CLASS)
 }
 
 /** Who does more of everything does more of each: only what says much more than the pace is news of its own. */
 const BESIDES_PACE = 3
 const isBesidesPace = (nats: number, often: number): boolean => nats >= HOUR_NATS && nats >= often + BESIDES_PACE
 
-/** From so many nats on an amount beyond all is a matter of how often it acts. */
-const OFTEN = 2
-
 /**
  * Bytes of an hour beyond its own hours: many of them, sent or read, wherever they go, as what is gathered leaves later; or any
  * amount that its hours all but exclude: whose amounts hardly vary is told by half as much again.
  */
-const bytesExplode = (w: Work): boolean =>
-  isFarMore(w, BYTES_OUT_HOUR, W.bytesOutHour, N.bytesOut) || isFarMore(w, BYTES_IN_HOUR, W.bytesInHour, N.bytesIn)
+const bytesExplode = (w: Work, fleet: number): boolean =>
+  isFarMore(w, BYTES_OUT_HOUR, W.bytesOutHour, N.bytesOut, fleet) || isFarMore(w, BYTES_IN_HOUR, W.bytesInHour, N.bytesIn, fleet)
 /** Who does more, and moves more with it, than its hours allow: both say the same, and neither need say it alone. */
 const OFTEN_AND_MORE = 4
 const movesMore = (w: Work): boolean => w.features[BYTES_OUT_HOUR]! >= FAR_NATS && isSteady(w, W.bytesOutHour)
@@ -68,22 +71,21 @@ const FAR_NATS = 8
 const ANY_NATS = 15
 /** What is a smaller part of the hour's total is not the act to tell of. */
 const PIECES = 100
-const isFarMore = (w: Work, feature: number, metric: number, field: number): boolean => {
+const isFarMore = (w: Work, feature: number, metric: number, field: number, fleet: number): boolean => {
   const nats = w.features[feature]!
   const moved = w.event.number[field]!
   const total = windowValue(w, metric) + moved
-  if (nats < FAR_NATS || moved * PIECES < total) return false
+  if (nats < FAR_NATS + fleet || moved * PIECES < total) return false
   return total >= LEAST_BYTES || (nats >= ANY_NATS && isSteady(w, metric))
 }
 
-/**
- * Most of its hours move something, and about as much: to begin is another matter than to do more. What people move goes up and
- * down for hours on end, and so does what they have agents move.
- */
-export const isSteady = (w: Work, metric: number): boolean => {
+/** Most of its hours move something: to begin is another matter than to do more. What people move goes up and down for hours on end. */
+export const movesMostHours = (w: Work, metric: number): boolean => {
   const mean = windowMean(w, metric)
-  const variance = windowVariance(w, metric)
-  return w.event.kind !== USER && w.delegate === 0 && variance <= STEADY && mean * mean > 4 * variance
+  return w.event.kind !== USER && mean * mean > 4 * windowVariance(w, metric)
 }
+
+/** And about as much, on its own account: what people have agents move goes up and down as well. */
+const isSteady = (w: Work, metric: number): boolean => movesMostHours(w, metric) && w.delegate === 0 && windowVariance(w, metric) <= STEADY
 /** Variance of the logarithm: two hours in three within a factor of e. */
 const STEADY = 1

@@ -1,6 +1,6 @@
 import { FEATURES, OUTCOMES, type Quantity, type Reason, type ReasonFamily } from '@plumbline/schemas'
 import { expm1 } from '../math/functions.ts'
-import { N, S, tokensOf } from '../record.ts'
+import { N, S } from '../record.ts'
 import { countryCode } from '../state/countries.ts'
 import type { CountMap, GroupStats } from '../state/groups.ts'
 import { indexOf } from '../state/index-of.ts'
@@ -29,6 +29,8 @@ import { type Detail, totalOf } from './totals.ts'
 
 const REASONS = 4
 const SENSITIVE_HOUR = indexOf('sensitive_hour')
+const RATE_MINUTE = indexOf('rate_minute')
+const RATE_HOUR = indexOf('rate_hour')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
 const VERSION_CHANGED = indexOf('version_changed')
 
@@ -61,6 +63,8 @@ const tellingFeature = (w: Work, family: ReasonFamily): string | undefined => {
   if (family === 'sensitive_access' && w.newClass && w.sensitivity >= 2) return 'sensitive_first'
   if (family === 'sensitive_access' && w.features[SENSITIVE_HOUR]! >= MANY_NATS && windowValue(w, W.sensitiveHour) >= MANY - 1)
     return 'sensitive_hour'
+  if (family === 'rate' && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= MANY_NATS)
+    return w.features[RATE_MINUTE]! > w.features[RATE_HOUR]! ? 'rate_minute' : 'rate_hour'
   if (family === 'toxic_flow' && w.flowStep >= 2) return 'session_flow'
   if (family !== 'probing') return undefined
   if (w.features[DENIED_THEN_ALLOWED] === 1) return 'denied_then_allowed'
@@ -70,7 +74,7 @@ const tellingFeature = (w: Work, family: ReasonFamily): string | undefined => {
 }
 /** From this many refusals, failures or reads in an hour on, their number is the news rather than the last of them. */
 const MANY = 3
-/** Reads of sensitive data must be many for the identity, too. */
+/** Reads of sensitive data and acts must be many for the identity, too. */
 const MANY_NATS = 4
 
 const once: Quantity = { value: 1, unit: 'events' }
@@ -123,7 +127,7 @@ const singleOf = (w: Work, feature: string): Detail | undefined => {
     case 'bytes_in_log':
       return known(n[N.bytesIn]!, 'bytes', textOf(w, S.resourceClass))
     case 'tokens_own':
-      return known(tokensOf(w.event), 'tokens', textOf(w, S.action))
+      return known(Math.max(n[N.tokensIn]! || 0, n[N.tokensOut]! || 0), 'tokens', textOf(w, S.action))
     case 'duration_own':
       return known(n[N.durationMs]!, 'ms', textOf(w, S.action))
     case 'instruction_likeness':

@@ -7,7 +7,7 @@ import { peersKnown } from '../state/peers-known.ts'
 import { windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
-import { hourRule, isSteady } from './hour-rules.ts'
+import { HOUR_RULES, movesMostHours } from './hour-rules.ts'
 import { KNOWN, LEAST_BYTES, speaks } from './rule-evidence.ts'
 
 const FLOW = indexOf('session_flow')
@@ -32,47 +32,69 @@ const ROLE_SWAP = indexOf('role_swap')
 const PEER_SHARE = 0.1
 const IMPOSSIBLE_KMH = 1000
 
+/** A fact that carries an alert; null where it does not speak. */
+type Rule = (w: Work, group: GroupStats) => ReasonFamily | null
+
+const deniedByPolicy: Rule = (w) => (w.deniedBy === null ? null : 'policy')
+
+const flowToOutside: Rule = (w, group) => {
+  if (w.event.outcome !== 0 || w.features[FLOW] !== 3 || !w.newDestination || !toldOtherwise(w)) return null
+  if (flowIsForeign(w)) return 'toxic_flow'
+  const enough = w.maturity >= KNOWN && speaks(w, w.event.kind === USER ? 'toxic_flow_of_people' : 'toxic_flow')
+  return enough && (flowIsNew(w, group) || flowIsOdd(w)) ? 'toxic_flow' : null
+}
+
+const letInAfterDenials: Rule = (w) =>
+  w.event.outcome === 0 && w.features[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2 && speaks(w, 'probing') ? 'probing' : null
+
+const firstOfRestricted: Rule = (w, group) =>
+  w.event.outcome === 0 &&
+  w.newClass &&
+  w.sensitivity >= 3 &&
+  speaks(w, 'sensitive_access') &&
+  w.maturity >= KNOWN &&
+  w.features[SENSITIVE_FIRST]! >= 2.5 &&
+  peersRarely(w, group) &&
+  (!peersKnown(w, group) || w.foreignAfter >= 2)
+    ? 'sensitive_access'
+    : null
+
+const fastJourney: Rule = (w) =>
+  w.travelKmh >= IMPOSSIBLE_KMH && w.features[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))
+    ? 'travel'
+    : null
+
+/** In the order in which they have the word: what would be done about it first, then what tells more. */
+const RULES: readonly Rule[] = [
+  deniedByPolicy,
+  flowToOutside,
+  letInAfterDenials,
+  firstOfRestricted,
+  foreignRule,
+  (w) => (movesOut(w) || (movesOutAtNight(w) && speaks(w, 'moves_at_night')) ? 'volume' : null),
+  (w) => (isAnother(w) && speaks(w, 'another') ? 'source' : null),
+  (w) => (turns(w) && speaks(w, 'turns') ? 'new_behaviour' : null),
+  ...HOUR_RULES,
+  (w) => (goesOnSending(w) ? 'drift' : null),
+  fastJourney,
+  (w) => (worksAtNight(w) ? 'off_hours' : null),
+  (w) => (w.unannounced === 0 ? null : 'version_change'),
+]
+
 /**
  * Facts that carry an alert beside the learned score: each needs its own minimum of evidence, none needs the budget.
- * @returns the family, or null when no rule speaks
+ * @param isQuiet whether nobody wants to hear of a family now: the word passes on to the next rule that speaks
+ * @returns the family, one that is quiet only where no other speaks, or null when no rule does
  */
-export const ruleOf = (w: Work, group: GroupStats): ReasonFamily | null => {
-  const x = w.features
-  if (w.deniedBy !== null) return 'policy'
-  if (w.event.outcome === 0) {
-    if (
-      x[FLOW] === 3 &&
-      w.newDestination &&
-      toldOtherwise(w) &&
-      (flowIsForeign(w) ||
-        (speaks(w, w.event.kind === USER ? 'toxic_flow_of_people' : 'toxic_flow') &&
-          w.maturity >= KNOWN &&
-          (flowIsNew(w, group) || flowIsOdd(w))))
-    )
-      return 'toxic_flow'
-    if (x[DENIED_THEN_ALLOWED] === 1 && w.sensitivity >= 2 && speaks(w, 'probing')) return 'probing'
-    if (
-      w.newClass &&
-      w.sensitivity >= 3 &&
-      speaks(w, 'sensitive_access') &&
-      w.maturity >= KNOWN &&
-      x[SENSITIVE_FIRST]! >= 2.5 &&
-      peersRarely(w, group) &&
-      (!peersKnown(w, group) || w.foreignAfter >= 2)
-    )
-      return 'sensitive_access'
+export const ruleOf = (w: Work, group: GroupStats, isQuiet: (family: ReasonFamily) => boolean = () => false): ReasonFamily | null => {
+  let quiet: ReasonFamily | null = null
+  for (let i = 0; i < RULES.length; i++) {
+    const family = RULES[i]!(w, group)
+    if (family === null) continue
+    if (!isQuiet(family)) return family
+    quiet ??= family
   }
-  const foreign = foreignRule(w)
-  if (foreign !== null) return foreign
-  if (isAnother(w) && speaks(w, 'another')) return 'source'
-  if (turns(w) && speaks(w, 'turns')) return 'new_behaviour'
-  const hour = hourRule(w)
-  if (hour !== null) return hour
-  if (movesOut(w) || (movesOutAtNight(w) && speaks(w, 'moves_at_night'))) return 'volume'
-  if (goesOnSending(w)) return 'drift'
-  if (w.travelKmh >= IMPOSSIBLE_KMH && x[COUNTRY]! >= 4 && (fromNowhere(w) || (w.maturity >= KNOWN && speaks(w, 'travel')))) return 'travel'
-  if (worksAtNight(w)) return 'off_hours'
-  return w.unannounced === 0 ? null : 'version_change'
+  return quiet
 }
 
 /** One session of mostly new acts that are another role's. */
@@ -89,7 +111,8 @@ const isAnother = (w: Work): boolean => {
     w.maturity >= KNOWN &&
     x[USER_AGENT]! >= ANOTHER_CLIENT &&
     Math.max(x[ACTION]!, x[CLASS]!, x[ROLE_SWAP]!) >= ANOTHER_ACT &&
-    !changedLately(w)
+    // A new version names another client; whoever has stolen the key can say so too, and is excused only if it was announced.
+    (w.announced === null || !changedLately(w))
   )
 }
 
@@ -103,16 +126,19 @@ const isOddSend = (w: Work): boolean => w.features[BYTES_OUT]! >= 4.5 && w.featu
 
 /** Hours in a row that each send more than is usual at their time: the level has shifted. */
 const SHIFT_NATS = 10
-const shifts = (w: Work): boolean => w.shiftNats >= SHIFT_NATS && w.maturity >= KNOWN && isSteady(w, W.bytesOutHour) && speaks(w, 'drift')
+const shifts = (w: Work): boolean =>
+  w.shiftNats >= SHIFT_NATS && w.maturity >= KNOWN && movesMostHours(w, W.bytesOutHour) && speaks(w, 'drift')
 
 /** A large transfer to a place outside: one that a tool result named and nobody here uses, or far beyond its own and where it hardly goes. */
 const movesOut = (w: Work): boolean => {
   const x = w.features
-  if (!w.isExternal || w.maturity < HALF_KNOWN || w.event.number[N.bytesOut]! < LEAST_BYTES) return false
+  if (!w.isExternal || w.maturity < HALF_KNOWN || !(w.event.number[N.bytesOut]! >= LEAST_BYTES) || x[BYTES_OUT]! < LARGE_NATS) return false
   if (x[LURED]! >= LURED_NATS || (x[BYTES_OUT]! >= 8 && x[DESTINATION]! >= 8)) return speaks(w, 'hour')
   return w.maturity >= KNOWN && x[BYTES_OUT]! >= 6 && x[DESTINATION]! >= 5 && speaks(w, 'moves_out')
 }
 const LURED_NATS = 6
+/** Who sends as much every day has told nothing by its size. */
+const LARGE_NATS = 2
 
 /**
  * Much in an hour, in pieces that need not be large, to a place outside that it hardly uses, at an hour when it is not active:
