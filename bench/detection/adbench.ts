@@ -1,8 +1,9 @@
 // Mean AUROC of the bare autoencoder scorer over the classical tabular sets (ADBench), read from the shared data folder.
-// node bench/detection/adbench.ts [--json] [name …]
+// node bench/detection/adbench.ts [--json] [--seed N] [name …]
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { readTable, scoreTabular } from '@plumbline/training'
 
 /** Probability that a random positive scores above a random negative; ties count half. In percent. */
@@ -25,7 +26,7 @@ export const auroc = (scores: Float32Array, positive: (row: number) => boolean):
 
 const folder = join(process.env['PLUMBLINE_SHARED_DATA'] ?? fileURLToPath(new URL('../../../shared/data', import.meta.url)), 'adbench')
 
-const main = async (names: readonly string[], json: boolean): Promise<void> => {
+const main = async (names: readonly string[], json: boolean, seed: number): Promise<void> => {
   if (!existsSync(folder)) {
     console.log(json ? JSON.stringify({ skipped: 'no shared data' }) : 'adbench: skipped, the shared data folder is not here')
     return
@@ -39,7 +40,7 @@ const main = async (names: readonly string[], json: boolean): Promise<void> => {
   for (const name of all.filter((n) => names.length === 0 || names.includes(n))) {
     const t0 = performance.now()
     const test = await readTable(join(folder, `${name}.test.csv.gz`))
-    const scores = await scoreTabular(join(folder, `${name}${suffix}`), test, { seed: 0 })
+    const scores = await scoreTabular(join(folder, `${name}${suffix}`), test, { seed })
     const value = auroc(scores, (row) => test.rows[(row + 1) * test.width - 1] === 1)
     sets[name] = Math.round(value * 100) / 100
     if (!json) console.log(`${name.padEnd(14)} ${value.toFixed(2).padStart(6)}  ${((performance.now() - t0) / 1000).toFixed(1)} s`)
@@ -52,9 +53,9 @@ const main = async (names: readonly string[], json: boolean): Promise<void> => {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const args = process.argv.slice(2)
-  await main(
-    args.filter((a) => a !== '--json'),
-    args.includes('--json'),
-  )
+  const { values, positionals } = parseArgs({
+    options: { json: { type: 'boolean', default: false }, seed: { type: 'string', default: '0' } },
+    allowPositionals: true,
+  })
+  await main(positionals, values.json, Number(values.seed))
 }

@@ -1,16 +1,17 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { createReadStream, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { createReadStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
 import { createGunzip } from 'node:zlib'
 import { readEvents } from '@plumbline/adapters/files'
 import { DEFAULT_DETECTION_CONFIG } from '@plumbline/schemas'
 import { evaluate, type ScoreLine } from '../../services/cli/src/evaluate/evaluate.ts'
-import { CACHE, hashOf, ROOT, sharedData, sourceHash } from '../lib/paths.ts'
+import { cached } from '../lib/cached.ts'
+import { CACHE, sharedData } from '../lib/paths.ts'
 import { auroc } from './adbench.ts'
 import { averagePrecision } from './company.ts'
 import type { DetectionPart } from './detection.ts'
+import { tabularRun } from './tabular.ts'
 
 const nothing = (what: string): DetectionPart => ({
   how: [`${what}: skipped, the shared data folder is not here.`],
@@ -18,19 +19,6 @@ const nothing = (what: string): DetectionPart => ({
   bars: [],
   tables: [],
 })
-
-/** Answers from the cache what the same sources answered before. */
-const cached = async <T>(name: string, of: readonly unknown[], make: () => Promise<T>): Promise<T> => {
-  const path = join(
-    CACHE,
-    `${name}-${hashOf(of, sourceHash('packages/detector/src', 'packages/training/src', 'packages/adapters/src/files', 'schemas/src', 'services/cli/src/evaluate'))}.json`,
-  )
-  if (!existsSync(path)) {
-    writeFileSync(`${path}.part`, JSON.stringify(await make()))
-    renameSync(`${path}.part`, path)
-  }
-  return JSON.parse(readFileSync(path, 'utf8')) as T
-}
 
 /** `plumbline evaluate --train A --test B`, frozen, with its lines in memory. */
 const evaluated = async (train: string, test: string): Promise<ScoreLine[]> => {
@@ -168,19 +156,12 @@ export const cloudtrail = async (): Promise<DetectionPart> => {
 
 export const adbench = async (): Promise<DetectionPart> => {
   if (sharedData('adbench') === null) return nothing('adbench')
-  const found = await cached('adbench', [sourceHash('packages/training/src')], async () => {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(ROOT, 'bench/detection/adbench.ts'), '--json'],
-      { maxBuffer: 1 << 24 },
-    )
-    return JSON.parse(stdout.trim().split('\n').at(-1)!) as { sets: Record<string, number>; mean_auroc: number; seconds: number }
-  })
+  const found = await tabularRun(0)
   return {
     how: [
       `adbench: the bare autoencoder scorer (shipped training, whitening and kernel), ${Object.keys(found.sets).length} sets, one seed.`,
     ],
-    values: found,
+    values: { ...found },
     bars: [{ what: 'adbench, mean AUROC', measured: found.mean_auroc, bar: 80, atLeast: true, unit: '', digits: 1 }],
     tables: [
       {

@@ -3,7 +3,9 @@ import { canonicalEvent } from '@plumbline/detector'
 import { DAY, generateNumbers, HOUR, NUMBER_ANOMALIES, NUMBER_SHAPES, type NumberCase } from '@plumbline/generator'
 import { type Alert, DEFAULT_DETECTION_CONFIG, Event } from '@plumbline/schemas'
 import { Learner } from '../../services/cli/src/evaluate/learner.ts'
+import { cached } from '../lib/cached.ts'
 import { bootstrap, mean } from '../lib/numbers.ts'
+import { sourceHash } from '../lib/paths.ts'
 import type { Table } from '../lib/result.ts'
 import type { DetectionPart } from './detection.ts'
 
@@ -106,7 +108,7 @@ const recallOf = (cases: readonly NumberCase[], judged: readonly Judged[]): stri
   return `${percent(mean(hits))} (${Math.round(100 * low)}–${Math.round(100 * high)})`
 }
 
-export const numbers = async (): Promise<DetectionPart> => {
+const measured = async (): Promise<DetectionPart> => {
   const runs: Run[] = []
   for (const seed of SEEDS) runs.push(await run(seed))
   const [tuned, shipped] = [runs.map(atRate), runs.map(asShipped)]
@@ -143,4 +145,13 @@ export const numbers = async (): Promise<DetectionPart> => {
     })),
     tables: [table],
   }
+}
+
+export const numbers = (): Promise<DetectionPart> =>
+  cached('numbers', [sourceHash('packages/generator/src', 'bench/detection/numbers.ts', 'bench/lib/numbers.ts')], measured)
+
+export const numbersTable = async (): Promise<Table> => {
+  const { how, tables } = await numbers()
+  const [table] = tables
+  return { ...table!, notes: [...how, ...(table!.notes ?? [])] }
 }

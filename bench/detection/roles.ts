@@ -111,10 +111,10 @@ const scoresOf = async (events: Company, judgedFrom: number, seed: number): Prom
   return rows
 }
 
-type Rated = { readonly score: number; readonly swap: boolean }
+export type Rated = { readonly score: number; readonly swap: boolean }
 
 /** Share of swaps above the threshold that 5 % of other sessions pass. */
-const recallOf = (rated: readonly Rated[]): { readonly found: readonly number[]; readonly area: number } => {
+export const recallOf = (rated: readonly Rated[]): { readonly found: readonly number[]; readonly area: number } => {
   const others = rated.flatMap(({ score, swap }) => (swap ? [] : [score])).sort((a, b) => b - a)
   const threshold = others[Math.floor(0.05 * (others.length - 1))]!
   const area = auroc(
@@ -128,7 +128,7 @@ const ACTION = FEATURE_INDEX['action_own']!
 const worst = (values: readonly number[]): number => Math.max(...values)
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
 
-const DETECTORS: readonly (readonly [string, (rows: readonly Judged[]) => number])[] = [
+export const DETECTORS: readonly (readonly [string, (rows: readonly Scored[]) => number])[] = [
   ['Plumbline (worst call)', (rows) => worst(rows.map((r) => r.score))],
   ['sum of surprise alone (worst call)', (rows) => worst(rows.map((r) => r.surprise))],
   ['autoencoder alone (worst call)', (rows) => worst(rows.map((r) => r.reconstruction))],

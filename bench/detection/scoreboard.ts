@@ -1,17 +1,23 @@
 // The scoreboard of detection: npm run bench:detection writes bench/detection.md. Sets that are not here are left out and named.
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../lib/paths.ts'
 import type { Table } from '../lib/result.ts'
 import { agentsTable } from './agents.ts'
 import { cloudtrailTable } from './cloudtrail.ts'
 import { companyTable, levelsTable } from './levels.ts'
+import { numbersTable } from './numbers.ts'
 import { rolesTable } from './roles.ts'
+import { adbenchTable } from './tabular.ts'
+import { tauTable } from './tau.ts'
 
 const SETS: Readonly<Record<string, () => Promise<Table | null>>> = {
   agentdyn: agentsTable,
   cloudtrail: cloudtrailTable,
+  adbench: adbenchTable,
+  numbers: numbersTable,
   roles: rolesTable,
+  tau: tauTable,
   company: companyTable,
   levels: levelsTable,
 }
@@ -30,17 +36,31 @@ const markdown = ({ title, columns, rows, notes = [] }: Table): string =>
     ...notes.map((n) => `${n}\n`),
   ].join('\n')
 
+/** Sections of the board by their headings, in their order. */
+const sectionsOf = (path: string): Map<string, string> => {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const [, ...sections] = text.split(/^## /m)
+  return new Map(sections.map((s) => [s.slice(0, s.indexOf('\n')), `## ${s.trimEnd()}\n`]))
+}
+
 const names = process.argv.slice(2)
-const parts: string[] = []
+const unknown = names.filter((n) => !Object.hasOwn(SETS, n))
+if (unknown.length > 0) throw new Error(`no set ${unknown.join(', ')}; there are ${Object.keys(SETS).join(', ')}`)
+const path = join(ROOT, 'bench', 'detection.md')
+/** A run of some sets keeps the sections of the others as they stand; a run of all begins anew. */
+const sections = names.length === 0 ? new Map<string, string>() : sectionsOf(path)
 for (const [name, table] of Object.entries(SETS)) {
   if (names.length > 0 && !names.includes(name)) continue
   process.stderr.write(`${name} …\n`)
   const made = await table()
-  parts.push(made === null ? `## ${name}\n\nLeft out: the shared data folder is not here.\n` : markdown(made))
+  if (made !== null) {
+    sections.delete(name)
+    sections.set(made.title, `${markdown(made).trimEnd()}\n`)
+  } else if (names.length === 0) sections.set(name, `## ${name}\n\nLeft out: the shared data folder is not here.\n`)
+  else process.stderr.write(`${name}: left out, the shared data folder is not here\n`)
 }
-const path = join(ROOT, 'bench', 'detection.md')
 writeFileSync(
   path,
-  `# Detection scoreboard\n\nMade by \`npm run bench:detection\`. Rows without a part leave its features out of the sum of surprise; compare them with that sum alone.\n\n${parts.join('\n')}`,
+  `# Detection scoreboard\n\nMade by \`npm run bench:detection\`. Rows without a part leave its features out of the sum of surprise; compare them with that sum alone.\n\n${[...sections.values()].join('\n')}`,
 )
 console.log(path)
