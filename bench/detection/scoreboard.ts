@@ -22,8 +22,12 @@ const SETS: Readonly<Record<string, () => Promise<Table | null>>> = {
   levels: levelsTable,
 }
 
-const cell = (value: string | number | null | undefined): string =>
-  value === null || value === undefined ? '–' : typeof value === 'number' ? value.toFixed(3) : value
+/** Whole numbers above 1 are counts; everything else is a share. */
+const cell = (value: string | number | null | undefined): string => {
+  if (value === null || value === undefined) return '–'
+  if (typeof value === 'string') return value
+  return Number.isInteger(value) && value > 1 ? String(value) : value.toFixed(3)
+}
 
 const markdown = ({ title, columns, rows, notes = [] }: Table): string =>
   [
