@@ -23,11 +23,14 @@ const RULE_TAIL = {
 } as const
 /** The minima hold where the budget asks for 1e-5; where it asks for more, or a larger fleet has ten times the events, rules need as much more. */
 const USUAL_THRESHOLD = 5
+/** Honest flows that look like planted ones come in many kinds: a large fleet has more of them than more of one. */
+const FLOWS_PER_FLEET = 2
 export const speaks = (w: Work, family: keyof typeof RULE_TAIL): boolean => {
   const { release } = w.tenant
   const threshold = release?.header.thresholds.alertTailLog10 ?? USUAL_THRESHOLD
   const least = w.modelled && release !== null ? Math.min(RULE_TAIL[family], release.resolution) : RULE_TAIL[family]
-  return w.tailLog10 >= least + Math.max(0, threshold - USUAL_THRESHOLD, release?.fleet ?? 0)
+  const fleet = (release?.fleet ?? 0) * (family === 'toxic_flow' ? FLOWS_PER_FLEET : 1)
+  return w.tailLog10 >= least + Math.max(0, threshold - USUAL_THRESHOLD, fleet)
 }
 
 /** Below this nobody needs to be woken for the size of one transfer, however unusual it is. */
