@@ -198,6 +198,18 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
       { features: { action_own: 2.9 } },
     ],
   },
+  'a large send on a day of much': {
+    family: 'drift',
+    speaks: { tail: 1.5, bytesOut: 25e6, features: { bytes_out_own: 6, drift_bytes: 5 } },
+    quiet: [
+      { bytesOut: 24e6 },
+      { bytesOut: Number.NaN },
+      { tail: 1.4 },
+      { maturity: 0.54 },
+      { features: { bytes_out_own: 5.9 } },
+      { features: { drift_bytes: 4.9 } },
+    ],
+  },
   'growth in large sends': {
     family: 'drift',
     speaks: { tail: 1.5, facts: { rampNats: 9 } },

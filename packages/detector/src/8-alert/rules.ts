@@ -25,6 +25,7 @@ const HOUR = indexOf('hour_own')
 const SOURCE = indexOf('source_own')
 const LURED = indexOf('destination_lured')
 const FIRSTS = indexOf('session_firsts')
+const DRIFT_BYTES = indexOf('drift_bytes')
 const USER_AGENT = indexOf('user_agent_own')
 const ROLE_SWAP = indexOf('role_swap')
 
@@ -119,10 +120,15 @@ const isAnother = (w: Work): boolean => {
 /** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
 const goesOnSending = (w: Work): boolean =>
   shifts(w) ||
+  (growsLarge(w) && speaks(w, 'drift')) ||
   (w.rampNats >= 9 && speaks(w, 'drift')) ||
   ((w.rampNats >= 6.5 || (w.rampNats >= 4 && isOddSend(w))) && speaks(w, 'drift_of_odd'))
 /** Large, by an act and to a place that it hardly uses: who takes data out bit by bit has no habit of it. */
 const isOddSend = (w: Work): boolean => w.features[BYTES_OUT]! >= 4.5 && w.features[DESTINATION]! >= 3 && w.features[ACTION]! >= 3
+
+/** One large send beyond its own on a day that is beyond its days, where days differ so much that neither says it alone. */
+const growsLarge = (w: Work): boolean =>
+  w.maturity >= KNOWN && w.event.number[N.bytesOut]! >= LEAST_BYTES && w.features[BYTES_OUT]! >= 6 && w.features[DRIFT_BYTES]! >= 5
 
 /** Hours in a row that each send more than is usual at their time: the level has shifted. */
 const SHIFT_NATS = 10
