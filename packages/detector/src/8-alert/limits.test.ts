@@ -109,7 +109,13 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
   'another client with acts that are not its own': {
     family: 'source',
     speaks: { tail: 2.5, features: { user_agent_own: 5, action_own: 8 } },
-    quiet: [{ tail: 2.4 }, { maturity: 0.54 }, { features: { user_agent_own: 4.9 } }, { features: { action_own: 7.9 } }],
+    quiet: [
+      { tail: 2.4 },
+      { maturity: 0.54 },
+      { features: { user_agent_own: 4.9 } },
+      { features: { action_own: 7.9 } },
+      { features: { version_changed: 1 } },
+    ],
   },
   'a session that is another role’s': {
     family: 'new_behaviour',

@@ -112,8 +112,7 @@ const isAnother = (w: Work): boolean => {
     w.maturity >= KNOWN &&
     x[USER_AGENT]! >= ANOTHER_CLIENT &&
     Math.max(x[ACTION]!, x[CLASS]!, x[ROLE_SWAP]!) >= ANOTHER_ACT &&
-    // A new version names another client; whoever has stolen the key can say so too, and is excused only if it was announced.
-    (w.announced === null || !changedLately(w))
+    !changedLately(w)
   )
 }
 
