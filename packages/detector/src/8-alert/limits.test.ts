@@ -205,7 +205,7 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
     ],
   },
   'a large send on a day of much': {
-    family: 'drift',
+    family: 'volume',
     speaks: { tail: 1.5, bytesOut: 25e6, features: { bytes_out_own: 6, drift_bytes: 5 } },
     quiet: [
       { bytesOut: 24e6 },

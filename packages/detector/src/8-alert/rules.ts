@@ -76,6 +76,7 @@ const RULES: readonly Rule[] = [
   (w) => (isAnother(w) && speaks(w, 'another') ? 'source' : null),
   (w) => (turns(w) && speaks(w, 'turns') ? 'new_behaviour' : null),
   ...HOUR_RULES,
+  (w) => (growsLarge(w) && speaks(w, 'drift') ? 'volume' : null),
   (w) => (goesOnSending(w) ? 'drift' : null),
   fastJourney,
   (w) => (worksAtNight(w) ? 'off_hours' : null),
@@ -119,7 +120,6 @@ const isAnother = (w: Work): boolean => {
 /** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
 const goesOnSending = (w: Work): boolean =>
   shifts(w) ||
-  (growsLarge(w) && speaks(w, 'drift')) ||
   (w.rampNats >= 9 && speaks(w, 'drift')) ||
   ((w.rampNats >= 6.5 || (w.rampNats >= 4 && isOddSend(w))) && speaks(w, 'drift_of_odd'))
 /** Large, by an act and to a place that it hardly uses: who takes data out bit by bit has no habit of it. */
