@@ -8,7 +8,7 @@ import { drive, noTotals, openDetector } from '../lib/drive.ts'
 /** Shards, and lanes of the outbox. */
 export const LANES = 4
 
-const CORPUS = { seed: 43, identities: 2_000, days: 3, eventsPerIdentityDay: 24, peerGroups: false, arguments: false } as const
+const CORPUS = { seed: 43, identities: 2_000, days: 10, eventsPerIdentityDay: 24, peerGroups: false, arguments: false } as const
 const SLOTS = 20_000
 
 export interface Blocks {
