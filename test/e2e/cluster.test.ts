@@ -158,9 +158,9 @@ test('the page answers; plain events and OTLP come in once, also when they are s
 test('releases are made, and every shard applies each at a position it records', { skip }, async (t) => {
   const model = async () => (await get<StatusView>('/v1/status')).model.find(({ tenant }) => tenant === 'default')
   await feed(life.slice(0, 1_000))
-  await until('the first release', 60_000, async () => ((await model())?.releaseId ?? 'release-0') !== 'release-0')
+  await until('the first release', 180_000, async () => ((await model())?.releaseId ?? 'release-0') !== 'release-0')
   await feed(life.slice(1_000, 5_000))
-  const release = await until('a trained release', 60_000, async () => {
+  const release = await until('a trained release', 180_000, async () => {
     const found = await model()
     return found?.trained === true ? found : undefined
   })
@@ -187,7 +187,7 @@ test('an alert with its words is on the page and in the file; judged safe, the s
   const begun = performance.now()
   await feed(attack)
   const mine = `tenant=default&identity=${attack[0]!.identity.id}`
-  const alert = await until('the alert', 20_000, async () =>
+  const alert = await until('the alert', 60_000, async () =>
     (await alertsOf(mine)).find(({ family, facts }) => family === 'sensitive_access' && facts.session === attack[0]!.session),
   )
   t.diagnostic(`alert ${Math.round(performance.now() - begun)} ms after the events were sent`)
