@@ -3,6 +3,7 @@ import { PlumblineError } from '@plumbline/schemas'
 import type { Admin, Kafka } from 'kafkajs'
 import type { KafkaSettings } from './client.ts'
 import { type AccessProblem, WRONG_PORT, WRONG_SCHEME, accessProblem, causesOf, tlsProblem } from './errors.ts'
+import { finalAdmin } from './final-admin.ts'
 
 const PROBE_MS = 3_000
 
@@ -36,7 +37,7 @@ const nobodyThere = (error: unknown): boolean =>
  * KAFKA_OAUTH_TOKEN, KAFKA_UNREACHABLE (both retryable).
  */
 export const connectAdmin = async (kafka: Kafka, settings: KafkaSettings): Promise<Admin> => {
-  const admin = kafka.admin()
+  const admin = finalAdmin(kafka.admin())
   try {
     await admin.connect()
     // The first question: who may not log in is told so only now by listeners that let the connection itself through.
