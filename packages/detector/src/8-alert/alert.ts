@@ -65,7 +65,7 @@ export const alert = (w: Work, group: GroupStats, ctx: AlertContext): null => {
   if (w.duplicate) return null
   closeSilent(w, ctx)
   w.unannounced = unannouncedParts(w, ctx.historic)
-  const rule = ruleOf(w, group, (family) => whyQuiet(w, family) !== null)
+  const rule = ruleOf(w, group, isQuiet)
   const byRule = rule !== null
   const explained = !byRule && w.announced !== null && isExplained(w, group, ctx)
   if (!byRule && w.tailLog10 < thresholdOf(w, ctx)) return null
@@ -116,6 +116,8 @@ const isQuietButForSafe = (w: Work, group: GroupStats, ctx: AlertContext): boole
   const safe = REASON_FAMILIES.filter((f) => isSafe(w, safeKey(f, safeObject(w, f))))
   return safe.length > 0 && isQuietWithout(w, group, safe, thresholdOf(w, ctx), ctx.rescore)
 }
+
+const isQuiet = (w: Work, family: ReasonFamily): boolean => whyQuiet(w, family) !== null
 
 const whyQuiet = (w: Work, family: ReasonFamily): 'exception' | 'safe' | 'maintenance' | 'calendar' | null => {
   if (isSafe(w, safeKey(family, safeObject(w, family)))) return 'safe'

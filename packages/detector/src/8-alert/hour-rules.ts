@@ -37,15 +37,23 @@ const RULES: readonly HourRule[] = [
 
 /**
  * An hour that is none of a well-known identity's: for constant robots the only sign there is, and what spreading over sessions
- * does not hide. A log-compressed sum of surprises cannot say it, as one amount however large is one feature. Each returns the
- * family that names it, or null.
+ * does not hide. A log-compressed sum of surprises cannot say it, as one amount however large is one feature.
+ * @returns the family that names it, one that is quiet only where no other does, or null
  */
-export const HOUR_RULES: readonly ((w: Work) => ReasonFamily | null)[] = RULES.map((rule) => (w) => {
-  if (w.maturity < KNOWN || !speaks(w, 'hour')) return null
+export const hourRule = (w: Work, isQuiet: (w: Work, family: ReasonFamily) => boolean): ReasonFamily | null => {
+  if (w.maturity < KNOWN || !speaks(w, 'far')) return null
   // Among ten times the events an hour as rare comes ten times as often.
   const fleet = (w.tenant.release?.fleet ?? 0) * LN_10
-  return rule(w, fleet, Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!))
-})
+  const often = Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!)
+  let quiet: ReasonFamily | null = null
+  for (let i = 0; i < RULES.length; i++) {
+    const family = RULES[i]!(w, fleet, often)
+    if (family === null) continue
+    if (!isQuiet(w, family)) return family
+    quiet ??= family
+  }
+  return quiet
+}
 const DENIED = 2
 const LN_10 = 2.3
 

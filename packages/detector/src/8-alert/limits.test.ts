@@ -241,11 +241,11 @@ test('where nobody wants to hear of one family the word passes on', () => {
   })
   assert.equal(ruleOf(w, GROUP), 'source')
   assert.equal(
-    ruleOf(w, GROUP, (f) => f === 'source'),
+    ruleOf(w, GROUP, (_, f) => f === 'source'),
     'rate',
   )
   assert.equal(
-    ruleOf(w, GROUP, (f) => f !== 'volume'),
+    ruleOf(w, GROUP, (_, f) => f !== 'volume'),
     'volume',
   )
   assert.equal(

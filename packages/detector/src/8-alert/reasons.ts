@@ -1,6 +1,6 @@
 import { FEATURES, OUTCOMES, type Quantity, type Reason, type ReasonFamily } from '@plumbline/schemas'
 import { expm1 } from '../math/functions.ts'
-import { N, S } from '../record.ts'
+import { N, S, tokensOf } from '../record.ts'
 import { countryCode } from '../state/countries.ts'
 import type { CountMap, GroupStats } from '../state/groups.ts'
 import { indexOf } from '../state/index-of.ts'
@@ -127,7 +127,7 @@ const singleOf = (w: Work, feature: string): Detail | undefined => {
     case 'bytes_in_log':
       return known(n[N.bytesIn]!, 'bytes', textOf(w, S.resourceClass))
     case 'tokens_own':
-      return known(Math.max(n[N.tokensIn]! || 0, n[N.tokensOut]! || 0), 'tokens', textOf(w, S.action))
+      return known(tokensSaid(w), 'tokens', textOf(w, S.action))
     case 'duration_own':
       return known(n[N.durationMs]!, 'ms', textOf(w, S.action))
     case 'instruction_likeness':
@@ -144,6 +144,12 @@ const singleOf = (w: Work, feature: string): Detail | undefined => {
     default:
       return undefined
   }
+}
+
+/** As the event says them: those that were written, or where what was read is what counts, those that were read. */
+const tokensSaid = ({ event }: Work): number => {
+  const written = event.number[N.tokensOut]!
+  return tokensOf(event) === written ? written : event.number[N.tokensIn]!
 }
 
 const eventsSoFar = (w: Work): number => (w.sessionIsNew ? 0 : w.seg.u16[(w.sessionAt + SE.events) >> 1]!)

@@ -12,7 +12,8 @@ const RULE_TAIL = {
   toxic_flow_of_people: 4,
   sensitive_access: 3.75,
   probing: 3.5,
-  hour: 1.5,
+  // Far beyond the identity's own, in an hour or in one transfer.
+  far: 1.5,
   another: 2.5,
   turns: 3.5,
   moves_out: 2.6,

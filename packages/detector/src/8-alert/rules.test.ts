@@ -182,12 +182,27 @@ test('rule off_hours: a person who does much in one sitting at night, not one wh
 })
 
 test('rules on rate: minutes far beyond all that was', () => {
-  const burst = (pauseMs: number): string[] => {
+  const burst = (pauseMs: number): Rig => {
     const rig = new Rig({ config: { tailFloor: 0 } })
     for (let i = 0; i < 6 * 96; i++) rig.act({ at: START + i * 15 * MINUTE })
     for (let i = 0; i < 120; i++) rig.act({ at: START + 6 * DAY + i * pauseMs })
+    return rig
+  }
+  const fast = burst(100)
+  assert.deepEqual(families(fast), ['rate'])
+  for (const { facts } of fast.alerts) assert.match(facts.reasons[0]!.feature, /^rate_(minute|hour)$/, 'told by its number')
+  assert.deepEqual(families(burst(15 * MINUTE)), [])
+})
+
+test('an exception for one family does not cover what else the same act is', () => {
+  const fastAndMuch = (family: 'rate' | 'volume' | null): string[] => {
+    const { rig, end } = maturing({ bytesIn: 2000 })
+    const about = { identities: '*', reason: 'a migration', author: 'ops', expires: '2030-01-01T00:00:00Z' }
+    if (family !== null) rig.policy({ exceptions: [{ id: 'x', families: [family], ...about }] })
+    for (let i = 0; i < 120; i++) rig.act({ at: end + i * 1000, session: 'r', bytesIn: 50_000_000 })
     return families(rig)
   }
-  assert.deepEqual(burst(100), ['rate'])
-  assert.deepEqual(burst(15 * MINUTE), [])
+  assert.ok(fastAndMuch(null).includes('rate'))
+  assert.deepEqual(fastAndMuch('rate'), ['volume'])
+  assert.ok(!fastAndMuch('volume').includes('volume'))
 })

@@ -7,7 +7,7 @@ import { peersKnown } from '../state/peers-known.ts'
 import { windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
-import { HOUR_RULES, movesMostHours } from './hour-rules.ts'
+import { hourRule, movesMostHours } from './hour-rules.ts'
 import { KNOWN, LEAST_BYTES, speaks } from './rule-evidence.ts'
 
 const FLOW = indexOf('session_flow')
@@ -33,8 +33,10 @@ const ROLE_SWAP = indexOf('role_swap')
 const PEER_SHARE = 0.1
 const IMPOSSIBLE_KMH = 1000
 
-/** A fact that carries an alert; null where it does not speak. */
-type Rule = (w: Work, group: GroupStats) => ReasonFamily | null
+/** Whether nobody wants to hear of a family now. */
+type IsQuiet = (w: Work, family: ReasonFamily) => boolean
+/** A fact that carries an alert; null where it does not speak. A rule that may name several families leaves out those that are quiet. */
+type Rule = (w: Work, group: GroupStats, isQuiet: IsQuiet) => ReasonFamily | null
 
 const deniedByPolicy: Rule = (w) => (w.deniedBy === null ? null : 'policy')
 
@@ -75,7 +77,7 @@ const RULES: readonly Rule[] = [
   (w) => (movesOut(w) || (movesOutAtNight(w) && speaks(w, 'moves_at_night')) ? 'volume' : null),
   (w) => (isAnother(w) && speaks(w, 'another') ? 'source' : null),
   (w) => (turns(w) && speaks(w, 'turns') ? 'new_behaviour' : null),
-  ...HOUR_RULES,
+  (w, _, isQuiet) => hourRule(w, isQuiet),
   (w) => (growsLarge(w) && speaks(w, 'drift') ? 'volume' : null),
   (w) => (goesOnSending(w) ? 'drift' : null),
   fastJourney,
@@ -88,16 +90,17 @@ const RULES: readonly Rule[] = [
  * @param isQuiet whether nobody wants to hear of a family now: the word passes on to the next rule that speaks
  * @returns the family, one that is quiet only where no other speaks, or null when no rule does
  */
-export const ruleOf = (w: Work, group: GroupStats, isQuiet: (family: ReasonFamily) => boolean = () => false): ReasonFamily | null => {
+export const ruleOf = (w: Work, group: GroupStats, isQuiet: IsQuiet = NONE_IS_QUIET): ReasonFamily | null => {
   let quiet: ReasonFamily | null = null
   for (let i = 0; i < RULES.length; i++) {
-    const family = RULES[i]!(w, group)
+    const family = RULES[i]!(w, group, isQuiet)
     if (family === null) continue
-    if (!isQuiet(family)) return family
+    if (!isQuiet(w, family)) return family
     quiet ??= family
   }
   return quiet
 }
+const NONE_IS_QUIET: IsQuiet = () => false
 
 /** One session of mostly new acts that are another role's. */
 const turns = (w: Work): boolean =>
@@ -138,7 +141,7 @@ const shifts = (w: Work): boolean =>
 const movesOut = (w: Work): boolean => {
   const x = w.features
   if (!w.isExternal || w.maturity < HALF_KNOWN || !(w.event.number[N.bytesOut]! >= LEAST_BYTES) || x[BYTES_OUT]! < LARGE_NATS) return false
-  if (x[LURED]! >= LURED_NATS || (x[BYTES_OUT]! >= 8 && x[DESTINATION]! >= 8)) return speaks(w, 'hour')
+  if (x[LURED]! >= LURED_NATS || (x[BYTES_OUT]! >= 8 && x[DESTINATION]! >= 8)) return speaks(w, 'far')
   return w.maturity >= KNOWN && x[BYTES_OUT]! >= 6 && x[DESTINATION]! >= 5 && speaks(w, 'moves_out')
 }
 const LURED_NATS = 6
