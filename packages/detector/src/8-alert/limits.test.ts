@@ -27,6 +27,7 @@ interface Sheet {
 }
 
 const GROUP = { members: 0, novelty: new Float32Array(3) } as unknown as GroupStats
+const LARGE = { header: { thresholds: { alertTailLog10: 5 } }, fleet: 0.5, resolution: 12 }
 const NOBODY = { release: null, everyone: { destinations: { count: () => 0 } } } as never
 
 const sheetOf = (s: Sheet): Work => {
@@ -133,6 +134,15 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
     speaks: { tail: 2.9, features: { session_flow: 3 }, facts: { newDestination: true, tenant: NOBODY } },
     quiet: [{ tail: 2.8 }, { maturity: 0.54 }, { outcome: 2 }, { facts: { newDestination: false } }, { features: { session_flow: 2 } }],
   },
+  'such a flow in a large company': {
+    family: 'toxic_flow',
+    speaks: {
+      tail: 3.9,
+      features: { session_flow: 3 },
+      facts: { newDestination: true, tenant: { release: LARGE, everyone: { destinations: { count: () => 0 } } } as never },
+    },
+    quiet: [{ tail: 3.8 }],
+  },
   'such a flow of a person': {
     family: 'toxic_flow',
     speaks: { kind: 'user', tail: 4, features: { session_flow: 3 }, facts: { newDestination: true, tenant: NOBODY } },
@@ -181,7 +191,7 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
   'bytes read in the hour': {
     family: 'volume',
     speaks: { tail: 1.5, bytesIn: 25e6, features: { bytes_in_hour: 8 } },
-    quiet: [{ bytesIn: 24e6 }, { features: { bytes_in_hour: 7.9 } }, { tail: 1.4 }],
+    quiet: [{ bytesIn: 24e6 }, { features: { bytes_in_hour: 7.9 } }, { tail: 1.4 }, { fleet: 0.1, tail: 4 }],
   },
   'bytes sent in the hour, in pieces': {
     family: 'volume',

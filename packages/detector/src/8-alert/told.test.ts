@@ -161,3 +161,18 @@ test('a change of version is told for a week, and what the text said only when i
   assert.equal(later.facts.change, undefined)
   assert.doesNotMatch(later.text.why + later.text.certainty, /change of version|what the text said/)
 })
+
+test('tokens are told as the event says them, those that were read where they are what counts', () => {
+  for (const [call, told] of [
+    [{ tokensIn: 4_000, tokensOut: 300_000 }, 300_000],
+    [{ tokensIn: 90_000_000, tokensOut: 10 }, 90_000_000],
+  ] as const) {
+    const rig = rigOf(1e-2)
+    const end = work(rig, 14, 30, { action: 'chat', class: 'model', tokensIn: 4_000, tokensOut: 380 })
+    rig.strict()
+    rig.policy({ rules: [{ id: 'no-model', identities: '*', effect: 'deny', classes: ['model'] }] })
+    rig.act({ at: end, action: 'chat', class: 'model', session: 'x', ...call })
+    const reason = rig.alerts.flatMap(({ facts }) => facts.reasons).find(({ feature }) => feature === 'tokens_own')
+    assert.deepEqual(reason?.observed, { value: told, unit: 'tokens' })
+  }
+})
