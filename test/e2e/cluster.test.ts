@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import { companyPolicy, DAY, generate, type GenerateOptions, HOUR } from '@plumbline/generator'
 import {
   type AlertPage,
@@ -69,6 +69,14 @@ before(async () => {
 })
 after(async () => {
   if (skip === false) await rig.close()
+})
+
+// The first failure says what the processes said: later ones follow from it, and what they say pushes it out.
+let told = false
+afterEach((context) => {
+  if (!('passed' in context) || context.passed || told || skip !== false) return
+  told = true
+  process.stderr.write(`${rig.printed()}\n`)
 })
 
 const get = async <T>(path: string): Promise<T> => {

@@ -30,6 +30,8 @@ export interface ClusterRig {
   store(role: EngineRole): Store
   /** Starts a command with the options that all processes share. */
   start(command: string, env?: Readonly<Record<string, string>>): Process
+  /** The end of what each process printed: for a test that failed. */
+  printed(): string
   url(role: EngineRole): string
   close(): Promise<void>
 }
@@ -119,6 +121,7 @@ export const startRig = async (brokers: readonly string[], shards: number): Prom
       processes.push(process)
       return process
     },
+    printed: () => processes.map((process) => `--- ${process.name} (${process.pid})\n${process.output()}`).join('\n'),
     async close() {
       for (const process of processes) await process.signal('SIGKILL')
       for (const store of stores.values()) await store.close()

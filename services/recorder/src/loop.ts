@@ -59,6 +59,8 @@ export const startLoop = (lane: LaneRecorder, options: LoopOptions): LaneLoop =>
   let failures = 0
   let error: LaneError | null = null
   let wake: (() => void) | null = null
+  /** Something has come since the last look: what comes while the lane is at work must not be slept through. */
+  let news = false
   let hurry: (() => void) | null = null
 
   const wait = (ms: number | null, hold: (end: (() => void) | null) => void): Promise<void> =>
@@ -82,10 +84,11 @@ export const startLoop = (lane: LaneRecorder, options: LoopOptions): LaneLoop =>
   const idle = async (since: number): Promise<void> => {
     if (!lane.marked() && performance.now() - since >= MARK_MS) await lane.mark()
     await onIdle()
-    if (running && !behind()) await pause(lane.marked() ? dueMs() : MARK_MS)
+    if (running && !news && !behind()) await pause(lane.marked() ? dueMs() : MARK_MS)
   }
 
   const turn = async (since: number): Promise<boolean> => {
+    news = false
     const rows = await lane.step()
     succeed()
     onProgress()
@@ -135,6 +138,7 @@ export const startLoop = (lane: LaneRecorder, options: LoopOptions): LaneLoop =>
     lane,
     error: () => error,
     wake: () => {
+      news = true
       if (failures === 0) wake?.()
     },
     hurry: () => hurry?.(),
