@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import * as api from '../src/api.ts'
 import * as blindSpots from '../src/blind-spots.ts'
+import * as changeViews from '../src/change-view.ts'
 import {
   Alert,
   AlertCapsule,
@@ -67,7 +68,7 @@ const textOf = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 export const generated = (): ReadonlyMap<string, string> => {
   const files = new Map<string, string>()
   for (const [name, [schema, io]] of Object.entries(RECORDS)) files.set(`${name}.v1.schema.json`, schemaText(schema, io))
-  for (const [name, schema] of Object.entries({ ...api, ...blindSpots }))
+  for (const [name, schema] of Object.entries({ ...api, ...blindSpots, ...changeViews }))
     if (schema instanceof z.ZodType)
       files.set(`api/${kebab(name)}.schema.json`, schemaText(schema, /(Query|Request|Options)$/.test(name) ? 'input' : 'output'))
   for (const [name, table] of Object.entries(TABLES)) files.set(`${name}.json`, textOf(table))

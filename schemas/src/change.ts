@@ -5,10 +5,13 @@ export const VERSION_PARTS = ['release', 'model', 'prompt', 'tools', 'code'] as 
 export type VersionPart = (typeof VERSION_PARTS)[number]
 
 const HOUR_MS = 3_600_000
+const OPEN = 64
 
 export const CHANGE_LIMITS = {
   /** Announced changes of a tenant that are not over at once. */
-  open: 64,
+  open: OPEN,
+  /** Announced changes of a tenant that are remembered, those that are over among them. */
+  known: 3 * OPEN,
   /** Longest window, and the one of an announcement that names no end. */
   windowMs: 7 * 24 * HOUR_MS,
   usualWindowMs: 24 * HOUR_MS,

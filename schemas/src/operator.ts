@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { EVENT_LIMITS } from './event.ts'
 import { IngestAnswer } from './api.ts'
 import { Change, ChangeAnswer, ChangeRequest } from './change.ts'
+import { CHANGE_STATES } from './change-view.ts'
 import { ReleaseEnvelope } from './release.ts'
 
 /**
@@ -181,7 +182,7 @@ export const ChangesRequest = z.strictObject({ tenant })
 export type ChangesRequest = z.infer<typeof ChangesRequest>
 export const ChangeLine = z.strictObject({
   change: Change,
-  state: z.enum(['ahead', 'open', 'over', 'withdrawn']),
+  state: z.enum(CHANGE_STATES),
   announcedAt: z.number().int().meta({ unit: 'ms since epoch' }),
   actor: z.string().meta({ description: 'Who announced it, as the audit log says.' }),
 })

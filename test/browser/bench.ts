@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { type Store, connect, engineProblem, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { alertReader, eventReader, identityReader, incidentReader, verdictReader } from '@plumbline/adapters/clickhouse/read'
-import { type BlindSpotSource, type Console, type DemoControl, createConsole } from '@plumbline/console'
+import { type BlindSpotSource, type ChangeStore, type Console, type DemoControl, createConsole } from '@plumbline/console'
 import { type Alert, type IngestNotice, PlumblineError, type StatusView } from '@plumbline/schemas'
+import { createChangeList } from '../../services/standalone/src/change-list.ts'
+import { changesValueName, createChanges, type KnownChange } from '../../services/standalone/src/changes.ts'
 import { type SeedEvent, seed } from '../../packages/adapters/src/clickhouse/read/seed.testkit.ts'
 
 export const TOKEN = 'browser-test-token'
@@ -20,6 +22,8 @@ export interface BenchOptions {
   readonly demo?: DemoControl
   /** Default: nothing was measured, and nobody is there to be. */
   readonly blindSpots?: BlindSpotSource
+  /** What is remembered of announced changes, by tenant. Default: nothing. */
+  readonly changes?: Readonly<Record<string, readonly KnownChange[]>>
 }
 
 export interface Bench {
@@ -36,6 +40,15 @@ export interface Bench {
 
 /** Why the page cannot be tried against its real store here, or undefined. */
 export const benchProblem = (): string | undefined => engineProblem()?.message
+
+/** Announced changes as the service lists them, over the named values of a log. */
+const changeListOf = (known: Readonly<Record<string, readonly KnownChange[]>>): ChangeStore => {
+  const values = new Map(Object.entries(known).map(([tenant, list]) => [changesValueName(tenant), Buffer.from(JSON.stringify(list))]))
+  const refuse = (): Promise<never> => Promise.reject(new Error('nothing is announced here'))
+  const kv = { get: (name: string) => values.get(name), list: () => [...values.keys()], put: refuse }
+  const log = () => ({ kv, shards: 1, ingest: refuse })
+  return createChangeList({ changes: createChanges({ log, clock: Date.now }), log, clock: Date.now })
+}
 
 /** The real page, API and ClickHouse with rows as the recorder writes them; verdicts go to the feedback table. */
 export async function startBench(options: BenchOptions): Promise<Bench> {
@@ -76,6 +89,7 @@ export async function startBench(options: BenchOptions): Promise<Bench> {
     events: eventReader(reader),
     identities: identityReader(reader),
     incidents: incidentReader(reader),
+    changes: changeListOf(options.changes ?? {}),
     verdictCounts: verdictReader(reader),
     blindSpots: options.blindSpots ?? { of: () => null, measure: async () => null },
     verdicts: { record: (alert, verdict) => seed.verdict(store, ++sequence, alert, verdict) },

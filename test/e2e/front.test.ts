@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { connect, migrate, startEngine } from '@plumbline/adapters/clickhouse'
 import { shardOf } from '@plumbline/detector'
 import { createLogger } from '@plumbline/runtime'
-import type { ApiError, AuditRecord, IngestAnswer, StatusView } from '@plumbline/schemas'
+import type { ApiError, AuditRecord, ChangePage, IngestAnswer, StatusView } from '@plumbline/schemas'
 import { loadFrontConfig, startFront } from '../../services/standalone/src/front/index.ts'
 import { loadStandaloneConfig, startStandalone } from '../../services/standalone/src/index.ts'
 import { kafkaBroker } from '../support/kafka/broker.ts'
@@ -222,8 +222,16 @@ test('an announced change is in every partition once, also when it is sent again
     (await fetch(`${url}/v1/changes`, { method: 'POST', headers, body: text })).status
   const statuses = await Promise.all([1, 2, 3].map(() => announce(front.url)))
   assert.deepEqual(statuses.sort(), [200, 200, 201])
+  const listed = async ({ url, token }: typeof front): Promise<ChangePage> =>
+    (await (await fetch(`${url}/v1/changes`, { headers: { authorization: `Bearer ${token}` } })).json()) as ChangePage
+  const page = await listed(front)
+  assert.deepEqual(
+    page.changes.map(({ id, tenant, state, actor }) => [id, tenant, state, actor]),
+    [['run-1', 'default', 'open', 'deploy key ci']],
+  )
   assert.deepEqual(await front.stop(), [])
   const next = await start()
+  assert.deepEqual(await listed(next), page, 'the next front reads the same')
   assert.equal(await announce(next.url), 200)
   assert.deepEqual(await next.stop(), [])
   const controls = (await readCommitted(cluster.kafka, cluster.names.events)).filter(({ key }) => key?.toString().startsWith('c:change:'))

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createLogger } from '@plumbline/runtime'
-import type { ChangeAnswer, ChangesAnswer } from '@plumbline/schemas'
+import type { ChangeAnswer, ChangePage, ChangesAnswer } from '@plumbline/schemas'
 import { loadStandaloneConfig, type Standalone, startStandalone } from '@plumbline/standalone'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
@@ -46,12 +46,19 @@ test('announce, list, withdraw with the rights of the operator', async () => {
   assert.equal(first.status, 0, first.err)
   assert.match(first.out, /^Change run-1 of tenant default is announced: from .* until /)
   const table = await changes('list')
+  assert.match(table.out, /change\s+state\s+what\s+scope\s+from \(UTC\)\s+until \(UTC\)\s+received \(UTC\)\s+announced by\s+reason/)
   assert.match(table.out, /run-1\s+open\s+model alpha-2\s+support-\*, triage\s.*jane, operator\s+New model; CHG-7/)
   assert.match((await changes('withdraw', 'run-1')).out, /is withdrawn/)
   const { changes: lines } = JSON.parse((await changes('list', '--json')).out) as ChangesAnswer
   assert.deepEqual(
     lines.map(({ change, state }) => [change.id, state]),
     [['run-1', 'withdrawn']],
+  )
+  const answer = await fetch(`${service.url}/v1/changes`, { headers: { authorization: `Bearer ${service.token}` } })
+  assert.deepEqual(
+    ((await answer.json()) as ChangePage).changes.map(({ id, state, actor, ticket }) => [id, state, actor, ticket]),
+    [['run-1', 'withdrawn', 'operator', 'CHG-7']],
+    'readers see the same',
   )
   const again = await changes('withdraw', 'run-1')
   assert.deepEqual([again.status, /CHANGE_UNKNOWN/.test(again.err)], [1, true])

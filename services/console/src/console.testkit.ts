@@ -55,6 +55,7 @@ export async function start(t: TestContext, overrides: Partial<ConsoleDeps> = {}
     events: { at: async () => [], newest: async () => [], deadLetters: async () => [] },
     identities: { list: async () => [], find: async () => null },
     incidents: { newest: async () => [] },
+    changes: { page: () => [] },
     verdictCounts: { summary: async ({ since }) => ({ since, all: NOTHING_JUDGED, families: [] }) },
     blindSpots: { of: () => null, measure: async () => null },
     verdicts: { record: async (alert, verdict) => void verdicts.push({ id: alert.id, verdict }) },

@@ -1,5 +1,6 @@
-import { PlumblineError } from '@plumbline/schemas'
-import type { AlertKey, AlertSort } from './ports.ts'
+import { EVENT_LIMITS, PlumblineError } from '@plumbline/schemas'
+import { z } from 'zod'
+import type { AlertKey, AlertSort, ChangeKey } from './ports.ts'
 
 /** Scores are stored with single precision: compared as anything else they would stand in two places. */
 const scoreOf = (key: AlertKey): number => Math.fround(key.score)
@@ -22,4 +23,19 @@ export function compareKeys(a: AlertKey, b: AlertKey, sort: AlertSort = 'time'):
   if (sort === 'score' && scoreOf(a) !== scoreOf(b)) return scoreOf(b) - scoreOf(a)
   if (a.firstSeen !== b.firstSeen) return b.firstSeen - a.firstSeen
   return a.id < b.id ? 1 : a.id > b.id ? -1 : 0
+}
+
+const ChangePlace = z.tuple([z.number().int(), z.string().max(EVENT_LIMITS.nameChars), z.string().max(EVENT_LIMITS.idChars)])
+
+export const encodeChangeCursor = ({ announcedAt, tenant, id }: ChangeKey): string =>
+  Buffer.from(JSON.stringify([announcedAt, tenant, id] satisfies z.infer<typeof ChangePlace>), 'utf8').toString('base64url')
+
+/** @throws PlumblineError CURSOR_INVALID when the text is not one of ours. */
+export function decodeChangeCursor(text: string): ChangeKey {
+  try {
+    const [announcedAt, tenant, id] = ChangePlace.parse(JSON.parse(Buffer.from(text, 'base64url').toString('utf8')))
+    return { announcedAt, tenant, id }
+  } catch (cause) {
+    throw new PlumblineError('CURSOR_INVALID', 'The cursor is not one this service gave out for this list.', { cause })
+  }
 }

@@ -6,6 +6,7 @@ import { answerProblem } from './problems.ts'
 import type {
   AlertStore,
   BlindSpotSource,
+  ChangeStore,
   ConsoleObserver,
   DemoControl,
   EventStore,
@@ -18,6 +19,7 @@ import type {
   VerdictSink,
 } from './ports.ts'
 import { alertRoutes } from './routes/alerts.ts'
+import { changeRoutes } from './routes/changes.ts'
 import { connectRoutes } from './routes/connect.ts'
 import { demoRoutes } from './routes/demo.ts'
 import { readRoutes } from './routes/reads.ts'
@@ -38,6 +40,7 @@ export interface ConsoleDeps {
   readonly events: EventStore
   readonly identities: IdentityStore
   readonly incidents: IncidentStore
+  readonly changes: ChangeStore
   readonly verdictCounts: VerdictCounts
   readonly verdicts: VerdictSink
   readonly replays: ReplaySource
@@ -85,6 +88,7 @@ export function createConsole(deps: ConsoleDeps): Console {
     events: deps.events,
     identities: deps.identities,
     incidents: deps.incidents,
+    changes: deps.changes,
     verdictCounts: deps.verdictCounts,
     blindSpots: deps.blindSpots,
     status: deps.status,
@@ -104,6 +108,7 @@ export function createConsole(deps: ConsoleDeps): Console {
       streamRoute(api, { tail, viewOf, limits: { ...STREAM_LIMITS, ...deps.limits }, observer })
       alertRoutes(api, { viewOf, verdicts, replays, tail, observer })
       readRoutes(api, viewOf)
+      changeRoutes(api, viewOf)
       demoRoutes(api, { demo, tail, demoTenant })
       connectRoutes(api, { viewOf, ingest, tail, endpoint })
     })

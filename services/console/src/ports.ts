@@ -2,6 +2,8 @@ import type {
   AlertQuery,
   AlertView,
   BlindSpots,
+  ChangeState,
+  ChangeView,
   DeadLetterView,
   DemoOptions,
   DemoTryAnswer,
@@ -90,6 +92,28 @@ export interface IncidentFilter {
 export interface IncidentStore {
   /** At most `limit`, the one last seen first. */
   newest(filter: IncidentFilter, limit: number): Promise<readonly Incident[]>
+}
+
+/** Place in the list of announced changes. Never changes for one of them. */
+export interface ChangeKey {
+  readonly announcedAt: number
+  readonly tenant: string
+  readonly id: string
+}
+
+export interface ChangeFilter {
+  readonly tenants: Tenants
+  /** What they are now. */
+  readonly state?: ChangeState
+  /** About an agent or service of this id, or about this peer group; with both, those about either. */
+  readonly identity?: string
+  readonly peerGroup?: string
+}
+
+/** Announced changes that are remembered, bounded per tenant. */
+export interface ChangeStore {
+  /** At most `limit` that match, strictly after `after`, newest announcement first. */
+  page(filter: ChangeFilter, after: ChangeKey | null, limit: number): readonly ChangeView[]
 }
 
 /** What became of delivered alerts. May lag behind the log. */

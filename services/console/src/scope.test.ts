@@ -20,6 +20,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
       find: async (tenant) => (ask('identity', tenant), null),
     },
     incidents: { newest: async ({ tenants }) => (ask('incidents', tenants), []) },
+    changes: { page: ({ tenants }) => (ask('changes', tenants), []) },
     verdictCounts: { summary: async ({ tenants, since }) => (ask('verdicts', tenants), { since, all: NOTHING_JUDGED, families: [] }) },
     blindSpots: {
       of: (tenant) => (ask('blind spots', tenant), null),
@@ -48,6 +49,8 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     await refused(`/v1/events?identity=bot&tenant=${tenant}`)
     await refused(`/v1/dead-letters?tenant=${tenant}`)
     await refused(`/v1/incidents?tenant=${tenant}`)
+    await refused(`/v1/changes?tenant=${tenant}`)
+    await refused(`/v1/changes?identity=bot&peerGroup=bots&tenant=${tenant}`)
     await refused(`/v1/verdicts?tenant=${tenant}`)
     for (const measure of ['true', 'false']) await refused(`/v1/blind-spots?identity=bot&measure=${measure}&tenant=${tenant}`)
     for (const id of [`stored-${tenant}`, `live-${tenant}`]) {
@@ -72,6 +75,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     '/v1/events?identity=bot',
     '/v1/dead-letters',
     '/v1/incidents',
+    '/v1/changes',
     '/v1/verdicts',
     '/v1/blind-spots?identity=bot',
     '/v1/blind-spots?identity=bot&measure=true',
@@ -84,6 +88,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     'newest "acme"',
     'dead letters ["acme","demo"]',
     'incidents ["acme","demo"]',
+    'changes ["acme","demo"]',
     'verdicts ["acme","demo"]',
     'blind spots "acme"',
     'measure "acme"',
@@ -96,6 +101,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     '/v1/events?identity=bot',
     '/v1/dead-letters',
     '/v1/incidents',
+    '/v1/changes',
     '/v1/verdicts',
     '/v1/blind-spots?identity=bot',
     '/v1/blind-spots?identity=bot&measure=true',
@@ -108,6 +114,7 @@ test('a token that is bound to a tenant reads this tenant and the demo, nothing 
     'newest "default"',
     'dead letters null',
     'incidents null',
+    'changes null',
     'verdicts null',
     'blind spots "default"',
     'measure "default"',

@@ -5,6 +5,8 @@ import type { TailedAlerts } from './live-tail.ts'
 import type {
   AlertFilter,
   BlindSpotSource,
+  ChangeFilter,
+  ChangeStore,
   EventStore,
   IdentityStore,
   IncidentFilter,
@@ -26,6 +28,8 @@ export type AskedFilter = Omit<AlertFilter, 'tenants'> & { readonly tenant?: str
 
 type AskedIncidents = Omit<IncidentFilter, 'tenants'> & { readonly tenant?: string | undefined }
 
+type AskedChanges = Omit<ChangeFilter, 'tenants'> & { readonly tenant?: string | undefined }
+
 /** What routes read from, already kept to the tenants of the reader. */
 export interface Reads {
   readonly alerts: {
@@ -44,6 +48,9 @@ export interface Reads {
   }
   readonly incidents: {
     newest(asked: AskedIncidents, limit: number): ReturnType<IncidentStore['newest']>
+  }
+  readonly changes: {
+    page(asked: AskedChanges, ...rest: ChangesRest): ReturnType<ChangeStore['page']>
   }
   readonly verdicts: {
     summary(tenant: string | undefined, since: number): ReturnType<VerdictCounts['summary']>
@@ -67,12 +74,14 @@ type PageRest = Rest<TailedAlerts['page']>
 type NewestRest = Rest<EventStore['newest']>
 type LettersRest = Rest<EventStore['deadLetters']>
 type ListRest = Rest<IdentityStore['list']>
+type ChangesRest = Rest<ChangeStore['page']>
 
 export interface Stores {
   readonly alerts: TailedAlerts
   readonly events: EventStore
   readonly identities: IdentityStore
   readonly incidents: IncidentStore
+  readonly changes: ChangeStore
   readonly verdictCounts: VerdictCounts
   readonly blindSpots: BlindSpotSource
   readonly status: StatusSource
@@ -97,7 +106,10 @@ const within = (scope: Scope, asked: string | undefined): Tenants => (asked === 
  * The stores as one reader may see them. This is the one place where tenants are kept apart on the way out: routes are
  * given nothing else to read from.
  */
-export const scopedReads = ({ alerts, events, identities, incidents, verdictCounts, blindSpots, status }: Stores, scope: Scope): Reads => ({
+export const scopedReads = (
+  { alerts, events, identities, incidents, changes, verdictCounts, blindSpots, status }: Stores,
+  scope: Scope,
+): Reads => ({
   alerts: {
     page: ({ tenant, ...filter }, ...rest) => alerts.page({ ...filter, tenants: within(scope, tenant) }, ...rest),
     async find(id) {
@@ -116,6 +128,9 @@ export const scopedReads = ({ alerts, events, identities, incidents, verdictCoun
   },
   incidents: {
     newest: async ({ tenant, ...filter }, limit) => incidents.newest({ ...filter, tenants: within(scope, tenant) }, limit),
+  },
+  changes: {
+    page: ({ tenant, ...filter }, ...rest) => changes.page({ ...filter, tenants: within(scope, tenant) }, ...rest),
   },
   verdicts: {
     summary: async (tenant, since) => verdictCounts.summary({ tenants: within(scope, tenant), since }),

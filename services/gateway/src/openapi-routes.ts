@@ -4,6 +4,8 @@ import {
   AlertQuery,
   ApiError,
   ChangeAnswer,
+  ChangePage,
+  ChangeQuery,
   ChangeRequest,
   BlindSpotAnswer,
   BlindSpotQuery,
@@ -49,6 +51,7 @@ export const ANSWERS = {
   IdentityPage,
   IdentityView,
   IncidentPage,
+  ChangePage,
   VerdictSummary,
   BlindSpotAnswer,
   DeadLetterPage,
@@ -176,6 +179,15 @@ export const ROUTES: readonly Route[] = [
       'DEPLOY_KEYS_INVALID',
     ],
     open: true,
+  },
+  {
+    method: 'get',
+    path: '/v1/changes',
+    summary:
+      'Announced changes that are remembered, newest announcement first: what, for whom, in which window, and whether it is in effect.',
+    query: ChangeQuery,
+    answer: json(ref('ChangePage')),
+    problems: ['TOKEN_MISSING_OR_WRONG', 'TENANT_FORBIDDEN', 'REQUEST_INVALID', 'CURSOR_INVALID'],
   },
   {
     method: 'get',

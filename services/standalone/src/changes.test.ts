@@ -1,89 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test, type TestContext } from 'node:test'
 import { openEmbeddedLog } from '@plumbline/adapters/lmdb'
-import { createLogger } from '@plumbline/runtime'
-import { type Alert, type ApiError, type AuditRecord, type ChangeAnswer, CHANGE_LIMITS, type ControlRecord } from '@plumbline/schemas'
+import { type Alert, type AuditRecord, type ChangeAnswer, CHANGE_LIMITS, type ControlRecord } from '@plumbline/schemas'
 import { until } from './alerting.testkit.ts'
-import { loadStandaloneConfig, startStandalone, type Standalone } from './index.ts'
+import { register, request, SHARDS, type Site, site, start } from './changes.testkit.ts'
 
-const SHARDS = 3
 const HOUR = 3_600_000
-
-interface Site {
-  readonly dir: string
-  readonly service: Standalone
-  readonly key: KeyObject
-  announce(
-    body: unknown,
-    how?: { readonly key?: KeyObject; readonly name?: string; readonly url?: string; readonly headers?: Record<string, string> },
-  ): Promise<readonly [status: number, answer: ChangeAnswer & ApiError]>
-}
-
-const start = (dir: string): Promise<Standalone> =>
-  startStandalone(
-    {
-      ...loadStandaloneConfig({ env: {} }).config,
-      httpPort: 0,
-      dataDir: dir,
-      shards: SHARDS,
-      demo: false,
-      alertsStdout: false,
-      policyFile: join(dir, 'policy.yaml'),
-      // Nothing listens there: the log takes what it gets, the rows wait.
-      clickhouseUrl: 'http://127.0.0.1:9',
-    },
-    { logger: createLogger({ name: 'test', level: 'silent' }) },
-  )
-
-const register = (dir: string, keys: readonly { readonly id: string; readonly tenant: string; readonly key: KeyObject }[]): void => {
-  mkdirSync(join(dir, 'keys'), { recursive: true })
-  const publicKey = (key: KeyObject): string => key.export({ format: 'der', type: 'spki' }).toString('base64')
-  writeFileSync(
-    join(dir, 'keys', 'deploy-keys.json'),
-    JSON.stringify({ keys: keys.map(({ key, ...rest }) => ({ ...rest, publicKey: publicKey(key) })) }),
-  )
-}
-
-const site = async (t: TestContext): Promise<Site> => {
-  const dir = mkdtempSync(join(tmpdir(), 'plumbline-changes-'))
-  const service = await start(dir)
-  t.after(async () => {
-    await service.stop()
-    rmSync(dir, { recursive: true, force: true })
-  })
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  register(dir, [{ id: 'ci', tenant: 'default', key: publicKey }])
-  return {
-    dir,
-    service,
-    key: privateKey,
-    async announce(body, { key = privateKey, name = 'ci', url = service.url, headers = {} } = {}) {
-      const text = typeof body === 'string' ? body : JSON.stringify(body)
-      const signature = sign(null, Buffer.from(text), key).toString('base64')
-      const answer = await fetch(`${url}/v1/changes`, {
-        method: 'POST',
-        headers: { 'plumbline-key': name, 'plumbline-signature': signature, ...headers },
-        body: text,
-      })
-      return [answer.status, (await answer.json()) as ChangeAnswer & ApiError]
-    },
-  }
-}
-
-const request = (change: Record<string, unknown> = {}) => ({
-  what: { model: 'alpha-2' },
-  scope: { identities: ['support-*'] },
-  from: new Date().toISOString(),
-  reason: 'New model',
-  by: 'jane',
-  ...change,
-})
 
 /** What the log holds once the instance is down: control records by shard, the audit log, and alerts. */
 const left = async (t: TestContext, dir: string) => {

@@ -21,12 +21,13 @@ export interface Changes {
   withdraw(tenant: string, id: string, by: Actor): Promise<Change>
   /** Those remembered, oldest first. */
   list(tenant: string): readonly KnownChange[]
+  /** Tenants of which any is remembered. */
+  tenants(): readonly string[]
 }
 
+const VALUE_PREFIX = 'changes:'
 /** Named value in which a tenant's changes are remembered. */
-export const changesValueName = (tenant: string): string => `changes:${tenant}`
-/** Changes remembered of a tenant; the oldest of those that are over give way. */
-const MOST_KNOWN = 3 * CHANGE_LIMITS.open
+export const changesValueName = (tenant: string): string => VALUE_PREFIX + tenant
 
 const isOpen = ({ change, withdrawn }: KnownChange, nowMs: number): boolean => withdrawn !== true && change.until > nowMs
 
@@ -83,7 +84,8 @@ export const createChanges = ({ log, clock }: ChangesOptions): Changes => {
   }
   const store = (tenant: string, known: readonly KnownChange[], nowMs: number) => {
     const kept = [...known]
-    for (let i = 0; i < kept.length && kept.length > MOST_KNOWN; )
+    // The oldest of those that are over give way.
+    for (let i = 0; i < kept.length && kept.length > CHANGE_LIMITS.known; )
       if (isOpen(kept[i]!, nowMs)) i++
       else kept.splice(i, 1)
     return { [changesValueName(tenant)]: Buffer.from(JSON.stringify(kept)) }
@@ -114,6 +116,10 @@ export const createChanges = ({ log, clock }: ChangesOptions): Changes => {
 
   return {
     list,
+    tenants: () =>
+      log()
+        .kv.list(VALUE_PREFIX)
+        .map((name) => name.slice(VALUE_PREFIX.length)),
     announce: (tenant, request, by) => inTurn(() => take(tenant, request, by)),
     withdraw: (tenant, id, by) =>
       inTurn(async () => {

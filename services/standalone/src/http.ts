@@ -5,6 +5,7 @@ import { createConsole, READ_REFUSALS } from '@plumbline/console'
 import { type ChangesPort, createGateway, readDeployKeys } from '@plumbline/gateway'
 import type { Part } from '@plumbline/runtime'
 import { PlumblineError } from '@plumbline/schemas'
+import { createChangeList } from './change-list.ts'
 import { createConsoleStores } from './console-ports.ts'
 import { type Context, DEFAULT_TENANT, logOf, present, readerOf, VERSION } from './context.ts'
 import { DEMO_TENANT } from './demo/demo.ts'
@@ -60,6 +61,7 @@ const consoleOf = (context: Context, endpoint: string, ingest: ReturnType<typeof
   return createConsole({
     readers: [{ token, ...(config.tenant === undefined ? {} : { tenant: config.tenant }) }],
     ...createConsoleStores(() => readerOf(context)),
+    changes: createChangeList({ changes: context.changes, log: () => logOf(context), clock: context.clock }),
     blindSpots: {
       of: (...args) => context.blindSpots?.of(...args) ?? null,
       measure: async (...args) => present(context.blindSpots, 'The self-test').measure(...args),

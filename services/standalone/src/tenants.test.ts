@@ -18,7 +18,7 @@ test('with a tenant configured the token reads that tenant and the demo only', a
   assert.equal(await ask(`/v1/alerts/${alertOf(2).id}`), 404)
   assert.equal(await ask(`/v1/alerts/${alertOf(2).id}/verdict`, verdict), 404)
   assert.equal(await ask(`/v1/alerts/${alertOf(1).id}/verdict`, verdict), 202)
-  for (const path of ['alerts', 'identities', 'identities/bot', 'dead-letters'])
+  for (const path of ['alerts', 'identities', 'identities/bot', 'dead-letters', 'changes'])
     assert.equal(await ask(`/v1/${path}?tenant=default`), 403, path)
   assert.equal(await ask('/v1/events?tenant=default&identity=bot'), 403)
 })

@@ -3,6 +3,7 @@ import { S } from '../record.ts'
 import { wide } from '../math/mix.ts'
 import { compileGlob, type Glob } from '../policy/glob.ts'
 import type { Work } from '../work.ts'
+import { type CompiledScope, compileScope, takesIn } from './change-scope.ts'
 
 /** Fields of an event that tell the parts of its version, in the order of VERSION_PARTS: their places are the bits of a mask. */
 export const PART_FIELDS = [S.versionRelease, S.versionModel, S.versionPrompt, S.versionTools, S.versionCode] as const
@@ -26,12 +27,11 @@ interface Entry {
   readonly alone: Announced
   /** Parts that have to be as announced, where an event tells them; a `*` asks for nothing. */
   readonly named: readonly { readonly field: number; readonly glob: Glob }[]
-  readonly identities: readonly Glob[]
-  readonly groups: readonly Glob[]
+  readonly scope: CompiledScope
 }
 
 /** Changes kept, those that are over among them: a late event is judged by the window that its time lies in. */
-const MOST_KEPT = 3 * CHANGE_LIMITS.open
+const MOST_KEPT = CHANGE_LIMITS.known
 /** Identities whose scopes are remembered; a newer answer takes the place of all. */
 const MOST_SCOPES = 4096
 /** For so long after its last announcement a tenant counts as one that announces its changes. */
@@ -139,14 +139,12 @@ const entryOf = (change: Change): Entry => {
   })
   const said = VERSION_PARTS.reduce((mask, part, i) => (what[part] === undefined ? mask : mask | (1 << i)), 0)
   const parts = (said & BUILD) === 0 ? said : said | BUILD
-  const { identities = [], peerGroups = [] } = scope
   return {
     change,
     parts,
     alone: { change, all: [change], parts },
     named,
-    identities: identities.map(compileGlob),
-    groups: peerGroups.map(compileGlob),
+    scope: compileScope(scope),
   }
 }
 
@@ -163,11 +161,7 @@ const isWithin = ({ from, until }: Change, timeMs: number): boolean => timeMs >=
 const runsIt = ({ named }: Entry, { event }: Work): boolean =>
   named.every(({ field, glob }) => !event.has(field) || glob.matches(event.text(field)))
 
-const isInScope = ({ change, identities, groups }: Entry, w: Work): boolean => {
-  if (change.scope.all === true) return true
+const isInScope = ({ scope }: Entry, w: Work): boolean => {
   const id = w.event.text(S.identity)
-  if (identities.some((glob) => glob.matches(id))) return true
-  if (groups.length === 0) return false
-  const group = w.event.has(S.peerGroup) ? w.event.text(S.peerGroup) : w.tenant.policy.identityOf(id).peerGroup
-  return group !== undefined && groups.some((glob) => glob.matches(group))
+  return takesIn(scope, id, () => (w.event.has(S.peerGroup) ? w.event.text(S.peerGroup) : w.tenant.policy.identityOf(id).peerGroup))
 }

@@ -114,8 +114,8 @@ const scopeText = ({ scope }: ChangeLine['change']): string =>
 
 const tableOf = (lines: readonly ChangeLine[]): string =>
   columns([
-    ['change', 'state', 'what', 'scope', 'from (UTC)', 'until (UTC)', 'announced by', 'reason'],
-    ...lines.map(({ change, state, actor }) => [
+    ['change', 'state', 'what', 'scope', 'from (UTC)', 'until (UTC)', 'received (UTC)', 'announced by', 'reason'],
+    ...lines.map(({ change, state, announcedAt, actor }) => [
       change.id,
       state,
       Object.entries(change.what)
@@ -124,6 +124,7 @@ const tableOf = (lines: readonly ChangeLine[]): string =>
       scopeText(change),
       time(change.from),
       time(change.until),
+      time(announcedAt),
       `${change.by}, ${actor}`,
       [change.reason, change.ticket ?? ''].filter((words) => words !== '').join('; '),
     ]),

@@ -4,6 +4,7 @@ import { route } from './route.ts'
 import { load, needsToken } from './state.ts'
 import { AlertDetailView } from './views/alert-detail.tsx'
 import { AlertList } from './views/alert-list.tsx'
+import { Changes } from './views/changes.tsx'
 import { DeadLetters } from './views/dead-letters.tsx'
 import { Identities } from './views/identities.tsx'
 import { Incidents } from './views/incidents.tsx'
@@ -23,13 +24,15 @@ function Side() {
       return <Identities />
     case 'incidents':
       return <Incidents />
+    case 'changes':
+      return <Changes />
     case 'dead-letters':
       return <DeadLetters />
     default:
       return (
         <Empty title="Choose an alert">
           Its reasons, what is normal for the identity, and the events behind it show here. What goes over several identities is under{' '}
-          <a href="#/incidents">Incidents</a>.
+          <a href="#/incidents">Incidents</a>, what deploys announced under <a href="#/changes">Changes</a>.
         </Empty>
       )
   }

@@ -6,6 +6,7 @@ export type Route =
   | { readonly view: 'identity'; readonly tenant: string; readonly id: string }
   | { readonly view: 'identities' }
   | { readonly view: 'incidents' }
+  | { readonly view: 'changes' }
   | { readonly view: 'dead-letters' }
 
 function read(): Route {
@@ -22,6 +23,7 @@ function read(): Route {
     return { view: 'identity', tenant: decoded[0], id: decoded[1] }
   if (view === 'identities') return { view: 'identities' }
   if (view === 'incidents') return { view: 'incidents' }
+  if (view === 'changes') return { view: 'changes' }
   if (view === 'dead-letters') return { view: 'dead-letters' }
   return { view: 'home' }
 }

@@ -11,6 +11,7 @@ import {
 } from '@plumbline/schemas'
 import type { ReleaseEntry } from '@plumbline/trainer'
 import { audit, createFeedAudit } from '../audit.ts'
+import { stateOf } from '../change-list.ts'
 import type { KnownChange } from '../changes.ts'
 import { type Context, logOf, present, readerOf, ruled } from '../context.ts'
 import { DEMO_TENANT } from '../demo/demo.ts'
@@ -41,9 +42,9 @@ const refuseDemo = (tenant: string): void => {
     throw new PlumblineError('TENANT_RESERVED', `The tenant ${DEMO_TENANT} is reserved for the demo of the service.`)
 }
 
-const lineOf = ({ change, announcedAt, actor, withdrawn }: KnownChange, nowMs: number): ChangeLine => {
-  const state = withdrawn === true ? 'withdrawn' : change.until <= nowMs ? 'over' : change.from > nowMs ? 'ahead' : 'open'
-  return { change, state, announcedAt, actor }
+const lineOf = (known: KnownChange, nowMs: number): ChangeLine => {
+  const { change, announcedAt, actor } = known
+  return { change, state: stateOf(known, nowMs), announcedAt, actor }
 }
 
 /** The operator's requests on the parts of this process; each part is asked for when it is needed. */

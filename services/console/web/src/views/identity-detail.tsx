@@ -3,6 +3,7 @@ import { get, words } from '../api.ts'
 import { amount, clock, kindWords, maturityWords } from '../format.ts'
 import { Empty, Name, Problem, SeverityTag, Time, Waiting, useRead } from '../parts/bits.tsx'
 import { BlindSpotList } from '../parts/blind-spots.tsx'
+import { ChangesOf } from '../parts/changes.tsx'
 import { EventTable } from '../parts/event-table.tsx'
 import { Timeline } from '../parts/timeline.tsx'
 import { alertLink } from '../route.ts'
@@ -131,6 +132,13 @@ export function IdentityDetail({ tenant, id }: { tenant: string; id: string }) {
         <h3>What would be noticed</h3>
         <BlindSpotList tenant={tenant} id={id} />
       </section>
+      {/* People are not deployed: no announcement is about one. */}
+      {view.kind !== 'user' && (
+        <section class="block">
+          <h3>Announced changes</h3>
+          <ChangesOf tenant={tenant} id={id} peerGroup={view.peerGroup} />
+        </section>
+      )}
       <section class="block">
         <h3>Its alerts</h3>
         <Alerts tenant={tenant} id={id} />
