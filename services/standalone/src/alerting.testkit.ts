@@ -18,7 +18,7 @@ export const alertOf = (n: number, tenant = model.facts.tenant, change: Partial<
   id: `00000000-0000-5000-8000-${String(n).padStart(12, '0')}`,
   severity: 'high',
   historic: false,
-  facts: { ...model.facts, tenant },
+  facts: { ...model.facts, tenant, action: `act-${n}` },
   replay: { ...model.replay, position: { ...model.replay.position, shard: 0, offset: n } },
   ...change,
 })

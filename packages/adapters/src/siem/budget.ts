@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Alert, Severity } from '@plumbline/schemas'
 
 export type Delivery = 'delivered' | 'held' | 'historic'
@@ -5,7 +6,12 @@ export type Delivery = 'delivered' | 'held' | 'historic'
 /** What decides: of an alert that was raised, or of one that would have been. */
 export interface BudgetedAlert
   extends Pick<Alert, 'id' | 'revision' | 'activity' | 'family' | 'severity' | 'score' | 'critical' | 'historic' | 'firstSeen'> {
-  readonly facts: { readonly tenant: string; readonly identity: { readonly id: string } }
+  readonly facts: {
+    readonly tenant: string
+    readonly action: string
+    readonly resource: { readonly class: string }
+    readonly identity: { readonly id: string }
+  }
   readonly text: { readonly headline: string }
 }
 
@@ -26,6 +32,10 @@ interface DayLedger {
   kinds: string[]
   /** Groups delivered per reason family. Absent in what earlier builds stored. */
   families?: Record<string, number>
+  /** The same per action and class of resource. Absent in what earlier builds stored. */
+  actions?: Record<string, number>
+  /** Of whom a group was delivered, by a short hash of the name: the rank of the gravest. Absent in what earlier builds stored. */
+  told?: Record<string, number>
   /** Groups delivered that count against the ceiling; at most the budget of them. */
   deliveredIds: string[]
   /** The worst of what was held, worst first; at most HELD_LISTED. */
@@ -55,14 +65,21 @@ const DAY_MS = 86_400_000
 const COMMON_SHARE = 0.75
 /** One reason family may use up this much: a hundred identities that do the same thing on one day leave room for other news. */
 const FAMILY_SHARE = 0.5
+/** One action on one class of resource this much, whatever is said of it: a tool that goes bad is news a few times, then an incident tells of it. */
+const ACTION_SHARE = 0.25
+/** Who was told of today, and does no worse now, is being looked at: the rest of the day waits for others. */
+const AGAIN_SHARE = 0.5
+const RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 }
 /** So few are not divided. */
 const UNDIVIDED = 5
+const partOf = (all: number, share: number): number => Math.max(Math.min(all, UNDIVIDED), Math.ceil(all * share))
 
 /**
  * The ceiling on new alert groups per tenant and UTC day of event time (contracts C11). Decides from the order of alerts
  * alone: the same alerts in the same order give the same decisions. The first critical alert of each reason family and day
  * always passes; further ones take their place in the budget like high ones, so that no rule that goes wild over a large
- * fleet can wake somebody a hundred times. Later revisions follow their first; one that has become the first critical of
+ * fleet can wake somebody a hundred times. Nor may one family, one action, or who was told of already, use up a day that
+ * others need. Later revisions follow their first; one that has become the first critical of
  * its kind is let out.
  */
 export class AlertBudget {
@@ -87,7 +104,7 @@ export class AlertBudget {
       return 'delivered'
     }
     const followsHeld = heldBefore || (alert.revision > 1 && ledger.held > ledger.worst.length)
-    if (!followsHeld && ledger.delivered < this.#room(alert) && (ledger.families?.[alert.family] ?? 0) < this.#roomOfFamily(alert)) {
+    if (!followsHeld && ledger.delivered < this.#room(ledger, alert) && this.#isNews(ledger, alert)) {
       count(ledger, alert, false)
       return 'delivered'
     }
@@ -123,14 +140,17 @@ export class AlertBudget {
     return wasHeld && (ledger.worst.some((h) => h.id === alert.id) || ledger.held > ledger.worst.length) ? 'held' : 'delivered'
   }
 
-  #room(alert: BudgetedAlert): number {
+  #room({ told }: DayLedger, alert: BudgetedAlert): number {
     const all = Math.max(0, this.#perDay(alert.facts.tenant))
-    return alert.severity === 'high' || alert.severity === 'critical' ? all : Math.ceil(all * COMMON_SHARE)
+    const rank = RANK[alert.severity]
+    const room = rank >= RANK.high ? all : Math.ceil(all * COMMON_SHARE)
+    return (told?.[whose(alert)] ?? -1) >= rank ? Math.min(room, partOf(all, AGAIN_SHARE)) : room
   }
 
-  #roomOfFamily(alert: BudgetedAlert): number {
-    const all = Math.max(0, this.#perDay(alert.facts.tenant))
-    return Math.max(Math.min(all, UNDIVIDED), Math.ceil(all * FAMILY_SHARE))
+  /** Neither its kind nor its action has had its part of the day. */
+  #isNews({ families, actions }: DayLedger, { family, facts }: BudgetedAlert): boolean {
+    const all = Math.max(0, this.#perDay(facts.tenant))
+    return (families?.[family] ?? 0) < partOf(all, FAMILY_SHARE) && (actions?.[actOf(facts)] ?? 0) < partOf(all, ACTION_SHARE)
   }
 
   #release(ledger: DayLedger, id: string): void {
@@ -159,14 +179,25 @@ const keyOf = (alert: BudgetedAlert): string => `${alert.facts.tenant}\n${Math.f
 
 const CRITICAL_IDS = 1000
 
+const whose = ({ facts }: BudgetedAlert): string => createHash('sha256').update(facts.identity.id).digest('base64url').slice(0, 11)
+
+const plusOne = (counts: Readonly<Record<string, number>> | undefined, name: string): Record<string, number> => ({
+  ...counts,
+  [name]: (counts?.[name] ?? 0) + 1,
+})
+
+/** Where all acts have one name, what they are done to still tells them apart. */
+const actOf = ({ action, resource }: BudgetedAlert['facts']): string => `${action} ${resource.class}`
+
 const count = (ledger: DayLedger, alert: BudgetedAlert, critical: boolean): void => {
   ledger.delivered++
-  ledger.families = { ...ledger.families, [alert.family]: (ledger.families?.[alert.family] ?? 0) + 1 }
+  ledger.families = plusOne(ledger.families, alert.family)
+  ledger.actions = plusOne(ledger.actions, actOf(alert.facts))
+  const who = whose(alert)
+  ledger.told = { ...ledger.told, [who]: Math.max(ledger.told?.[who] ?? 0, RANK[alert.severity]) }
   if (critical) ledger.critical++
   if (!critical || ledger.critical <= CRITICAL_IDS) ledger.deliveredIds.push(alert.id)
 }
-
-const RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 }
 
 /** Worst first; ties by time and id, so that the order never depends on arrival alone. */
 const worse = (a: HeldAlert, b: HeldAlert): number =>

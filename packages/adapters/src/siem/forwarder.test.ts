@@ -30,8 +30,12 @@ const collecting = (name = 'collect', before: (alerts: readonly Alert[]) => void
   return { sink, got }
 }
 
+const doing = (action: string, alert: Alert): Alert => ({ ...alert, facts: { ...alert.facts, action } })
+const by = (id: string, alert: Alert): Alert => ({ ...alert, facts: { ...alert.facts, identity: { ...alert.facts.identity, id } } })
+/** Each of another agent and another act. */
+const apart = (n: number, alert: Alert): Alert => by(`agent-${n}`, doing(`act-${n}`, alert))
 /** News of three kinds by turns. */
-const ofFamily = (n: number, alert: Alert): Alert => ({ ...alert, family: (['volume', 'rate', 'source'] as const)[n % 3]! })
+const ofFamily = (n: number, alert: Alert): Alert => ({ ...apart(n, alert), family: (['volume', 'rate', 'source'] as const)[n % 3]! })
 
 test('the budget is a ceiling per tenant and day; what is held is ranked and counted', async () => {
   const alerts = Array.from({ length: 30 }, (_, n) =>
@@ -66,12 +70,35 @@ test('low and medium leave a quarter of the day to high ones that come later', (
 
 test('one kind of news takes at most half of a day, however many do the same thing', () => {
   const budget = new AlertBudget(() => 20)
-  const flood = Array.from({ length: 100 }, (_, n) => budget.decide(alertFor(n, { severity: 'high', critical: true })))
+  const flood = Array.from({ length: 100 }, (_, n) => budget.decide(apart(n, alertFor(n, { severity: 'high', critical: true }))))
   assert.equal(flood.filter((d) => d === 'delivered').length, 10)
-  const other = budget.decide({ ...alertFor(200, { severity: 'high' }), family: 'travel' })
+  const other = budget.decide({ ...apart(200, alertFor(200, { severity: 'high' })), family: 'travel' })
   assert.equal(other, 'delivered')
-  const { families: _, ...stored } = Object.values(budget.state().days)[0]!
+  const { families: _, actions: __, told: ___, ...stored } = Object.values(budget.state().days)[0]!
   assert.equal(new AlertBudget(() => 8, { days: { 'a\n0': stored } }).decide(alertFor(201, { severity: 'high' })), 'delivered')
+})
+
+test('one action takes at most a quarter of a day, whatever is said of it: the rest of the fleet does the same', () => {
+  const budget = new AlertBudget(() => 40)
+  const kinds = ['new_destination', 'volume', 'toxic_flow', 'new_behaviour'] as const
+  const flood = Array.from({ length: 100 }, (_, n) =>
+    budget.decide({ ...doing('pdf.convert', apart(n, alertFor(n, { severity: 'high' }))), family: kinds[n % 4]! }),
+  )
+  assert.equal(flood.filter((d) => d === 'delivered').length, 10)
+  assert.equal(budget.decide(apart(200, alertFor(200, { severity: 'high' }))), 'delivered')
+  const first = { ...doing('pdf.convert', alertFor(202, { severity: 'critical', critical: true })), family: 'policy' as const }
+  assert.equal(budget.decide(first), 'delivered', 'the first critical of a kind passes all the same')
+})
+
+test('who was told of takes no more than half of a day, unless it does worse', () => {
+  const budget = new AlertBudget(() => 20)
+  const of = (n: number, who: string, severity: 'low' | 'medium' | 'high') => budget.decide(by(who, ofFamily(n, alertFor(n, { severity }))))
+  const one = Array.from({ length: 30 }, (_, n) => of(n, 'noisy', 'medium'))
+  assert.equal(one.filter((d) => d === 'delivered').length, 10)
+  assert.equal(of(40, 'noisy', 'high'), 'delivered', 'worse than before')
+  assert.equal(of(41, 'noisy', 'high'), 'held')
+  assert.equal(of(42, 'another', 'medium'), 'delivered')
+  assert.ok(!JSON.stringify(Object.values(budget.state().days)[0]?.told).includes('noisy'), 'names are not kept for it')
 })
 
 test('the first critical of a kind is never held, historic never forwarded, revisions follow their first', () => {

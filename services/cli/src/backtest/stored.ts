@@ -88,7 +88,7 @@ const candidateSignals = (candidates: readonly Candidate[], raised: readonly Sig
         activity: 'create' as const,
         severity: severityOf(tail),
         firstSeen: first.get(name)!,
-        facts: { tenant, identity: { id: identity } },
+        facts: { tenant, action, resource: { class: resource_class }, identity: { id: identity } },
         text: { headline },
       },
     ]
