@@ -2,6 +2,8 @@ import type { Work } from '../work.ts'
 
 /** An identity must be known this well before "it never did that" carries weight on its own. */
 export const KNOWN = 0.55
+/** Where several habits must be left at once, each may be less well known. */
+export const HALF_KNOWN = 0.4
 /**
  * How improbable the event must be as well, −log10 of its tail: rules on single steps need more, those that already
  * weigh several facts need little. A rule that lacks its evidence leaves the word to the next.
@@ -16,6 +18,9 @@ const RULE_TAIL = {
   far: 1.5,
   another: 2.5,
   turns: 3.5,
+  // Neither its own nor its peers' acts, many at once: hardly any honest session of forty thousand identity days is so.
+  leaves_its_kind: 2.6,
+  takes_restricted: 2.2,
   moves_out: 2.6,
   moves_at_night: 2.5,
   travel: 1.5,

@@ -1,14 +1,14 @@
 import { IDENTITY_KINDS, REASON_FAMILIES, type ReasonFamily } from '@plumbline/schemas'
-import { N } from '../record.ts'
 import type { GroupStats } from '../state/groups.ts'
-import { FLOWS, H, SE, W } from '../state/layout.ts'
+import { FLOWS, H, SE } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
 import { peersKnown } from '../state/peers-known.ts'
-import { windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
 import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
-import { hourRule, movesMostHours } from './hour-rules.ts'
-import { KNOWN, LEAST_BYTES, speaks } from './rule-evidence.ts'
+import { hourRule } from './hour-rules.ts'
+import { HALF_KNOWN, KNOWN, speaks } from './rule-evidence.ts'
+import { goesOnSending, growsLarge, movesOut, movesOutAtNight, sendsWhereLured } from './sends.ts'
+import { isAnother, turnsInto } from './turns.ts'
 
 const FLOW = indexOf('session_flow')
 const UNTOLD = indexOf('destination_untold')
@@ -18,16 +18,8 @@ const SENSITIVE_FIRST = indexOf('sensitive_first')
 const ACTION = indexOf('action_own')
 const CLASS = indexOf('class_own')
 const RATE_HOUR = indexOf('rate_hour')
-const BYTES_OUT = indexOf('bytes_out_own')
-const DESTINATION = indexOf('destination_own')
-const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
 const HOUR = indexOf('hour_own')
 const SOURCE = indexOf('source_own')
-const LURED = indexOf('destination_lured')
-const FIRSTS = indexOf('session_firsts')
-const DRIFT_BYTES = indexOf('drift_bytes')
-const USER_AGENT = indexOf('user_agent_own')
-const ROLE_SWAP = indexOf('role_swap')
 
 /** Share of peers that may do the same for it to count as unusual in the group. */
 const PEER_SHARE = 0.1
@@ -74,11 +66,12 @@ const RULES: readonly Rule[] = [
   letInAfterDenials,
   firstOfRestricted,
   foreignRule,
-  (w) => (movesOut(w) || (movesOutAtNight(w) && speaks(w, 'moves_at_night')) ? 'volume' : null),
-  (w) => (isAnother(w) && speaks(w, 'another') ? 'source' : null),
-  (w) => (turns(w) && speaks(w, 'turns') ? 'new_behaviour' : null),
+  (w) => (movesOut(w) || movesOutAtNight(w) ? 'volume' : null),
+  (w) => (sendsWhereLured(w) ? 'new_destination' : null),
+  (w) => (isAnother(w) ? 'source' : null),
+  turnsInto,
   (w, _, isQuiet) => hourRule(w, isQuiet),
-  (w) => (growsLarge(w) && speaks(w, 'drift') ? 'volume' : null),
+  (w) => (growsLarge(w) ? 'volume' : null),
   (w) => (goesOnSending(w) ? 'drift' : null),
   fastJourney,
   (w) => (worksAtNight(w) ? 'off_hours' : null),
@@ -101,66 +94,6 @@ export const ruleOf = (w: Work, group: GroupStats, isQuiet: IsQuiet = NONE_IS_QU
   return quiet
 }
 const NONE_IS_QUIET: IsQuiet = () => false
-
-/** One session of mostly new acts that are another role's. */
-const turns = (w: Work): boolean =>
-  w.maturity >= KNOWN && w.features[ROLE_SWAP]! >= 8 && w.features[ACTION]! >= 8 && w.features[FIRSTS]! >= MANY_FIRSTS && !changedLately(w)
-const MANY_FIRSTS = 8
-
-/** A client that it hardly uses, and acts that are not its own: a new device does the old work, a thief of the key another. */
-const ANOTHER_CLIENT = 5
-const ANOTHER_ACT = 8
-const isAnother = (w: Work): boolean => {
-  const x = w.features
-  return (
-    w.maturity >= KNOWN &&
-    x[USER_AGENT]! >= ANOTHER_CLIENT &&
-    Math.max(x[ACTION]!, x[CLASS]!, x[ROLE_SWAP]!) >= ANOTHER_ACT &&
-    !changedLately(w)
-  )
-}
-
-/** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
-const goesOnSending = (w: Work): boolean =>
-  shifts(w) ||
-  (w.rampNats >= 9 && speaks(w, 'drift')) ||
-  ((w.rampNats >= 6.5 || (w.rampNats >= 4 && isOddSend(w))) && speaks(w, 'drift_of_odd'))
-/** Large, by an act and to a place that it hardly uses: who takes data out bit by bit has no habit of it. */
-const isOddSend = (w: Work): boolean => w.features[BYTES_OUT]! >= 4.5 && w.features[DESTINATION]! >= 3 && w.features[ACTION]! >= 3
-
-/** One large send beyond its own on a day that is beyond its days, where days differ so much that neither says it alone. */
-const growsLarge = (w: Work): boolean =>
-  w.maturity >= KNOWN && w.event.number[N.bytesOut]! >= LEAST_BYTES && w.features[BYTES_OUT]! >= 6 && w.features[DRIFT_BYTES]! >= 5
-
-/** Hours in a row that each send more than is usual at their time: the level has shifted. */
-const SHIFT_NATS = 10
-const shifts = (w: Work): boolean =>
-  w.shiftNats >= SHIFT_NATS && w.maturity >= KNOWN && movesMostHours(w, W.bytesOutHour) && speaks(w, 'drift')
-
-/** A large transfer to a place outside: one that a tool result named and nobody here uses, or far beyond its own and where it hardly goes. */
-const movesOut = (w: Work): boolean => {
-  const x = w.features
-  if (!w.isExternal || w.maturity < HALF_KNOWN || !(w.event.number[N.bytesOut]! >= LEAST_BYTES) || x[BYTES_OUT]! < LARGE_NATS) return false
-  if (x[LURED]! >= LURED_NATS || (x[BYTES_OUT]! >= 8 && x[DESTINATION]! >= 8)) return speaks(w, 'far')
-  return w.maturity >= KNOWN && x[BYTES_OUT]! >= 6 && x[DESTINATION]! >= 5 && speaks(w, 'moves_out')
-}
-const LURED_NATS = 6
-/** Who sends as much every day has told nothing by its size. */
-const LARGE_NATS = 2
-
-/**
- * Much in an hour, in pieces that need not be large, to a place outside that it hardly uses, at an hour when it is not active:
- * each is life, together they are a few in ten thousand identities a day.
- */
-const movesOutAtNight = (w: Work): boolean =>
-  w.isExternal &&
-  w.maturity >= HALF_KNOWN &&
-  w.features[HOUR]! >= 3.5 &&
-  w.features[BYTES_OUT_HOUR]! >= 3 &&
-  w.features[DESTINATION]! >= 2.5 &&
-  windowValue(w, W.bytesOutHour) + w.event.number[N.bytesOut]! >= LEAST_BYTES
-/** Where several habits must be left at once, each may be less well known. */
-const HALF_KNOWN = 0.4
 
 /**
  * A person well known goes on working when it is not active: more than it does in an hour, or many acts of one sitting.
@@ -185,8 +118,11 @@ const actsInSitting = (w: Work): number => {
 }
 const USER = IDENTITY_KINDS.indexOf('user')
 
-/** Neither the network nor the country was ever its own. */
-const fromNowhere = (w: Work): boolean => w.maturity >= HALF_KNOWN && w.features[SOURCE]! >= 6
+/** Neither the network nor the country was ever its own; the less it is known, the further off they are. */
+const fromNowhere = (w: Work): boolean => {
+  const x = w.features
+  return (w.maturity >= HALF_KNOWN && x[SOURCE]! >= 6) || (w.maturity >= 0.25 && x[SOURCE]! >= 8 && x[COUNTRY]! >= 6)
+}
 
 /**
  * Who ends such flows at new destinations as a matter of course is not told by one more. Where provenance is known, the

@@ -1,0 +1,67 @@
+import type { ReasonFamily } from '@plumbline/schemas'
+import { indexOf } from '../state/index-of.ts'
+import type { Work } from '../work.ts'
+import { changedLately } from './foreign.ts'
+import { HALF_KNOWN, KNOWN, speaks } from './rule-evidence.ts'
+
+const ACTION = indexOf('action_own')
+const CLASS = indexOf('class_own')
+const ACTION_PEER = indexOf('action_peer')
+const CLASS_PEER = indexOf('class_peer')
+const SENSITIVE_FIRST = indexOf('sensitive_first')
+const FIRSTS = indexOf('session_firsts')
+const USER_AGENT = indexOf('user_agent_own')
+const ROLE_SWAP = indexOf('role_swap')
+
+/** A client that it hardly uses, and acts that are not its own: a new device does the old work, a thief of the key another. */
+const ANOTHER_CLIENT = 5
+const ANOTHER_ACT = 8
+export const isAnother = (w: Work): boolean => {
+  const x = w.features
+  return (
+    w.maturity >= KNOWN &&
+    x[USER_AGENT]! >= ANOTHER_CLIENT &&
+    Math.max(x[ACTION]!, x[CLASS]!, x[ROLE_SWAP]!) >= ANOTHER_ACT &&
+    !changedLately(w) &&
+    speaks(w, 'another')
+  )
+}
+
+/** One session of acts that are not its own: another role's, or nobody's of its kind. */
+export const turnsInto = (w: Work): ReasonFamily | null => {
+  if (w.maturity < HALF_KNOWN || changedLately(w)) return null
+  if (actsAsAnotherRole(w) || leavesItsKind(w)) return 'new_behaviour'
+  return takesRestricted(w) ? 'sensitive_access' : null
+}
+
+const MANY_FIRSTS = 8
+const actsAsAnotherRole = (w: Work): boolean => {
+  const x = w.features
+  return w.maturity >= KNOWN && x[ROLE_SWAP]! >= 8 && x[ACTION]! >= 8 && x[FIRSTS]! >= MANY_FIRSTS && speaks(w, 'turns')
+}
+
+/**
+ * What neither it nor its peers do, to what neither uses, among many firsts of one session; or, with more firsts and still
+ * rarer among peers, what it has hardly done itself. Needs no long history: peers tell what its kind does.
+ */
+const leavesItsKind = (w: Work): boolean => {
+  const x = w.features
+  const peers = Math.min(x[ACTION_PEER]!, x[CLASS_PEER]!)
+  const isNew = x[FIRSTS]! >= MANY_FIRSTS && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
+  return (isNew || (x[FIRSTS]! >= MOST_FIRSTS && peers >= 10 && x[ACTION]! >= 5)) && speaks(w, 'leaves_its_kind')
+}
+const MOST_FIRSTS = 12
+
+/** Restricted data that its kind does not touch, by acts of another role. */
+const takesRestricted = (w: Work): boolean => {
+  const x = w.features
+  return (
+    w.event.outcome === 0 &&
+    w.sensitivity >= 3 &&
+    x[ROLE_SWAP]! >= 15 &&
+    x[CLASS_PEER]! >= 8 &&
+    Math.min(x[ACTION]!, x[CLASS]!) >= 7 &&
+    x[SENSITIVE_FIRST]! >= 4 &&
+    speaks(w, 'takes_restricted')
+  )
+}
