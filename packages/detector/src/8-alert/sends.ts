@@ -46,7 +46,11 @@ const sendsAsNoPeer = (w: Work): boolean => {
 
 /** One large send beyond its own on a day that is beyond its days, where days differ so much that neither says it alone. */
 export const growsLarge = (w: Work): boolean =>
-  w.maturity >= KNOWN && w.event.number[N.bytesOut]! >= LEAST_BYTES && w.features[BYTES_OUT]! >= 6 && w.features[DRIFT_BYTES]! >= 5 && speaks(w, 'drift')
+  w.maturity >= KNOWN &&
+  w.event.number[N.bytesOut]! >= LEAST_BYTES &&
+  w.features[BYTES_OUT]! >= 6 &&
+  w.features[DRIFT_BYTES]! >= 5 &&
+  speaks(w, 'drift')
 
 /** Hours in a row that each send more than is usual at their time: the level has shifted. */
 const SHIFT_NATS = 10
@@ -73,7 +77,9 @@ export const movesOutAtNight = (w: Work): boolean => {
   if (!w.isExternal || windowValue(w, W.bytesOutHour) + w.event.number[N.bytesOut]! < LEAST_BYTES) return false
   const x = w.features
   if (x[HOUR]! >= 3.5 && x[BYTES_OUT_HOUR]! >= 3 && x[DESTINATION]! >= 2.5 && w.maturity >= HALF_KNOWN) return speaks(w, 'moves_at_night')
-  return w.maturity >= LITTLE_KNOWN && x[HOUR]! >= 2.9 && x[BYTES_OUT_HOUR]! >= 5 && x[BYTES_IN_HOUR]! >= 6 && isNobodys(w) && speaks(w, 'far')
+  return (
+    w.maturity >= LITTLE_KNOWN && x[HOUR]! >= 2.9 && x[BYTES_OUT_HOUR]! >= 5 && x[BYTES_IN_HOUR]! >= 6 && isNobodys(w) && speaks(w, 'far')
+  )
 }
 const LITTLE_KNOWN = 0.25
 const isNobodys = (w: Work): boolean => w.features[DESTINATION_PEER]! >= 8.5 && w.features[DESTINATION_GLOBAL]! >= 7
