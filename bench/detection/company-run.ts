@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { AlertBudget } from '@plumbline/adapters/siem'
 import type { ScoredRow } from '@plumbline/detector/replay'
 import { type AttackKind, type GenerateOptions, labelledWindow, type Label } from '@plumbline/generator'
-import { type Alert, DEFAULT_DETECTION_CONFIG, FEATURE_COUNT, type ReasonFamily } from '@plumbline/schemas'
+import { type Alert, DEFAULT_DETECTION_CONFIG, type ReasonFamily } from '@plumbline/schemas'
 import { CACHE, hashOf, sourceHash } from '../lib/paths.ts'
 import { accepted, runCompany, type TailCounts } from './company.ts'
+import { type RowLike, VectorFile } from './company-vectors.ts'
 
 const DAY_MS = 86_400_000
 
@@ -54,18 +55,22 @@ export const companyRun = async (options: CompanyRunOptions): Promise<CompanyRun
     'services/cli/src/evaluate',
     'bench/detection/company.ts',
     'bench/detection/company-run.ts',
+    'bench/detection/company-vectors.ts',
   )
   const key = hashOf(options, sources)
   const path = join(CACHE, `company-${key}.json`)
+  const vectors = join(CACHE, `vectors-${key}`)
   if (!existsSync(path)) {
     process.stderr.write(
       `a company of ${options.generate.identities} over ${options.generate.days} days, seed ${options.generate.seed} …\n`,
     )
-    const run = await live(options, join(CACHE, `vectors-${key}`))
+    const run = await live(options, vectors)
     writeFileSync(`${path}.part`, JSON.stringify(run))
     renameSync(`${path}.part`, path)
   }
-  return JSON.parse(readFileSync(path, 'utf8')) as CompanyRun
+  // Said by the place of this cache, not by that of whoever filled it.
+  const run = JSON.parse(readFileSync(path, 'utf8')) as CompanyRun
+  return { ...run, vectors: run.vectors === null ? null : vectors }
 }
 
 const live = async (options: CompanyRunOptions, vectorsPath: string): Promise<CompanyRun> => {
@@ -81,7 +86,10 @@ const live = async (options: CompanyRunOptions, vectorsPath: string): Promise<Co
     judgeFromMs: keepVectors ? startMs : judgeFromMs,
     ...(vectors === null ? {} : { onRow: (row: ScoredRow, label: Label | null) => vectors.add(row as unknown as RowLike, label) }),
   })
-  vectors?.write(vectorsPath)
+  vectors?.write(
+    vectorsPath,
+    result.cases.map((c) => c.case),
+  )
   const seconds = (performance.now() - started) / 1000
   const judged = judge(result.alerts, result.labels, judgeFromMs, window.to)
   const cases = result.cases.map(
@@ -164,70 +172,3 @@ const judge = (alerts: readonly Alert[], labels: ReadonlyMap<number, Label>, fro
   }
   return { cases, days, falseFamilies }
 }
-
-/** The columns kept here; the reader's type names fewer of them. */
-interface RowLike {
-  readonly event_time: number
-  readonly identity: string
-  readonly session: string
-  readonly score: number
-  readonly surprise: number
-  readonly reconstruction: number
-  readonly flags: number
-  readonly features: Float32Array
-}
-
-/** Columns beside a vector in the `.meta` file, float32. */
-const META = ['judged', 'label', 'score', 'surprise', 'reconstruction', 'session_events', 'session'] as const
-
-/** Label of a row: 0 benign life or a twin, 1 key event of an attack, 2 surroundings of an attack (left out). */
-class VectorFile {
-  readonly #judgeFromMs: number
-  readonly #vectors: Float32Array[] = []
-  readonly #meta: number[] = []
-  /** Events so far and number of each session. */
-  readonly #sessions = new Map<string, { events: number; readonly number: number }>()
-
-  constructor(judgeFromMs: number) {
-    this.#judgeFromMs = judgeFromMs
-  }
-
-  add(row: RowLike, label: Label | null): void {
-    const session = `${row.identity}|${row.session === '' ? Math.floor(row.event_time / 3_600_000) : row.session}`
-    const known = this.#sessions.get(session) ?? { events: 0, number: this.#sessions.size }
-    known.events++
-    this.#sessions.set(session, known)
-    this.#vectors.push(row.features)
-    const kind = label === null || label.twin ? 0 : label.key ? 1 : 2
-    this.#meta.push(
-      row.event_time >= this.#judgeFromMs ? 1 : 0,
-      kind,
-      row.score,
-      row.surprise,
-      row.reconstruction,
-      known.events,
-      known.number,
-    )
-  }
-
-  write(path: string): void {
-    const rows = new Float32Array(this.#vectors.length * FEATURE_COUNT)
-    for (const [i, v] of this.#vectors.entries()) rows.set(v, i * FEATURE_COUNT)
-    writeFileSync(`${path}.f32`, rows)
-    writeFileSync(`${path}.meta`, Float32Array.from(this.#meta))
-  }
-}
-
-export interface Vectors {
-  readonly count: number
-  readonly rows: Float32Array
-  readonly of: (column: (typeof META)[number], i: number) => number
-}
-
-export const readVectors = (path: string): Vectors => {
-  const rows = floats(readFileSync(`${path}.f32`))
-  const meta = floats(readFileSync(`${path}.meta`))
-  return { count: meta.length / META.length, rows, of: (column, i) => meta[i * META.length + META.indexOf(column)]! }
-}
-
-const floats = (bytes: Buffer): Float32Array => new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))

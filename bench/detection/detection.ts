@@ -7,6 +7,7 @@ import { RESULTS } from '../lib/paths.ts'
 import { type Bar, type Measured, plain, type Table } from '../lib/result.ts'
 import { adversary } from './adversary.ts'
 import { blind } from './blind.ts'
+import { companyPeers } from './company-peers.ts'
 import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
 import { incidents } from './incidents.ts'
@@ -24,6 +25,7 @@ type Part = () => Promise<DetectionPart>
 
 const PARTS: Readonly<Record<string, Part>> = {
   company200,
+  peers200: companyPeers,
   company5000,
   benign: benignMonth,
   curve: sizeCurve,

@@ -5,6 +5,7 @@ import { ROOT } from '../lib/paths.ts'
 import type { Table } from '../lib/result.ts'
 import { agentsTable } from './agents.ts'
 import { cloudtrailTable } from './cloudtrail.ts'
+import { companyPeersTable } from './company-peers.ts'
 import { companyTable, levelsTable } from './levels.ts'
 import { numbersTable } from './numbers.ts'
 import { rolesTable } from './roles.ts'
@@ -19,6 +20,7 @@ const SETS: Readonly<Record<string, () => Promise<Table | null>>> = {
   roles: rolesTable,
   tau: tauTable,
   company: companyTable,
+  companypeers: companyPeersTable,
   levels: levelsTable,
 }
 
