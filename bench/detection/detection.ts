@@ -12,6 +12,7 @@ import { adbench, agentdyn, cloudtrail } from './datasets.ts'
 import { benignMonth, company200, company5000, sizeCurve } from './generated.ts'
 import { incidents } from './incidents.ts'
 import { numbers } from './numbers.ts'
+import { seeds5000 } from './seeds5000.ts'
 import { paramsPath, unseenCompany } from './unseen.ts'
 
 export interface DetectionPart {
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   company200,
   peers200: companyPeers,
   company5000,
+  seeds5000,
   benign: benignMonth,
   curve: sizeCurve,
   agentdyn,

@@ -178,6 +178,14 @@ export const benignMonth = async (): Promise<DetectionPart> => {
   const alerts = (r: CompanyRun): number[] => r.days.map((d) => d.delivered)
   const names = ['200 identities, 30 days', '5,000 identities, 5 days']
   const calibration = calibrationOf([month, many], names)
+  const most = (what: string, run: CompanyRun): Bar => ({
+    what,
+    measured: Math.max(...alerts(run)),
+    bar: 20,
+    atLeast: false,
+    unit: 'a day',
+    digits: 0,
+  })
   return {
     how: [
       'A month without attacks (deploys, joiners, month end, leave, travel): 200 identities, 60 events per identity and day, 7 days to learn, then 30 judged. 5,000 identities: 5 days to learn, 5 judged, 20 events per identity and day.',
@@ -207,6 +215,8 @@ export const benignMonth = async (): Promise<DetectionPart> => {
         unit: 'a day',
         digits: 1,
       },
+      most('alerts a day in a month without attacks, most, 200 identities', month),
+      most('alerts a day without attacks, most, 5,000 identities (5 days)', many),
       ...calibration.bars,
     ],
     tables: [falseTable('Life without attacks', [month, many], names), calibration.table],

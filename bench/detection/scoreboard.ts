@@ -1,9 +1,10 @@
 // The scoreboard of detection: npm run bench:detection writes bench/detection.md. Sets that are not here are left out and named.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../lib/paths.ts'
 import type { Table } from '../lib/result.ts'
 import { agentsTable } from './agents.ts'
+import { BOARD, barsTable } from './bars.ts'
 import { cloudtrailTable } from './cloudtrail.ts'
 import { companyPeersTable } from './company-peers.ts'
 import { companyTable, levelsTable } from './levels.ts'
@@ -62,11 +63,18 @@ for (const [name, table] of Object.entries(SETS)) {
   if (made !== null) {
     sections.delete(name)
     sections.set(made.title, `${markdown(made).trimEnd()}\n`)
+    mkdirSync(BOARD, { recursive: true })
+    writeFileSync(join(BOARD, `${name}.json`), `${JSON.stringify(made, null, 1)}\n`)
   } else if (names.length === 0) sections.set(name, `## ${name}\n\nLeft out: the shared data folder is not here.\n`)
   else process.stderr.write(`${name}: left out, the shared data folder is not here\n`)
 }
+const bars = barsTable()
+sections.delete(bars.title)
+/** Written by hand: what was tried, with what it brought. */
+const tried = readFileSync(join(ROOT, 'bench', 'detection', 'tried.md'), 'utf8').trimEnd()
+sections.delete('What was tried')
 writeFileSync(
   path,
-  `# Detection scoreboard\n\nMade by \`npm run bench:detection\`. Rows without a part leave its features out of the sum of surprise; compare them with that sum alone.\n\n${[...sections.values()].join('\n')}`,
+  `# Detection scoreboard\n\nMade by \`npm run bench:detection\`. Rows without a part leave its features out of the sum of surprise; compare them with that sum alone.\n\n${[markdown(bars), ...sections.values(), `${tried}\n`].join('\n')}`,
 )
 console.log(path)

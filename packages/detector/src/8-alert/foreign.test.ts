@@ -46,11 +46,13 @@ test('few peers can tell nothing, and what is its own habit is not foreign', () 
   assert.deepEqual(foreign(known(), 8, { action: 'crm.read', class: 'crm' }), [])
 })
 
-test('in a large company people take on work of others, sensitive data excepted', () => {
+test('in a large company people take on work of others, and restricted data with it; more of that is told', () => {
   const people = { kind: 'user' } as const
   assert.deepEqual(foreign(known(20, 200_000), 8, people), [])
   assert.deepEqual(foreign(known(20, 200_000), 3), ['new_behaviour'], 'agents do not')
-  assert.deepEqual(foreign(known(20, 200_000), 5, { ...people, sensitivity: 3 }), ['sensitive_access'])
+  assert.deepEqual(foreign(known(20, 200_000), 7, { ...people, sensitivity: 3 }), [])
+  assert.deepEqual(foreign(known(20, 200_000), 8, { ...people, sensitivity: 3 }), ['sensitive_access'])
+  assert.deepEqual(foreign(known(20, 200_000), 5, { sensitivity: 3 }), ['new_behaviour', 'sensitive_access'], 'agents have no such days')
 })
 
 test('new work of a person is one kind of news, and becomes its own when it goes on for a week', () => {

@@ -18,6 +18,7 @@ const ACTS_PER_FLEET = 2
 /** People do so more than agents, whose tools are given to them; what they then touch need not be sensitive. */
 const ACTS_OF_PEOPLE = 5
 const MORE_OF_PEOPLE_PER_FLEET = 6
+const RESTRICTED_OF_PEOPLE_PER_FLEET = 5
 /** For so long after a change of its version new tools of an agent are what the change brought. */
 const CHANGE_S = 86_400
 /** Nats from which on the identity hardly uses the destination. */
@@ -30,8 +31,9 @@ const HARDLY_USED = 5
 export const foreignRule = (w: Work): ReasonFamily | null => {
   if (!w.foreign) return null
   const fleet = w.tenant.release?.fleet ?? 0
-  if (w.sensitivity >= 3 && w.foreignAfter >= ACTS + ACTS_PER_FLEET * fleet) return w.event.outcome === 2 ? 'probing' : 'sensitive_access'
   const isUser = w.event.kind === USER
+  if (w.sensitivity >= 3 && w.foreignAfter >= ACTS + (isUser ? RESTRICTED_OF_PEOPLE_PER_FLEET : ACTS_PER_FLEET) * fleet)
+    return w.event.outcome === 2 ? 'probing' : 'sensitive_access'
   const acts = isUser ? ACTS_OF_PEOPLE + MORE_OF_PEOPLE_PER_FLEET * fleet : ACTS
   if (w.foreignAfter < acts || changedLately(w)) return null
   if (w.event.outcome === 2) return 'probing'

@@ -148,6 +148,17 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
       { features: { version_changed: 1 } },
     ],
   },
+  'the same of a person in a large company': {
+    family: 'new_behaviour',
+    speaks: {
+      kind: 'user',
+      tail: 3.3,
+      fleet: 0.7,
+      maturity: 0.4,
+      features: { session_firsts: 12, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8 },
+    },
+    quiet: [{ features: { session_firsts: 11 } }, { tail: 3.2 }],
+  },
   'acts of hardly any peer among very many firsts': {
     family: 'new_behaviour',
     speaks: { tail: 2.6, maturity: 0.4, features: { session_firsts: 12, action_own: 5, action_peer: 10, class_peer: 10 } },
@@ -220,26 +231,6 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
       { features: { bytes_in_hour: 5.9 } },
       { features: { destination_peer: 8.4 } },
       { features: { destination_global: 6.9 } },
-    ],
-  },
-  'sends as no peer does, to a place of nobody, on a day of growth': {
-    family: 'drift',
-    speaks: {
-      bytesOut: 1e6,
-      tail: 1.5,
-      maturity: 0.4,
-      features: { bytes_out_own: 4, action_peer: 6.5, class_peer: 3, destination_peer: 6, destination_global: 6, drift_bytes: 3 },
-    },
-    quiet: [
-      { tail: 1.4 },
-      { maturity: 0.39 },
-      { features: { bytes_out_own: 3.9 } },
-      { features: { action_peer: 6.4 } },
-      { features: { class_peer: 2.9 } },
-      { features: { destination_peer: 5.9 } },
-      { features: { destination_global: 5.9 } },
-      { features: { drift_bytes: 2.9 } },
-      { features: { version_changed: 1 } },
     ],
   },
   'a flow from outside text to a place that nobody knows': {

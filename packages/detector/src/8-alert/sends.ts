@@ -3,17 +3,14 @@ import { W } from '../state/layout.ts'
 import { indexOf } from '../state/index-of.ts'
 import { windowValue } from '../state/window-of.ts'
 import type { Work } from '../work.ts'
-import { changedLately } from './foreign.ts'
 import { movesMostHours } from './hour-rules.ts'
 import { HALF_KNOWN, KNOWN, LEAST_BYTES, speaks } from './rule-evidence.ts'
 
 const ACTION = indexOf('action_own')
-const ACTION_PEER = indexOf('action_peer')
 const ARGUMENTS = indexOf('arguments_own')
 const BYTES_IN_HOUR = indexOf('bytes_in_hour')
 const BYTES_OUT = indexOf('bytes_out_own')
 const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
-const CLASS_PEER = indexOf('class_peer')
 const DESTINATION = indexOf('destination_own')
 const DESTINATION_GLOBAL = indexOf('destination_global')
 const DESTINATION_PEER = indexOf('destination_peer')
@@ -24,25 +21,10 @@ const LURED = indexOf('destination_lured')
 /** Unusually large sends that go on over days, seldom by chance; fewer where the one at hand is odd in itself. */
 export const goesOnSending = (w: Work): boolean =>
   shifts(w) ||
-  (sendsAsNoPeer(w) && w.features[DRIFT_BYTES]! >= 3 && speaks(w, 'drift')) ||
   (w.rampNats >= 9 && speaks(w, 'drift')) ||
   ((w.rampNats >= 6.5 || (w.rampNats >= 4 && isOddSend(w))) && speaks(w, 'drift_of_odd'))
 /** Large, by an act and to a place that it hardly uses: who takes data out bit by bit has no habit of it. */
 const isOddSend = (w: Work): boolean => w.features[BYTES_OUT]! >= 4.5 && w.features[DESTINATION]! >= 3 && w.features[ACTION]! >= 3
-
-/** By an act of no peer, of no peer's class, to a place that nobody uses, more than its own: on a day of growth it goes on with it. */
-const sendsAsNoPeer = (w: Work): boolean => {
-  const x = w.features
-  return (
-    w.maturity >= HALF_KNOWN &&
-    x[BYTES_OUT]! >= 4 &&
-    x[ACTION_PEER]! >= 6.5 &&
-    x[CLASS_PEER]! >= 3 &&
-    x[DESTINATION_PEER]! >= 6 &&
-    x[DESTINATION_GLOBAL]! >= 6 &&
-    !changedLately(w)
-  )
-}
 
 /** One large send beyond its own on a day that is beyond its days, where days differ so much that neither says it alone. */
 export const growsLarge = (w: Work): boolean =>
