@@ -148,6 +148,15 @@ const LIMITS: Readonly<Record<string, { readonly family: ReasonFamily; readonly 
       { features: { version_changed: 1 } },
     ],
   },
+  'the same right after a change of version': {
+    family: 'new_behaviour',
+    speaks: {
+      tail: 2.6,
+      maturity: 0.4,
+      features: { version_changed: 1, session_firsts: 12, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8 },
+    },
+    quiet: [{ features: { session_firsts: 11 } }],
+  },
   'the same of a person in a large company': {
     family: 'new_behaviour',
     speaks: {

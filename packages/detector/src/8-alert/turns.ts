@@ -29,9 +29,10 @@ export const isAnother = (w: Work): boolean => {
 
 /** One session of acts that are not its own: another role's, or nobody's of its kind. */
 export const turnsInto = (w: Work): ReasonFamily | null => {
-  if (w.maturity < HALF_KNOWN || changedLately(w)) return null
-  if (actsAsAnotherRole(w) || leavesItsKind(w)) return 'new_behaviour'
-  return takesRestricted(w) ? 'sensitive_access' : null
+  if (w.maturity < HALF_KNOWN) return null
+  const changed = changedLately(w)
+  if ((!changed && actsAsAnotherRole(w)) || leavesItsKind(w, changed)) return 'new_behaviour'
+  return !changed && takesRestricted(w) ? 'sensitive_access' : null
 }
 
 const MANY_FIRSTS = 8
@@ -47,12 +48,13 @@ const actsAsAnotherRole = (w: Work): boolean =>
 
 /**
  * What neither it nor its peers do, to what neither uses, among many firsts of one session; or, with more firsts and still
- * rarer among peers, what it has hardly done itself. Needs no long history: peers tell what its kind does.
+ * rarer among peers, what it has hardly done itself. Needs no long history: peers tell what its kind does. A new version brings
+ * firsts, but not so many that no peer has.
  */
-const leavesItsKind = (w: Work): boolean => {
+const leavesItsKind = (w: Work, changed: boolean): boolean => {
   const x = w.features
   const peers = Math.min(x[ACTION_PEER]!, x[CLASS_PEER]!)
-  const isNew = hasManyFirsts(w) && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
+  const isNew = hasManyFirsts(w) && (!changed || x[FIRSTS]! >= MOST_FIRSTS) && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
   return (isNew || (x[FIRSTS]! >= MOST_FIRSTS && peers >= 10 && x[ACTION]! >= 5)) && speaks(w, 'leaves_its_kind')
 }
 const MOST_FIRSTS = 12
