@@ -59,9 +59,9 @@ testLimits({
       tail: 3.3,
       fleet: 0.7,
       maturity: 0.4,
-      features: { session_firsts: 12, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8 },
+      features: { session_firsts: 14, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8 },
     },
-    quiet: [{ features: { session_firsts: 11 } }, { tail: 3.2 }],
+    quiet: [{ features: { session_firsts: 13 } }, { tail: 3.2 }],
   },
   'acts of hardly any peer among very many firsts': {
     family: 'new_behaviour',

@@ -36,15 +36,16 @@ export const turnsInto = (w: Work): ReasonFamily | null => {
 }
 
 const MANY_FIRSTS = 8
+const MOST_FIRSTS = 12
 /** Agents keep to their tools; of people somebody in a large company takes on another's work every day. */
-const MORE_OF_PEOPLE_PER_FLEET = 5
-const hasManyFirsts = (w: Work): boolean => {
+const MORE_OF_PEOPLE_PER_FLEET = 8
+const hasFirsts = (w: Work, least: number): boolean => {
   const more = w.event.kind === USER ? MORE_OF_PEOPLE_PER_FLEET * (w.tenant.release?.fleet ?? 0) : 0
-  return w.features[FIRSTS]! >= MANY_FIRSTS + more
+  return w.features[FIRSTS]! >= least + more
 }
 
 const actsAsAnotherRole = (w: Work): boolean =>
-  w.maturity >= KNOWN && w.features[ROLE_SWAP]! >= 8 && w.features[ACTION]! >= 8 && hasManyFirsts(w) && speaks(w, 'turns')
+  w.maturity >= KNOWN && w.features[ROLE_SWAP]! >= 8 && w.features[ACTION]! >= 8 && hasFirsts(w, MANY_FIRSTS) && speaks(w, 'turns')
 
 /**
  * What neither it nor its peers do, to what neither uses, among many firsts of one session; or, with more firsts and still
@@ -54,10 +55,9 @@ const actsAsAnotherRole = (w: Work): boolean =>
 const leavesItsKind = (w: Work, changed: boolean): boolean => {
   const x = w.features
   const peers = Math.min(x[ACTION_PEER]!, x[CLASS_PEER]!)
-  const isNew = hasManyFirsts(w) && (!changed || x[FIRSTS]! >= MOST_FIRSTS) && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
-  return (isNew || (x[FIRSTS]! >= MOST_FIRSTS && peers >= 10 && x[ACTION]! >= 5)) && speaks(w, 'leaves_its_kind')
+  const isNew = hasFirsts(w, changed ? MOST_FIRSTS : MANY_FIRSTS) && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
+  return (isNew || (hasFirsts(w, MOST_FIRSTS) && peers >= 10 && x[ACTION]! >= 5)) && speaks(w, 'leaves_its_kind')
 }
-const MOST_FIRSTS = 12
 const USER = IDENTITY_KINDS.indexOf('user')
 
 /** Restricted data that its kind does not touch, by acts of another role. */
