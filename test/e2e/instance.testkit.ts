@@ -42,10 +42,11 @@ export interface Instance {
 /** Asks until the answer is there; fails after `limitMs` or when the instance has ended. */
 export const until = async <T>(what: string, limitMs: number, ask: () => Promise<T | undefined | false>): Promise<T> => {
   const end = performance.now() + limitMs
+  let cause: unknown
   for (;;) {
-    const answer = await ask().catch(() => undefined)
+    const answer = await ask().catch((error: unknown) => void (cause = error))
     if (answer !== undefined && answer !== false) return answer
-    if (performance.now() > end) throw new Error(`${what}: not within ${limitMs} ms`)
+    if (performance.now() > end) throw new Error(`${what}: not within ${limitMs} ms`, { cause })
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
 }
