@@ -50,6 +50,13 @@ const barOf = (part: string, what: string) => (): number | null => {
   return bars.find((one) => one.what.startsWith(what))?.measured ?? null
 }
 
+/** A value of a part, unrounded. */
+const valueOf = (part: string, name: string) => (): number | null => {
+  const path = join(RESULTS, 'detection', `${part}.json`)
+  if (!existsSync(path)) return null
+  return (JSON.parse(readFileSync(path, 'utf8')) as { readonly values: Readonly<Record<string, number>> }).values[name] ?? null
+}
+
 const minus = (a: () => number | null, b: () => number | null) => (): number | null => {
   const [left, right] = [a(), b()]
   return left === null || right === null ? null : left - right
@@ -141,13 +148,24 @@ const HELD = (): readonly Held[] => [
   })),
   { what: 'company of 200, slow_ramp, caught within 3 days', reference: river('slow_ramp'), bar: 0.7, measured: kind('slow_ramp') },
   {
-    what: 'company of 200, right reason first',
+    what: 'company of 200, the first alert of a caught case gives the right reason first',
     reference: '–',
     bar: 0.95,
-    measured: cellOf('company', 'of those caught', 'all'),
+    measured: valueOf('company200', 'explained_first'),
   },
-  { what: 'company of 200, twins that alert', reference: '–', bar: 0.05, atMost: true, measured: cellOf('company', 'twins', 'all') },
-  { what: '5,000 identities, the three seed cases', reference: '–', bar: 0.9, measured: barOf('seeds5000', '5,000 identities') },
+  { what: 'company of 200, twins that alert', reference: '–', bar: 0.05, atMost: true, measured: valueOf('company200', 'twins_alerted') },
+  {
+    what: '5,000 identities over 15 days, the three seed cases, no other attacks',
+    reference: '–',
+    bar: 0.9,
+    measured: barOf('seeds5000', '5,000 identities'),
+  },
+  {
+    what: '5,000 identities over 8 days, the same and all hijacks among 38 attacks in three days',
+    reference: '–',
+    bar: 0.9,
+    measured: barOf('company5000', '5,000 identities'),
+  },
   {
     what: 'benign month, 200 identities, alerts a day, median',
     reference: '–',
@@ -156,7 +174,7 @@ const HELD = (): readonly Held[] => [
     measured: barOf('benign', 'alerts a day in a month without attacks, median'),
   },
   {
-    what: 'the same, most',
+    what: 'the same, most, before the ceiling',
     reference: '–',
     bar: 20,
     atMost: true,
@@ -169,7 +187,13 @@ const HELD = (): readonly Held[] => [
     atMost: true,
     measured: barOf('benign', 'alerts a day without attacks, median'),
   },
-  { what: 'the same, most', reference: '–', bar: 20, atMost: true, measured: barOf('benign', 'alerts a day without attacks, most') },
+  {
+    what: 'the same, most, before the ceiling',
+    reference: '–',
+    bar: 20,
+    atMost: true,
+    measured: barOf('benign', 'alerts a day without attacks, most'),
+  },
   { what: 'incident: flow split over three agents', reference: 'one partition', bar: 0.9, measured: barOf('incidents', 'incidents: flow') },
   {
     what: 'incident: bad tool across the fleet',

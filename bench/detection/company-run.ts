@@ -21,6 +21,8 @@ export interface CaseOutcome {
   delivered: boolean
   /** A delivered alert leads with an accepted reason. */
   explained: boolean
+  /** The first delivered alert does. */
+  explainedFirst: boolean | null
   families: ReasonFamily[]
 }
 
@@ -103,6 +105,7 @@ const live = async (options: CompanyRunOptions, vectorsPath: string): Promise<Co
         raised: false,
         delivered: false,
         explained: false,
+        explainedFirst: null,
         families: [],
       },
   )
@@ -148,11 +151,13 @@ const judge = (alerts: readonly Alert[], labels: ReadonlyMap<number, Label>, fro
         raised: false,
         delivered: false,
         explained: false,
+        explainedFirst: null,
         families: [],
       }
       cases.set(label.case, c)
       c.raised = true
       if (!c.families.includes(alert.family)) c.families.push(alert.family)
+      if (delivered) c.explainedFirst ??= accepted(label).includes(alert.family)
       c.delivered ||= delivered
       c.explained ||= delivered && accepted(label).includes(alert.family)
     }

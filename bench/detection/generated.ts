@@ -32,13 +32,22 @@ export const recallTable = (title: string, runs: readonly CompanyRun[]): Table =
       interval(attacks, caught),
       percent(share(attacks, (c) => c.raised)),
       percent(share(attacks.filter(caught), (c) => c.explained)),
+      percent(share(attacks.filter(caught), (c) => c.explainedFirst === true)),
       twins.length === 0 ? '–' : `${twins.filter(caught).length} of ${twins.length}`,
     ]
   }
   const variants = ['flow', 'internal', 'model_output', 'stock']
   return {
     title,
-    columns: ['attack', 'cases', 'caught (95 %)', 'raised before the ceiling', 'of those caught, explained', 'twins that alerted'],
+    columns: [
+      'attack',
+      'cases',
+      'caught (95 %)',
+      'raised before the ceiling',
+      'of those caught, explained',
+      'by the first alert',
+      'twins that alerted',
+    ],
     rows: [
       ...USUAL_KINDS.map((kind) => row(kind, (c) => c.kind === kind)),
       ...variants.map((v) => row(`hijack: ${v}`, (c) => c.kind === 'hijack' && c.variant === v)),
@@ -105,6 +114,7 @@ export const caseValues = (runs: readonly CompanyRun[]) => {
     recall: share(attacks, caught),
     recall_interval: bootstrap(attacks.map((c) => (caught(c) ? 1 : 0))),
     explained: share(attacks.filter(caught), (c) => c.explained),
+    explained_first: share(attacks.filter(caught), (c) => c.explainedFirst === true),
     twins_alerted: share(twins, caught),
     false_per_day: mean(runs.map((r) => mean(r.days.map((d) => d.false)))),
     missed: attacks.filter((c) => !caught(c)).map((c) => `${c.kind}/${c.variant} ×${c.size.toFixed(1)}${c.raised ? ' (held)' : ''}`),
@@ -180,7 +190,8 @@ export const benignMonth = async (): Promise<DetectionPart> => {
   const calibration = calibrationOf([month, many], names)
   const most = (what: string, run: CompanyRun): Bar => ({
     what,
-    measured: Math.max(...alerts(run)),
+    // Before the ceiling, which nearly no day can pass.
+    measured: Math.max(...run.days.map((d) => d.false + d.falseHeld)),
     bar: 20,
     atLeast: false,
     unit: 'a day',
@@ -215,8 +226,8 @@ export const benignMonth = async (): Promise<DetectionPart> => {
         unit: 'a day',
         digits: 1,
       },
-      most('alerts a day in a month without attacks, most, 200 identities', month),
-      most('alerts a day without attacks, most, 5,000 identities (5 days)', many),
+      most('alerts a day in a month without attacks, most, before the ceiling, 200 identities', month),
+      most('alerts a day without attacks, most, before the ceiling, 5,000 identities (5 days)', many),
       ...calibration.bars,
     ],
     tables: [falseTable('Life without attacks', [month, many], names), calibration.table],

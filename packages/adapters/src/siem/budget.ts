@@ -32,9 +32,12 @@ interface DayLedger {
   kinds: string[]
   /** Groups delivered per reason family. Absent in what earlier builds stored. */
   families?: Record<string, number>
-  /** The same per action and class of resource. Absent in what earlier builds stored. */
-  actions?: Record<string, number>
-  /** Of whom a group was delivered, by a short hash of the name: the rank of the gravest. Absent in what earlier builds stored. */
+  /** The same per action and class of resource, by rank of severity. Absent in what earlier builds stored. */
+  actions?: Record<string, number[]>
+  /**
+   * Of whom a group was delivered, by a short hash of the name, and of what family, by one of both: the rank of the gravest.
+   * Absent in what earlier builds stored.
+   */
   told?: Record<string, number>
   /** Groups delivered that count against the ceiling; at most the budget of them. */
   deliveredIds: string[]
@@ -65,10 +68,14 @@ const DAY_MS = 86_400_000
 const COMMON_SHARE = 0.75
 /** One reason family may use up this much: a hundred identities that do the same thing on one day leave room for other news. */
 const FAMILY_SHARE = 0.5
-/** One action on one class of resource this much, whatever is said of it: a tool that goes bad is news a few times, then an incident tells of it. */
+/**
+ * One action on one class of resource this much, whatever is said of it: a tool that goes bad is news a few times, then an
+ * incident tells of it. Only what is as grave counts: nobody hides behind noise that he makes before.
+ */
 const ACTION_SHARE = 0.25
-/** Who was told of today, and does no worse now, is being looked at: the rest of the day waits for others. */
+/** Who was told of today, and does no worse now, is being looked at: the rest of the day waits for others. High and worse of another kind are other news. */
 const AGAIN_SHARE = 0.5
+const SEVERITIES: readonly Severity[] = ['low', 'medium', 'high', 'critical']
 const RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 }
 /** So few are not divided. */
 const UNDIVIDED = 5
@@ -96,19 +103,23 @@ export class AlertBudget {
     if (alert.activity === 'close') return this.#ending(alert)
     const ledger = this.#ledger(alert)
     if (ledger.deliveredIds.includes(alert.id)) return 'delivered'
-    const heldBefore = ledger.worst.some((h) => h.id === alert.id)
+    const held = ledger.worst.find((h) => h.id === alert.id)
+    const heldBefore = held !== undefined
     if (alert.critical && !ledger.kinds.includes(alert.family)) {
       if (heldBefore) this.#release(ledger, alert.id)
       ledger.kinds.push(alert.family)
       count(ledger, alert, true)
       return 'delivered'
     }
-    const followsHeld = heldBefore || (alert.revision > 1 && ledger.held > ledger.worst.length)
+    // What has become worse than it was when it was held is decided anew.
+    const isWorse = held !== undefined && RANK[alert.severity] > RANK[held.severity]
+    const followsHeld = !isWorse && (heldBefore || (alert.revision > 1 && ledger.held > ledger.worst.length))
     if (!followsHeld && ledger.delivered < this.#room(ledger, alert) && this.#isNews(ledger, alert)) {
+      if (heldBefore) this.#release(ledger, alert.id)
       count(ledger, alert, false)
       return 'delivered'
     }
-    hold(ledger, alert, !followsHeld)
+    hold(ledger, alert, !followsHeld && !heldBefore)
     return 'held'
   }
 
@@ -144,13 +155,15 @@ export class AlertBudget {
     const all = Math.max(0, this.#perDay(alert.facts.tenant))
     const rank = RANK[alert.severity]
     const room = rank >= RANK.high ? all : Math.ceil(all * COMMON_SHARE)
-    return (told?.[whose(alert)] ?? -1) >= rank ? Math.min(room, partOf(all, AGAIN_SHARE)) : room
+    const before = told?.[rank >= RANK.high ? whatOf(alert) : whose(alert)] ?? -1
+    return before >= rank ? Math.min(room, partOf(all, AGAIN_SHARE)) : room
   }
 
   /** Neither its kind nor its action has had its part of the day. */
-  #isNews({ families, actions }: DayLedger, { family, facts }: BudgetedAlert): boolean {
+  #isNews({ families, actions }: DayLedger, { family, facts, severity }: BudgetedAlert): boolean {
     const all = Math.max(0, this.#perDay(facts.tenant))
-    return (families?.[family] ?? 0) < partOf(all, FAMILY_SHARE) && (actions?.[actOf(facts)] ?? 0) < partOf(all, ACTION_SHARE)
+    const asGrave = (actions?.[actOf(facts)] ?? []).reduce((sum, n, rank) => (rank >= RANK[severity] ? sum + n : sum), 0)
+    return (families?.[family] ?? 0) < partOf(all, FAMILY_SHARE) && asGrave < partOf(all, ACTION_SHARE)
   }
 
   #release(ledger: DayLedger, id: string): void {
@@ -168,10 +181,15 @@ export class AlertBudget {
     }
     const made: DayLedger = { delivered: 0, critical: 0, held: 0, kinds: [], deliveredIds: [], worst: [] }
     this.#state.days[key] = made
-    const days = Object.keys(this.#state.days).filter((k) => k.startsWith(`${tenant}\n`))
-    days.sort((a, b) => Number(b.slice(tenant.length + 1)) - Number(a.slice(tenant.length + 1)))
-    for (const old of days.slice(DAYS_KEPT)) if (old !== key) delete this.#state.days[old]
+    const newest = Math.max(...this.#daysOf(tenant))
+    for (const day of this.#daysOf(tenant))
+      if (day <= newest - DAYS_KEPT && `${tenant}\n${day}` !== key) delete this.#state.days[`${tenant}\n${day}`]
     return made
+  }
+
+  #daysOf(tenant: string): number[] {
+    const own = `${tenant}\n`
+    return Object.keys(this.#state.days).flatMap((key) => (key.startsWith(own) ? [Number(key.slice(own.length))] : []))
   }
 }
 
@@ -179,7 +197,9 @@ const keyOf = (alert: BudgetedAlert): string => `${alert.facts.tenant}\n${Math.f
 
 const CRITICAL_IDS = 1000
 
-const whose = ({ facts }: BudgetedAlert): string => createHash('sha256').update(facts.identity.id).digest('base64url').slice(0, 11)
+const short = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 11)
+const whose = ({ facts }: BudgetedAlert): string => short(facts.identity.id)
+const whatOf = ({ facts, family }: BudgetedAlert): string => short(`${facts.identity.id}\n${family}`)
 
 const plusOne = (counts: Readonly<Record<string, number>> | undefined, name: string): Record<string, number> => ({
   ...counts,
@@ -192,9 +212,11 @@ const actOf = ({ action, resource }: BudgetedAlert['facts']): string => `${actio
 const count = (ledger: DayLedger, alert: BudgetedAlert, critical: boolean): void => {
   ledger.delivered++
   ledger.families = plusOne(ledger.families, alert.family)
-  ledger.actions = plusOne(ledger.actions, actOf(alert.facts))
-  const who = whose(alert)
-  ledger.told = { ...ledger.told, [who]: Math.max(ledger.told?.[who] ?? 0, RANK[alert.severity]) }
+  const rank = RANK[alert.severity]
+  const act = actOf(alert.facts)
+  const ranks = ledger.actions?.[act] ?? SEVERITIES.map(() => 0)
+  ledger.actions = { ...ledger.actions, [act]: ranks.map((n, i) => (i === rank ? n + 1 : n)) }
+  for (const key of [whose(alert), whatOf(alert)]) ledger.told = { ...ledger.told, [key]: Math.max(ledger.told?.[key] ?? 0, rank) }
   if (critical) ledger.critical++
   if (!critical || ledger.critical <= CRITICAL_IDS) ledger.deliveredIds.push(alert.id)
 }

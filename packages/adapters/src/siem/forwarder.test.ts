@@ -95,10 +95,44 @@ test('who was told of takes no more than half of a day, unless it does worse', (
   const of = (n: number, who: string, severity: 'low' | 'medium' | 'high') => budget.decide(by(who, ofFamily(n, alertFor(n, { severity }))))
   const one = Array.from({ length: 30 }, (_, n) => of(n, 'noisy', 'medium'))
   assert.equal(one.filter((d) => d === 'delivered').length, 10)
-  assert.equal(of(40, 'noisy', 'high'), 'delivered', 'worse than before')
-  assert.equal(of(41, 'noisy', 'high'), 'held')
-  assert.equal(of(42, 'another', 'medium'), 'delivered')
+  assert.equal(of(42, 'noisy', 'high'), 'delivered', 'worse than before')
+  assert.equal(of(45, 'noisy', 'high'), 'held', 'the same once more')
+  assert.equal(of(43, 'noisy', 'high'), 'delivered', 'high of another kind')
+  assert.equal(of(46, 'another', 'medium'), 'delivered')
   assert.ok(!JSON.stringify(Object.values(budget.state().days)[0]?.told).includes('noisy'), 'names are not kept for it')
+})
+
+test('noise that somebody makes before holds back nothing graver, and what grows worse is decided anew', () => {
+  const budget = new AlertBudget(() => 20)
+  const act = (n: number, severity: 'low' | 'high', who = `agent-${n}`) => doing('file.upload', by(who, alertFor(n, { severity })))
+  const noise = Array.from({ length: 8 }, (_, n) => budget.decide(act(n, 'low')))
+  assert.deepEqual(noise.slice(4), ['delivered', 'held', 'held', 'held'])
+  assert.equal(budget.decide(act(20, 'high')), 'delivered')
+  const grown = { ...act(6, 'high'), revision: 2, activity: 'update' as const }
+  assert.equal(budget.decide(grown), 'delivered', 'held while it was low')
+  assert.equal(budget.decide({ ...act(7, 'low'), revision: 2, activity: 'update' }), 'held')
+  assert.deepEqual(
+    budget.days().map(({ delivered, held }) => [delivered, held]),
+    [[7, 2]],
+  )
+})
+
+test('what a day was used for is kept for nine days, however few alerts there are', () => {
+  const budget = new AlertBudget(() => 20)
+  const on = (n: number, day: number) => {
+    const alert = alertFor(n)
+    return budget.decide({ ...alert, firstSeen: alert.firstSeen + day * 86_400_000 })
+  }
+  for (let n = 0; n < 5; n++) on(n, 30 * n)
+  assert.equal(budget.days().length, 1)
+  on(10, 121)
+  on(11, 112)
+  assert.equal(budget.days().length, 3, 'one that comes late for a day long gone is counted for itself')
+  on(12, 122)
+  assert.deepEqual(
+    budget.days().map(({ day }) => day),
+    [120, 121, 122].map((day) => new Date(alertFor(0).firstSeen + day * 86_400_000).toISOString().slice(0, 10)),
+  )
 })
 
 test('the first critical of a kind is never held, historic never forwarded, revisions follow their first', () => {

@@ -1,4 +1,6 @@
-import { testLimits } from './limits.testkit.ts'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { family, testLimits } from './limits.testkit.ts'
 
 /** What leaves, at once or over days: `sends.ts`. */
 testLimits({
@@ -36,7 +38,13 @@ testLimits({
       features: { hour_own: 3.5, bytes_out_hour: 3, destination_own: 2.5 },
       facts: { isExternal: true },
     },
-    quiet: [{ tail: 2.4 }, { sentBefore: 23e6 }, { features: { hour_own: 3.4 } }, { facts: { isExternal: false } }],
+    quiet: [
+      { tail: 2.4 },
+      { sentBefore: 23e6 },
+      { bytesOut: Number.NaN },
+      { features: { hour_own: 3.4 } },
+      { facts: { isExternal: false } },
+    ],
   },
   'any amount to a place that a tool named, with arguments not its own': {
     family: 'new_destination',
@@ -58,14 +66,14 @@ testLimits({
       { features: { arguments_own: 2.9 } },
     ],
   },
-  'gathered and sent at night to a place of nobody': {
+  'more than its hours and days at night, to a place of nobody': {
     family: 'volume',
     speaks: {
       bytesOut: 1e6,
       sentBefore: 24e6,
       tail: 1.5,
       maturity: 0.25,
-      features: { hour_own: 2.9, bytes_out_hour: 5, bytes_in_hour: 6, destination_peer: 8.5, destination_global: 7 },
+      features: { hour_own: 2.9, bytes_out_hour: 5, bytes_out_day: 4.5, destination_peer: 8.5, destination_global: 7 },
       facts: { isExternal: true },
     },
     quiet: [
@@ -75,7 +83,7 @@ testLimits({
       { facts: { isExternal: false } },
       { features: { hour_own: 2.8 } },
       { features: { bytes_out_hour: 4.9 } },
-      { features: { bytes_in_hour: 5.9 } },
+      { features: { bytes_out_day: 4.4 } },
       { features: { destination_peer: 8.4 } },
       { features: { destination_global: 6.9 } },
     ],
@@ -113,4 +121,18 @@ testLimits({
     speaks: { tail: 1.5, hours: [8, 4], facts: { shiftNats: 10, delegate: 7 } },
     quiet: [{ facts: { shiftNats: 9.9 } }, { kind: 'user' }, { hours: [3.9, 4] }],
   },
+})
+
+test('an hour that is odder still is no excuse', () => {
+  const features = {
+    hour_own: 2.9,
+    bytes_out_hour: 5,
+    bytes_out_day: 4.5,
+    destination_own: 2.5,
+    destination_peer: 8.5,
+    destination_global: 7,
+  }
+  const night = { bytesOut: 1e6, sentBefore: 24e6, tail: 1.5, maturity: 0.4, features, facts: { isExternal: true } }
+  assert.equal(family(night), 'volume')
+  assert.equal(family({ ...night, features: { ...features, hour_own: 3.5 } }), 'volume')
 })

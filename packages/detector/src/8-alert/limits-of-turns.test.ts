@@ -1,4 +1,7 @@
-import { testLimits } from './limits.testkit.ts'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { family, GROUP, sheetOf, testLimits } from './limits.testkit.ts'
+import { ruleOf } from './rules.ts'
 
 /** Sessions that are not the identity's own: `turns.ts`. */
 testLimits({
@@ -48,9 +51,9 @@ testLimits({
     speaks: {
       tail: 2.6,
       maturity: 0.4,
-      features: { version_changed: 1, session_firsts: 12, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8 },
+      features: { version_changed: 1, session_firsts: 16, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8 },
     },
-    quiet: [{ features: { session_firsts: 11 } }],
+    quiet: [{ features: { session_firsts: 15 } }],
   },
   'the same of a person in a large company': {
     family: 'new_behaviour',
@@ -92,7 +95,22 @@ testLimits({
       { features: { class_own: 6.9 } },
       { features: { class_peer: 7.9 } },
       { features: { sensitive_first: 3.9 } },
-      { features: { version_changed: 1 } },
     ],
   },
+})
+
+test('restricted data is told before new behaviour, which a person may let become usual, and also where that is quiet', () => {
+  const features = { role_swap: 20, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8, sensitive_first: 4, session_firsts: 8 }
+  const sheet = { tail: 4, features, facts: { sensitivity: 3 } }
+  assert.equal(family(sheet), 'sensitive_access')
+  assert.equal(family({ ...sheet, features: { ...features, version_changed: 1 } }), 'sensitive_access')
+  assert.equal(
+    ruleOf(sheetOf(sheet), GROUP, (_, name) => name === 'new_behaviour'),
+    'sensitive_access',
+  )
+})
+
+test('in the largest company the most firsts that are counted are enough of a person', () => {
+  const features = { role_swap: 20, action_own: 20, session_firsts: 20 }
+  assert.equal(family({ kind: 'user', fleet: 2.5, tail: 9, features }), 'new_behaviour')
 })

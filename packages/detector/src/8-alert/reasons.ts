@@ -29,6 +29,8 @@ import { type Detail, totalOf } from './totals.ts'
 
 const REASONS = 4
 const SENSITIVE_HOUR = indexOf('sensitive_hour')
+const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
+const LURED = indexOf('destination_lured')
 const RATE_MINUTE = indexOf('rate_minute')
 const RATE_HOUR = indexOf('rate_hour')
 const DENIED_THEN_ALLOWED = indexOf('denied_then_allowed')
@@ -54,18 +56,22 @@ export const reasonsOf = (w: Work, family: ReasonFamily, group: GroupStats, agai
 const leadFeature = (family: ReasonFamily): string => FEATURES.find((f) => f.family === family)?.name ?? 'maturity'
 
 const reasonFor = (w: Work, family: ReasonFamily, feature: string, weight: number, group: GroupStats): Reason => {
-  const told = tellingFeature(w, family) ?? feature
+  const told = tellingFeature(w, family, feature) ?? feature
   return { family, feature: told, weight, ...(totalOf(w, told) ?? singleOf(w, told) ?? detail(w, family, told, group)) }
 }
 
 /** Where facts of the event make the reason, whichever feature of the family weighs most. */
-const tellingFeature = (w: Work, family: ReasonFamily): string | undefined => {
+const tellingFeature = (w: Work, family: ReasonFamily, heaviest: string): string | undefined => {
   if (family === 'sensitive_access' && w.newClass && w.sensitivity >= 2) return 'sensitive_first'
   if (family === 'sensitive_access' && w.features[SENSITIVE_HOUR]! >= MANY_NATS && windowValue(w, W.sensitiveHour) >= MANY - 1)
     return 'sensitive_hour'
   if (family === 'rate' && Math.max(w.features[RATE_MINUTE]!, w.features[RATE_HOUR]!) >= MANY_NATS)
     return w.features[RATE_MINUTE]! > w.features[RATE_HOUR]! ? 'rate_minute' : 'rate_hour'
   if (family === 'toxic_flow' && w.flowStep >= 2) return 'session_flow'
+  // What leaves is worse than what comes in with the same act.
+  if (family === 'volume' && w.isExternal && heaviest.startsWith('bytes_in') && w.features[BYTES_OUT_HOUR]! >= MANY_NATS)
+    return 'bytes_out_hour'
+  if (family === 'new_destination' && w.features[LURED]! >= MANY_NATS) return 'destination_lured'
   if (family !== 'probing') return undefined
   if (w.features[DENIED_THEN_ALLOWED] === 1) return 'denied_then_allowed'
   if (w.event.outcome === 0 || w.behind) return undefined

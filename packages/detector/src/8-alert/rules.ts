@@ -8,7 +8,7 @@ import { changedLately, flowIsForeign, foreignRule } from './foreign.ts'
 import { hourRule } from './hour-rules.ts'
 import { HALF_KNOWN, KNOWN, speaks } from './rule-evidence.ts'
 import { goesOnSending, growsLarge, movesOut, movesOutAtNight, sendsWhereLured } from './sends.ts'
-import { isAnother, turnsInto } from './turns.ts'
+import { isAnother, takesRestricted, turns } from './turns.ts'
 
 const FLOW = indexOf('session_flow')
 const UNTOLD = indexOf('destination_untold')
@@ -69,7 +69,8 @@ const RULES: readonly Rule[] = [
   (w) => (movesOut(w) || movesOutAtNight(w) ? 'volume' : null),
   (w) => (sendsWhereLured(w) ? 'new_destination' : null),
   (w) => (isAnother(w) ? 'source' : null),
-  turnsInto,
+  (w) => (takesRestricted(w) ? 'sensitive_access' : null),
+  (w) => (turns(w) ? 'new_behaviour' : null),
   (w, _, isQuiet) => hourRule(w, isQuiet),
   (w) => (growsLarge(w) ? 'volume' : null),
   (w) => (goesOnSending(w) ? 'drift' : null),

@@ -8,8 +8,8 @@ import { HALF_KNOWN, KNOWN, LEAST_BYTES, speaks } from './rule-evidence.ts'
 
 const ACTION = indexOf('action_own')
 const ARGUMENTS = indexOf('arguments_own')
-const BYTES_IN_HOUR = indexOf('bytes_in_hour')
 const BYTES_OUT = indexOf('bytes_out_own')
+const BYTES_OUT_DAY = indexOf('bytes_out_day')
 const BYTES_OUT_HOUR = indexOf('bytes_out_hour')
 const DESTINATION = indexOf('destination_own')
 const DESTINATION_GLOBAL = indexOf('destination_global')
@@ -52,15 +52,16 @@ const LARGE_NATS = 2
 
 /**
  * Much in an hour, in pieces that need not be large, to a place outside that it hardly uses, at an hour when it is not active:
- * each is life, together they are a few in ten thousand identities a day. Where nobody uses the place and as much was gathered
- * before it leaves, less need be known of the identity.
+ * each is life, together they are a few in ten thousand identities a day. Where nobody uses the place, and the day is beyond its
+ * days as the hour is beyond its hours, less need be known of the identity.
  */
 export const movesOutAtNight = (w: Work): boolean => {
-  if (!w.isExternal || windowValue(w, W.bytesOutHour) + w.event.number[N.bytesOut]! < LEAST_BYTES) return false
+  if (!w.isExternal || !(windowValue(w, W.bytesOutHour) + w.event.number[N.bytesOut]! >= LEAST_BYTES)) return false
   const x = w.features
-  if (x[HOUR]! >= 3.5 && x[BYTES_OUT_HOUR]! >= 3 && x[DESTINATION]! >= 2.5 && w.maturity >= HALF_KNOWN) return speaks(w, 'moves_at_night')
+  const hardly = x[HOUR]! >= 3.5 && x[BYTES_OUT_HOUR]! >= 3 && x[DESTINATION]! >= 2.5
+  if (hardly && w.maturity >= HALF_KNOWN && speaks(w, 'moves_at_night')) return true
   return (
-    w.maturity >= LITTLE_KNOWN && x[HOUR]! >= 2.9 && x[BYTES_OUT_HOUR]! >= 5 && x[BYTES_IN_HOUR]! >= 6 && isNobodys(w) && speaks(w, 'far')
+    w.maturity >= LITTLE_KNOWN && x[HOUR]! >= 2.9 && x[BYTES_OUT_HOUR]! >= 5 && x[BYTES_OUT_DAY]! >= 4.5 && isNobodys(w) && speaks(w, 'far')
   )
 }
 const LITTLE_KNOWN = 0.25

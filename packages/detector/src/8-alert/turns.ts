@@ -1,4 +1,4 @@
-import { IDENTITY_KINDS, type ReasonFamily } from '@plumbline/schemas'
+import { IDENTITY_KINDS } from '@plumbline/schemas'
 import { indexOf } from '../state/index-of.ts'
 import type { Work } from '../work.ts'
 import { changedLately } from './foreign.ts'
@@ -28,20 +28,22 @@ export const isAnother = (w: Work): boolean => {
 }
 
 /** One session of acts that are not its own: another role's, or nobody's of its kind. */
-export const turnsInto = (w: Work): ReasonFamily | null => {
-  if (w.maturity < HALF_KNOWN) return null
+export const turns = (w: Work): boolean => {
   const changed = changedLately(w)
-  if ((!changed && actsAsAnotherRole(w)) || leavesItsKind(w, changed)) return 'new_behaviour'
-  return !changed && takesRestricted(w) ? 'sensitive_access' : null
+  return (!changed && actsAsAnotherRole(w)) || leavesItsKind(w, changed)
 }
 
 const MANY_FIRSTS = 8
 const MOST_FIRSTS = 12
+/** Where a new version brings some: more than a tool or two that are used twice, as what is not learned yet counts again. */
+const FIRSTS_OF_CHANGE = 16
+/** The feature ends there. */
+const FIRSTS_COUNTED = 20
 /** Agents keep to their tools; of people somebody in a large company takes on another's work every day. */
 const MORE_OF_PEOPLE_PER_FLEET = 8
 const hasFirsts = (w: Work, least: number): boolean => {
   const more = w.event.kind === USER ? MORE_OF_PEOPLE_PER_FLEET * (w.tenant.release?.fleet ?? 0) : 0
-  return w.features[FIRSTS]! >= least + more
+  return w.features[FIRSTS]! >= Math.min(FIRSTS_COUNTED, least + more)
 }
 
 const actsAsAnotherRole = (w: Work): boolean =>
@@ -55,16 +57,18 @@ const actsAsAnotherRole = (w: Work): boolean =>
 const leavesItsKind = (w: Work, changed: boolean): boolean => {
   const x = w.features
   const peers = Math.min(x[ACTION_PEER]!, x[CLASS_PEER]!)
-  const isNew = hasFirsts(w, changed ? MOST_FIRSTS : MANY_FIRSTS) && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
-  return (isNew || (hasFirsts(w, MOST_FIRSTS) && peers >= 10 && x[ACTION]! >= 5)) && speaks(w, 'leaves_its_kind')
+  const isNew = hasFirsts(w, changed ? FIRSTS_OF_CHANGE : MANY_FIRSTS) && peers >= 8 && Math.min(x[ACTION]!, x[CLASS]!) >= 9
+  const isRarer = hasFirsts(w, changed ? FIRSTS_OF_CHANGE : MOST_FIRSTS) && peers >= 10 && x[ACTION]! >= 5
+  return w.maturity >= HALF_KNOWN && (isNew || isRarer) && speaks(w, 'leaves_its_kind')
 }
 const USER = IDENTITY_KINDS.indexOf('user')
 
-/** Restricted data that its kind does not touch, by acts of another role. */
-const takesRestricted = (w: Work): boolean => {
+/** Restricted data that its kind does not touch, by acts of another role: no version brings that by itself. */
+export const takesRestricted = (w: Work): boolean => {
   const x = w.features
   return (
     w.event.outcome === 0 &&
+    w.maturity >= HALF_KNOWN &&
     w.sensitivity >= 3 &&
     x[ROLE_SWAP]! >= 15 &&
     x[CLASS_PEER]! >= 8 &&
