@@ -148,7 +148,13 @@ const HELD = (): readonly Held[] => [
   })),
   { what: 'company of 200, slow_ramp, caught within 3 days', reference: river('slow_ramp'), bar: 0.7, measured: kind('slow_ramp') },
   {
-    what: 'company of 200, the first alert of a caught case gives the right reason first',
+    what: 'company of 200, a delivered alert of a caught case leads with the right reason',
+    reference: '–',
+    bar: 0.95,
+    measured: valueOf('company200', 'explained'),
+  },
+  {
+    what: 'the same of its first alert, which may tell of what the attack began with',
     reference: '–',
     bar: 0.95,
     measured: valueOf('company200', 'explained_first'),
