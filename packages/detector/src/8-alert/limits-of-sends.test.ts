@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { family, testLimits } from './limits.testkit.ts'
+import { family, type Limits, brokenLimits } from './limits.testkit.ts'
 
 /** What leaves, at once or over days: `sends.ts`. */
-testLimits({
+const LIMITS: Limits = {
   'a place that a tool named and nobody uses': {
     family: 'volume',
     speaks: { bytesOut: 25e6, tail: 1.5, maturity: 0.4, features: { destination_lured: 6, bytes_out_own: 2 }, facts: { isExternal: true } },
@@ -121,7 +121,9 @@ testLimits({
     speaks: { tail: 1.5, hours: [8, 4], facts: { shiftNats: 10, delegate: 7 } },
     quiet: [{ facts: { shiftNats: 9.9 } }, { kind: 'user' }, { hours: [3.9, 4] }],
   },
-})
+}
+
+for (const [name, limits] of Object.entries(LIMITS)) test(`limits of the rule: ${name}`, () => assert.deepEqual(brokenLimits(limits), []))
 
 test('an hour that is odder still is no excuse', () => {
   const features = {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { family, GROUP, sheetOf, testLimits } from './limits.testkit.ts'
+import { family, GROUP, sheetOf, type Limits, brokenLimits } from './limits.testkit.ts'
 import { ruleOf } from './rules.ts'
 
 /** Sessions that are not the identity's own: `turns.ts`. */
-testLimits({
+const LIMITS: Limits = {
   'another client with acts that are not its own': {
     family: 'source',
     speaks: { tail: 2.5, features: { user_agent_own: 5, action_own: 8 } },
@@ -97,7 +97,9 @@ testLimits({
       { features: { sensitive_first: 3.9 } },
     ],
   },
-})
+}
+
+for (const [name, limits] of Object.entries(LIMITS)) test(`limits of the rule: ${name}`, () => assert.deepEqual(brokenLimits(limits), []))
 
 test('restricted data is told before new behaviour, which a person may let become usual, and also where that is quiet', () => {
   const features = { role_swap: 20, action_own: 9, class_own: 9, action_peer: 8, class_peer: 8, sensitive_first: 4, session_firsts: 8 }

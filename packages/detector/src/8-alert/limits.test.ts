@@ -4,11 +4,11 @@ import type { ReasonFamily } from '@plumbline/schemas'
 import { N, tokensOf } from '../record.ts'
 import type { Work } from '../work.ts'
 import { groupKey } from './groups.ts'
-import { GROUP, LARGE, NOBODY, sheetOf, testLimits } from './limits.testkit.ts'
+import { GROUP, LARGE, NOBODY, sheetOf, type Limits, brokenLimits } from './limits.testkit.ts'
 import { ruleOf } from './rules.ts'
 
 /** Flows, and hours that are none of its own: `rules.ts`, `hour-rules.ts`. */
-testLimits({
+const LIMITS: Limits = {
   'a flow from outside text to a place that nobody knows': {
     family: 'toxic_flow',
     speaks: { tail: 2.9, features: { session_flow: 3 }, facts: { newDestination: true, tenant: NOBODY } },
@@ -83,7 +83,9 @@ testLimits({
     speaks: { tail: 1.5, bytesOut: 9000, hours: [8, 1], features: { bytes_out_hour: 15 } },
     quiet: [{ features: { bytes_out_hour: 14.9 } }, { hours: [8, 1.1] }, { hours: [1.9, 1] }, { kind: 'user' }, { facts: { delegate: 7 } }],
   },
-})
+}
+
+for (const [name, limits] of Object.entries(LIMITS)) test(`limits of the rule: ${name}`, () => assert.deepEqual(brokenLimits(limits), []))
 
 test('where nobody wants to hear of one family the word passes on', () => {
   const w = sheetOf({
