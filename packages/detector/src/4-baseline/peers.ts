@@ -71,7 +71,7 @@ const choose = (w: Work): number => {
   let best = -1
   let most = logLikelihood(w, release.everyone)
   for (let g = 0; g < release.groups.length; g++) {
-    const likelihood = logLikelihood(w, release.groups[g]!)
+    const likelihood = logLikelihood(w, release.groups[g]!, most)
     if (likelihood > most || (best < 0 && likelihood === most)) {
       most = likelihood
       best = g
@@ -80,10 +80,11 @@ const choose = (w: Work): number => {
   return best
 }
 
-const logLikelihood = (w: Work, group: GroupStats): number => {
+/** Every habit makes it less likely: once below `least` the rest is not looked at. */
+const logLikelihood = (w: Work, group: GroupStats, least = Number.NEGATIVE_INFINITY): number => {
   const { u32, f32 } = w.seg
   let sum = 0
-  for (let set = 0; set < ACTION_SETS + CLASS_SETS; set++) {
+  for (let set = 0; set < ACTION_SETS + CLASS_SETS && sum >= least; set++) {
     const actions = set < ACTION_SETS
     const map = actions ? group.actions : group.classes
     const at = (w.base + (actions ? ACTIONS + set * 64 : CLASSES + (set - ACTION_SETS) * 64)) >> 2
