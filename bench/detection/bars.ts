@@ -68,7 +68,7 @@ const kind = (name: string) => cellOf('company', 'caught', name)
 const river = (name: string): string => {
   const found = sectionOf('companypeers')?.rows.find(([attack]) => attack === name)
   const at = sectionOf('companypeers')?.columns.findIndex((column) => column.startsWith('River')) ?? -1
-  return found === undefined || at < 0 ? 'River on the same features' : `River ${String(found[at])} of ${String(found[1])}`
+  return found === undefined || at < 0 ? 'River on the same features' : `River ${String(found[at])}`
 }
 const hijackFlow = 'hijack: flow'
 
