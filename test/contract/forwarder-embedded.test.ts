@@ -16,6 +16,7 @@ const alertAt = (n: number): Alert => ({
   id: `00000000-0000-5000-8000-${String(n).padStart(12, '0')}`,
   severity: 'high',
   family: n % 2 === 0 ? 'rate' : 'volume',
+  facts: { ...model.facts, action: `act-${n}`, identity: { ...model.facts.identity, id: `agent-${n}` } },
   replay: { ...model.replay, position: { ...model.replay.position, shard: 0, offset: n } },
 })
 
