@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -84,6 +84,9 @@ describe('of a deployment', () => {
 
   before(async () => {
     writeFileSync(path, [...generate(company)].map(({ event }) => `${JSON.stringify(event)}\n`).join(''))
+    // And not on which names collide in the tables.
+    mkdirSync(join(dataDir, 'log'), { recursive: true })
+    writeFileSync(join(dataDir, 'log', 'master.key'), Buffer.alloc(32, 7), { mode: 0o600 })
     const { config } = loadStandaloneConfig({ env: {} })
     const own = {
       httpPort: 0,
