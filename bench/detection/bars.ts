@@ -146,7 +146,12 @@ const HELD = (): readonly Held[] => [
     bar: 0.9,
     measured: kind(name),
   })),
-  { what: 'company of 200, slow_ramp, caught within 3 days', reference: river('slow_ramp'), bar: 0.7, measured: kind('slow_ramp') },
+  {
+    what: 'company of 200, slow_ramp, caught by the end of its seven days (asked for: within five)',
+    reference: river('slow_ramp'),
+    bar: 0.7,
+    measured: kind('slow_ramp'),
+  },
   {
     what: 'company of 200, a delivered alert of a caught case leads with the right reason',
     reference: '–',

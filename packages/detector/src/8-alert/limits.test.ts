@@ -28,6 +28,16 @@ const LIMITS: Limits = {
     speaks: { kind: 'user', tail: 4, features: { session_flow: 3 }, facts: { newDestination: true, tenant: NOBODY } },
     quiet: [{ tail: 3.9 }],
   },
+  'a journey of a half-known identity from a network of nobody': {
+    family: 'travel',
+    speaks: { tail: 0, maturity: 0.4, features: { source_own: 6, country_own: 4 }, facts: { travelKmh: 1000 } },
+    quiet: [{ maturity: 0.39 }, { facts: { travelKmh: 999 } }, { features: { source_own: 5.9 } }, { features: { country_own: 3.9 } }],
+  },
+  'a journey of a little known identity, from further off': {
+    family: 'travel',
+    speaks: { tail: 0, maturity: 0.25, features: { source_own: 8, country_own: 6 }, facts: { travelKmh: 1000 } },
+    quiet: [{ maturity: 0.24 }, { features: { source_own: 7.9 } }, { features: { country_own: 5.9 } }],
+  },
   refusals: {
     family: 'probing',
     speaks: { outcome: 2, tail: 1.5, features: { denied_hour: 5, sensitive_hour: 20 }, facts: { sensitivity: 3 } },

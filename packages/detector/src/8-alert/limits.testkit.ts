@@ -31,7 +31,14 @@ export const sheetOf = (s: Sheet): Work => {
   const number = new Float64Array(NUMBER_FIELDS).fill(Number.NaN)
   if (s.bytesOut !== undefined) number[N.bytesOut] = s.bytesOut
   if (s.bytesIn !== undefined) number[N.bytesIn] = s.bytesIn
-  const event = { kind: IDENTITY_KINDS.indexOf(s.kind ?? 'agent'), outcome: s.outcome ?? 0, number, provenance: 255, text: () => '' }
+  const event = {
+    kind: IDENTITY_KINDS.indexOf(s.kind ?? 'agent'),
+    outcome: s.outcome ?? 0,
+    number,
+    provenance: 255,
+    text: () => '',
+    has: () => false,
+  }
   const bytes = new ArrayBuffer(8192)
   const seg = {
     u8: new Uint8Array(bytes),
@@ -46,6 +53,7 @@ export const sheetOf = (s: Sheet): Work => {
   const w = new Work({ event, hashes: { lo: [], hi: [] } } as never)
   Object.assign(w, { seg, base: 0, sessionIsNew: true, timeMs: 1e12, modelled: release !== null })
   w.tenant = { release, everyone: { destinations: { count: () => 1 } } } as never
+  w.said = { resource: {} } as never
   w.tailLog10 = s.tail ?? 4
   w.maturity = s.maturity ?? 0.6
   for (const [name, value] of Object.entries(s.features ?? {})) {

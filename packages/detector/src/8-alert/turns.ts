@@ -29,6 +29,8 @@ export const isAnother = (w: Work): boolean => {
 
 /** One session of acts that are not its own: another role's, or nobody's of its kind. */
 export const turns = (w: Work): boolean => {
+  // Hardly any event has them.
+  if (w.features[FIRSTS]! < MANY_FIRSTS) return false
   const changed = changedLately(w)
   return (!changed && actsAsAnotherRole(w)) || leavesItsKind(w, changed)
 }
