@@ -306,11 +306,20 @@ const childOf = (t: TestContext, plan: RecorderPlan): RecorderChild => {
 }
 
 /** Resolves when ClickHouse has as many scored rows as were put in. */
+/** All four tables have their rows: lanes end at their own times, and one that is stopped before stores the rest at the next start. */
 const untilStored = async (chunks: number): Promise<void> => {
   const owner = engine.store('owner')
-  const count = async (): Promise<number> =>
-    Number((await owner.rows<{ n: number }>('SELECT uniqExact(shard, offset) AS n FROM plumbline.scored_events'))[0]?.n)
-  while ((await count()) < chunks * SHARDS * ROWS) await sleep(50)
+  const stored = async (): Promise<boolean> => {
+    const [found] = await owner.rows<{ scored: number; alerts: number; capsules: number; letters: number }>(
+      `SELECT (SELECT uniqExact(shard, offset) FROM plumbline.scored_events) AS scored,
+         (SELECT uniqExact(id, revision) FROM plumbline.alerts) AS alerts,
+         (SELECT uniqExact(alert_id, revision) FROM plumbline.capsules) AS capsules,
+         (SELECT uniqExact(shard, offset) FROM plumbline.dead_letters) AS letters`,
+    )
+    const { scored, alerts, capsules, letters } = found!
+    return Number(scored) >= chunks * SHARDS * ROWS && [alerts, capsules, letters].every((n) => Number(n) >= chunks * SHARDS)
+  }
+  while (!(await stored())) await sleep(50)
 }
 
 /** Lanes that a child was given and not asked back. */
