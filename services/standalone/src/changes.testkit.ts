@@ -49,6 +49,9 @@ export const register = (dir: string, keys: readonly { readonly id: string; read
 /** One with the deploy key `ci`, which speaks for the tenant default. */
 export const site = async (t: TestContext, more: Partial<StandaloneConfig> = {}): Promise<Site> => {
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-changes-'))
+  // Of a version part six bits are kept: under one key in 63 two of a test would be the same.
+  mkdirSync(join(dir, 'log'))
+  writeFileSync(join(dir, 'log', 'master.key'), Buffer.alloc(32, 7), { mode: 0o600 })
   const service = await start(dir, more)
   t.after(async () => {
     await service.stop()
